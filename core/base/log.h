@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages for people: standard error, a file or syslog. Any thread may log. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/util.h"
+
+/* syslog's values, and those of UBLK_LOG_* in ublk-plugin.h */
+enum log_level { LOG_LVL_ERR = 3, LOG_LVL_WARN = 4, LOG_LVL_INFO = 6, LOG_LVL_DEBUG = 7 };
+
+/* Messages above this level are dropped. Default: INFO. */
+void log_set_level(enum log_level level);
+bool log_wants(enum log_level level);
+
+/* A line's head is "ublk-host: ", or "ublk-host: WHO: " when who is set (a device's name).
+ * who is copied; NULL takes it off. */
+void log_set_who(const char *who);
+
+/* Where lines go. Default: standard error. A file is appended to, and told the time of each line.
+ * 0 or -errno, with the old target still in force. */
+int log_to_file(const char *path);
+void log_to_syslog(void);
+
+void log_msg(enum log_level level, const char *fmt, ...) __printf_like(2, 3);
+
+#define log_err(...) log_msg(LOG_LVL_ERR, __VA_ARGS__)
+#define log_warn(...) log_msg(LOG_LVL_WARN, __VA_ARGS__)
+#define log_info(...) log_msg(LOG_LVL_INFO, __VA_ARGS__)
+#define log_debug(...) log_msg(LOG_LVL_DEBUG, __VA_ARGS__)
+
+#endif

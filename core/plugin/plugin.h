@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finding, checking and loading plugins. Control thread only. Messages about what is wrong with a
+ * plugin are logged here, once; callers carry the negative errno up.
+ */
+#ifndef PLUGIN_PLUGIN_H
+#define PLUGIN_PLUGIN_H
+
+#include "base/util.h"
+#include "ublk-plugin.h"
+
+/* A plugin whose descriptor passed every check. Never unloaded: freed memory only. */
+struct plugin {
+	char *path;		 /* absolute, symbolic links resolved */
+	struct ublk_plugin desc; /* the host's copy; members beyond the plugin's size are zero */
+	void *handle;		 /* from dlopen() */
+};
+
+/* Folders that are searched, in order, first hit wins. */
+struct plugin_dirs {
+	char **dir;
+	size_t nr;
+};
+
+/* --plugin-dir (extra[], may be NULL), then $UBLK_HOST_PLUGIN_PATH (secure_getenv, ':' between
+ * folders), then the installed folder. 0 or -ENOMEM. */
+int plugin_dirs_init(struct plugin_dirs *dirs, char *const *extra, size_t nr_extra);
+void plugin_dirs_free(struct plugin_dirs *dirs);
+
+/* name: "file", "file.so", or anything with a '/', which is a path. *path is malloc()ed, absolute.
+ * -ENOENT has been logged with the plugins that there are and a did-you-mean. */
+int plugin_find(const char *name, const struct plugin_dirs *dirs, char **path);
+
+/* Check the file and its folder (regular, not writable by others when we are privileged, an ELF
+ * shared object for this machine that is whole), dlopen() it and check its descriptor. Runs no
+ * code of the plugin but its ELF constructors. Also compares NAME.json beside it, if there is one:
+ * a stale one is an error. -errno has been logged; *out is freed by plugin_free(). */
+int plugin_load(const char *path, struct plugin **out);
+void plugin_free(struct plugin *plugin);
+
+/* The descriptor checks alone: raw points to at least 16 readable bytes, and to struct_size bytes
+ * when the first 16 pass. Fills *copy. who: for messages. 0 or -errno, logged. */
+int plugin_check_descriptor(const char *who, const void *raw, struct ublk_plugin *copy);
+
+/* How an operation is served. */
+enum profile { PROFILE_NONE, PROFILE_MAP, PROFILE_SUBMIT, PROFILE_CALL };
+enum profile plugin_profile(const struct ublk_plugin *desc, unsigned int op);
+const char *profile_name(enum profile profile); /* "map", "async", "call", "none" */
+const char *op_name(unsigned int op);		/* "read" ... "write_zeroes" */
+#define NR_OPS 5u
+
+#endif

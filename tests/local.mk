@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# Unit tests speak TAP: Check programs (tests/unit) and scripts (*.t).
+TEST_EXTENSIONS = .t
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+T_LOG_DRIVER = $(LOG_DRIVER)
+AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
+	CK_DEFAULT_TIMEOUT=60; export top_srcdir top_builddir CK_DEFAULT_TIMEOUT;
+UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
+UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBURING_CFLAGS) $(JANSSON_CFLAGS) -pthread
+UNIT_LIBS = libcore.la $(CHECK_LIBS)
+
+if HAVE_CHECK
+include tests/unit/config.mk
+include tests/unit/plugin.mk
+include tests/unit/backends.mk
+include tests/unit/kernel.mk
+include tests/unit/queue.mk
+endif
+include tests/plugins/local.mk
+EXTRA_DIST += tests/unit/tap.h
