@@ -108,10 +108,8 @@ enum { UBLK_OPTF_REQUIRED = 1u << 0 };
 
 /* struct ublk_open_args flags. */
 enum {
-	UBLK_OPEN_READ_ONLY =
-		1u << 0, /* the device will be read-only: do not open the backing for writing */
-	UBLK_OPEN_RECOVER =
-		1u << 1 /* a device that lives on under a new server: state must be as it was */
+	UBLK_OPEN_READ_ONLY = 1u << 0, /* do not open the backing for writing */
+	UBLK_OPEN_RECOVER = 1u << 1    /* the device lives on under a new server: same state */
 };
 
 enum {

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Control commands to /dev/ublk-control over io_uring (SQE128, ioctl encoding). Every command has
+ * a deadline; none logs: ctrl_explain() makes the one message, for who decides that it is an error.
+ * One thread at a time per struct ctrl.
+ */
+#ifndef KERNEL_CTRL_H
+#define KERNEL_CTRL_H
+
+#include "base/util.h"
+#include "kernel/uapi.h"
+
+#define UBLK_CONTROL_PATH "/dev/ublk-control"
+
+struct ctrl;
+
+/* Open the control device and its ring. -ENOENT, -ENXIO, -ENODEV: no driver; -EACCES, -EPERM: no
+ * permission; others from io_uring_setup. log_err()s the one clear line itself. */
+int ctrl_open(struct ctrl **out);
+void ctrl_close(struct ctrl *ctrl);
+
+/* Deadline of each following command in milliseconds; the default is 10,000. */
+void ctrl_set_deadline(struct ctrl *ctrl, unsigned int ms);
+
+/* All return 0 or -errno; -ETIMEDOUT when the deadline passed (the command was cancelled). */
+int ctrl_get_features(struct ctrl *ctrl, uint64_t *features); /* -EOPNOTSUPP before 6.5 */
+int ctrl_add_dev(struct ctrl *ctrl, struct ublksrv_ctrl_dev_info *info); /* in: wanted (dev_id
+									    UINT32_MAX: any), out: granted */
+int ctrl_del_dev(struct ctrl *ctrl, uint32_t id);
+int ctrl_set_params(struct ctrl *ctrl, uint32_t id, const struct ublk_params *params);
+int ctrl_get_params(struct ctrl *ctrl, uint32_t id, struct ublk_params *params);
+int ctrl_get_dev_info(struct ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *info);
+/* mask: a cpu_set_t's bytes, size a multiple of 8, large enough for the kernel's nr_cpu_ids */
+int ctrl_get_queue_affinity(struct ctrl *ctrl, uint32_t id, uint16_t qid, void *mask,
+			    uint16_t size);
+int ctrl_start_dev(struct ctrl *ctrl, uint32_t id, int32_t pid);
+int ctrl_stop_dev(struct ctrl *ctrl, uint32_t id);
+
+/* The same command without waiting: begin, then poll until it is no longer -EINPROGRESS. For
+ * START_DEV and STOP_DEV, which wait for the queues. At most one at a time; a plain command may not
+ * run in between. ctrl_fd() is readable (poll) when the result is there. */
+int ctrl_begin(struct ctrl *ctrl, uint32_t cmd_op, uint32_t id, uint64_t data0);
+int ctrl_result(struct ctrl *ctrl);  /* -EINPROGRESS, or the command's result */
+void ctrl_cancel(struct ctrl *ctrl); /* cancel what was begun and wait for its end, 1 s at most */
+int ctrl_fd(struct ctrl *ctrl);
+
+/* "ADD_DEV", "START_DEV", ... for a UBLK_U_CMD_* */
+const char *ctrl_cmd_name(uint32_t cmd_op);
+
+/* One line for a failed command: what failed, on what, why as far as the driver's rules tell, what
+ * to do; names the kernel release where it may be at fault. Returns buf. id UINT32_MAX: none. */
+const char *ctrl_explain(uint32_t cmd_op, uint32_t id, int err, char *buf, size_t size);
+
+#endif
