@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The async profile: submit(), completions from this and other threads, and the plugin's own ring
+ * operations. What a plugin says about an io is checked here before it is believed.
+ */
+#include "queue/internal.h"
+
+void uncommitted_check(struct ublk_queue *q, const char *where)
+{
+	if (likely(!q->uncommitted))
+		return;
+	plugin_misuse(q, "%s kept %u SQEs from sqe_get() without sqe_commit()", where,
+		      q->uncommitted);
+	q->uncommitted = 0; /* they were made NOPs by sqe_get() */
+}
+
+/* Take a slot back from the plugin that refused it, or never knew what it said. */
+static void submit_refused(struct ublk_queue *q, struct request *r, int res)
+{
+	if (res > 0 || res < -ERRNO_MAX) {
+		plugin_misuse(q, "submit returned %d, which is neither 0 nor an errno", res);
+		request_abandon(q, r, "whether the plugin holds it is unknown");
+		return;
+	}
+	r->slot->state = SLOT_IDLE;
+	request_unhold(q, r);
+	if (res == -EBUSY && !q->stopping) {
+		/* r->tick stays: the watchdog's patience counts from the first time. */
+		if (q->dev->io_timeout && q->tick - r->tick > q->dev->io_timeout) {
+			log_err("plugin %s was busy for more than %u s: %s at %llu fails",
+				q->plugin->name, q->dev->io_timeout, op_name(r->op),
+				(unsigned long long)r->slot->io.offset);
+			request_done(q, r, -EIO);
+		} else {
+			request_retry(q, r, RETRY_SUBMIT);
+		}
+	} else if (request_may_retry(q, r, res)) {
+		request_retry(q, r, RETRY_SUBMIT);
+	} else {
+		request_done(q, r, res);
+	}
+}
+
+void submit_run(struct ublk_queue *q, struct request *r)
+{
+	struct io_slot *slot = r->slot;
+	uint32_t first_tick = r->tick;
+	bool again = r->state == REQ_HOST && r->retry == RETRY_SUBMIT;
+	int res;
+
+	slot->state = SLOT_OWNED;
+	request_hold(q, r);
+	if (again)
+		r->tick = first_tick;
+	r->retry = RETRY_DISPATCH;
+	if (unlikely(!plugin_enter(q))) {
+		submit_refused(q, r, -EIO);
+		return;
+	}
+	res = q->plugin->submit(q->qpriv, &slot->io);
+	plugin_leave(q);
+	uncommitted_check(q, "submit");
+	if (likely(!res))
+		return;
+	if (r->slot != slot || slot->state != SLOT_OWNED) {
+		plugin_misuse(q, "submit completed an io and then returned %d", res);
+		return;
+	}
+	submit_refused(q, r, res);
+}
+
+/* What the application gets for a plugin's result. */
+static int32_t slot_result(struct ublk_queue *q, const struct ublk_io *io, int32_t res)
+{
+	bool data = io->op <= UBLK_OP_WRITE;
+
+	if (likely(res == (data ? (int32_t)io->length : 0)))
+		return 0;
+	if (res < 0 && res >= -ERRNO_MAX)
+		return res;
+	if (data && res >= 0 && (uint64_t)res < io->length)
+		plugin_misuse(q, "%s of %llu bytes at %llu completed with %d: short",
+			      op_name(io->op), (unsigned long long)io->length,
+			      (unsigned long long)io->offset, res);
+	else
+		plugin_misuse(q, "%s of %llu bytes completed with %d", op_name(io->op),
+			      (unsigned long long)io->length, res);
+	return -EIO;
+}
+
+static void slot_ended(struct ublk_queue *q, struct io_slot *slot, int32_t res)
+{
+	struct request *r = &q->reqs[slot->tag];
+	int32_t error = slot_result(q, &slot->io, res);
+
+	slot->state = SLOT_IDLE;
+	request_unhold(q, r);
+	if (unlikely(error) && request_may_retry(q, r, error))
+		request_retry(q, r, RETRY_DISPATCH);
+	else
+		request_done(q, r, error);
+}
+
+void slot_complete(struct ublk_queue *q, struct io_slot *slot, int32_t res)
+{
+	switch ((enum slot_state)slot->state) {
+	case SLOT_OWNED:
+		if (unlikely(slot->sqes)) {
+			/* The kernel may still write to the io's buffer. */
+			plugin_misuse(q, "an io was completed with %u of its SQEs in flight",
+				      slot->sqes);
+			slot->held_res = res;
+			slot->state = SLOT_DRAINING;
+			return;
+		}
+		slot_ended(q, slot, res);
+		return;
+	case SLOT_ABANDONED:
+		plugin_misuse(q, "tag %u: completed after it had been taken away", slot->tag);
+		if (slot->buf_kept) {
+			munmap(slot->buf_kept, q->dev->limits.max_io_bytes);
+			slot->buf_kept = NULL;
+		}
+		return;
+	case SLOT_IDLE:
+	case SLOT_DRAINING:
+		plugin_misuse(q, "tag %u: completed twice", slot->tag);
+		return;
+	}
+}
+
+void plugin_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
+{
+	uint32_t index = ud_index(cqe->user_data);
+	struct io_slot *slot = index < q->nr_slots ? &q->slots[index] : NULL;
+	bool last = !(cqe->flags & IORING_CQE_F_MORE);
+
+	if (last) {
+		q->sqes_used--;
+		if (slot)
+			slot->sqes--;
+	}
+	if (q->plugin->cqe && plugin_enter(q)) {
+		q->plugin->cqe(q->qpriv, slot ? &slot->io : NULL, ud_cookie(cqe->user_data),
+			       cqe->res, cqe->flags);
+		plugin_leave(q);
+		uncommitted_check(q, "cqe");
+	}
+	if (slot && unlikely(slot->state == SLOT_DRAINING) && !slot->sqes)
+		slot_ended(q, slot, slot->held_res);
+}
+
+/* Completions from other threads, oldest first. */
+void remotes_drain(struct ublk_queue *q)
+{
+	struct remote *list = atomic_exchange_explicit(&q->remotes, NULL, memory_order_acquire);
+	struct remote *first = NULL;
+
+	while (list) {
+		struct remote *next = list->next;
+
+		list->next = first;
+		first = list;
+		list = next;
+	}
+	while (first) {
+		struct io_slot *slot = container_of(first, struct io_slot, remote);
+		int32_t res = first->res;
+
+		first = first->next;
+		/* From here on the slot may be completed, and used, again. */
+		atomic_store_explicit(&slot->remote.queued, false, memory_order_release);
+		slot_complete(q, slot, res);
+	}
+}

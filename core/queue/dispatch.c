@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A request's way: from its descriptor to the profile that serves it, and back to its commit. Also
+ * the retry list, for what could not be done at the moment.
+ */
+#include <stdarg.h>
+
+#include "queue/internal.h"
+
+void plugin_misuse(struct ublk_queue *q, const char *fmt, ...)
+{
+	uint64_t n = ++q->counters.misuse;
+	char text[256];
+	va_list ap;
+
+	/* A plugin that is wrong once is wrong a million times a second. */
+	if (n > 10 && !is_pow2(n))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_err("plugin %s breaks the contract: queue %u: %s (%llu so far)", q->plugin->name,
+		q->qid, text, (unsigned long long)n);
+}
+
+/* Rule 15: the driver's flags are tested on op_flags as it is, not shifted. */
+static uint32_t io_flags(const struct ublksrv_io_desc *iod)
+{
+	return (iod->op_flags & UBLK_IO_F_FUA ? UBLK_IOF_FUA : 0) |
+	       (iod->op_flags & UBLK_IO_F_NOUNMAP ? UBLK_IOF_NOUNMAP : 0);
+}
+
+static int driver_op(const struct ublksrv_io_desc *iod)
+{
+	switch (iod->op_flags & 0xff) {
+	case UBLK_IO_OP_READ:
+		return UBLK_OP_READ;
+	case UBLK_IO_OP_WRITE:
+		return UBLK_OP_WRITE;
+	case UBLK_IO_OP_FLUSH:
+		return UBLK_OP_FLUSH;
+	case UBLK_IO_OP_DISCARD:
+		return UBLK_OP_DISCARD;
+	case UBLK_IO_OP_WRITE_ZEROES:
+		return UBLK_OP_WRITE_ZEROES;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static inline bool op_has_data(unsigned int op)
+{
+	return op <= UBLK_OP_WRITE;
+}
+
+/* Read the descriptor once, and believe nothing that would lead outside the device. */
+static int request_decode(struct ublk_queue *q, struct request *r)
+{
+	const struct ublksrv_io_desc *iod = &q->tq.descs[r->tag];
+	const struct ublk_limits *limits = &q->dev->limits;
+	uint64_t offset = iod->start_sector << 9;
+	uint64_t length = (uint64_t)iod->nr_sectors << 9;
+	int op = driver_op(iod);
+	struct ublk_io *io;
+
+	if (unlikely(op < 0)) {
+		r->op = UBLK_OP_READ; /* for the counters */
+		return op;
+	}
+	r->op = op;
+	if (q->dev->profile[op] == PROFILE_SUBMIT)
+		r->slot = r->pair[r->parity ^= 1];
+	io = &r->slot->io;
+	io->op = op;
+	io->flags = io_flags(iod);
+	io->buf = NULL;
+	if (op == UBLK_OP_FLUSH) {
+		io->offset = io->length = 0;
+		return 0;
+	}
+	io->offset = offset;
+	io->length = length;
+	if (unlikely(!length || offset > limits->size_bytes ||
+		     length > limits->size_bytes - offset))
+		return -EIO;
+	if (op_has_data(op)) {
+		if (unlikely(length > limits->max_io_bytes))
+			return -EIO;
+		io->buf = r->buf;
+		if (op == UBLK_OP_WRITE)
+			r->zeroed = 0;
+	}
+	return 0;
+}
+
+void request_dispatch(struct ublk_queue *q, struct request *r)
+{
+	switch ((enum profile)q->dev->profile[r->op]) {
+	case PROFILE_MAP:
+		map_run(q, r);
+		break;
+	case PROFILE_SUBMIT:
+		submit_run(q, r);
+		break;
+	case PROFILE_CALL:
+		call_run(q, r);
+		break;
+	case PROFILE_NONE:
+		/* Only FLUSH comes here: the rest was not offered to the kernel. */
+		if (r->op == UBLK_OP_FLUSH)
+			sync_files(q, r);
+		else
+			request_done(q, r, -EOPNOTSUPP);
+		break;
+	}
+}
+
+static void request_begin(struct ublk_queue *q, struct request *r)
+{
+	if (q->path->begin && op_has_data(r->op)) {
+		int res = q->path->begin(q, r);
+
+		if (unlikely(res)) {
+			if (res < 0)
+				request_done(q, r, res);
+			return;
+		}
+	}
+	request_dispatch(q, r);
+}
+
+void request_arrived(struct ublk_queue *q, uint16_t tag)
+{
+	struct request *r = &q->reqs[tag];
+	int res;
+
+	q->active++;
+	r->state = REQ_HOST;
+	r->retry = RETRY_DISPATCH;
+	r->retry_bits = 0;
+	r->tries = 0;
+	r->error = 0;
+	r->pending = 0;
+	r->done = 0;
+	res = request_decode(q, r);
+	if (unlikely(res < 0)) {
+		log_err("queue %u tag %u: the driver asked for op_flags %#x, sector %llu, %u sectors: "
+			"%s",
+			q->qid, tag, q->tq.descs[tag].op_flags,
+			(unsigned long long)q->tq.descs[tag].start_sector,
+			q->tq.descs[tag].nr_sectors, strerror(-res));
+		request_done(q, r, res);
+		return;
+	}
+	request_begin(q, r);
+}
+
+/* REGISTER_IO_BUF by hand has ended. */
+void request_registered(struct ublk_queue *q, struct request *r, int32_t res)
+{
+	if (likely(!res)) {
+		request_dispatch(q, r);
+		return;
+	}
+	r->buf_registered = false;
+	if (request_may_retry(q, r, res))
+		request_retry(q, r, RETRY_BEGIN);
+	else
+		request_done(q, r, res);
+}
+
+static void request_commit(struct ublk_queue *q, struct request *r)
+{
+	struct tag_addr addr = { 0 };
+	int res = 0;
+
+	if (q->path->end)
+		res = q->path->end(q, r);
+	if (likely(!res)) {
+		q->path->tag_addr(q, r, &addr);
+		res = q->tq.transport->ops->commit(&q->tq, r->tag, r->result, &addr);
+	}
+	if (unlikely(res)) {
+		request_retry(q, r, RETRY_COMMIT);
+		return;
+	}
+	r->state = REQ_KERNEL;
+	q->active--;
+}
+
+/* error: 0, or the negative errno that the application gets. */
+void request_done(struct ublk_queue *q, struct request *r, int32_t error)
+{
+	const struct ublk_io *io = &r->slot->io;
+
+	q->counters.ops[r->op]++;
+	if (likely(!error)) {
+		q->counters.bytes[r->op] += io->length;
+		/* Rule 14: a positive result ends a WRITE as a whole, so it is the whole. */
+		r->result = op_has_data(r->op) ? (int32_t)io->length : 0;
+	} else {
+		q->counters.errors[r->op]++;
+		/* Rule 14: EAGAIN would reach the application as if it had asked not to wait. */
+		r->result = error == -EAGAIN || error == -EBUSY ? -EIO : error;
+	}
+	request_commit(q, r);
+}
+
+void request_fetch(struct ublk_queue *q, struct request *r)
+{
+	struct tag_addr addr = { 0 };
+	int res;
+
+	q->path->tag_addr(q, r, &addr);
+	res = q->tq.transport->ops->fetch(&q->tq, r->tag, &addr);
+	if (unlikely(res))
+		request_retry(q, r, RETRY_FETCH);
+}
+
+/* Whether a passing error is worth another try; says so when it no longer is. */
+bool request_may_retry(struct ublk_queue *q, struct request *r, int32_t error)
+{
+	if (!errno_is_passing(error))
+		return false;
+	if (++r->tries <= RETRY_MAX)
+		return true;
+	log_err("queue %u tag %u: %s of %llu bytes at %llu failed after %u tries: %s", q->qid,
+		r->tag, op_name(r->op), (unsigned long long)r->slot->io.length,
+		(unsigned long long)r->slot->io.offset, RETRY_MAX, strerror(-error));
+	return false;
+}
+
+/* Try again in a millisecond or so. */
+void request_retry(struct ublk_queue *q, struct request *r, enum retry_what what)
+{
+	q->counters.retries++;
+	r->retry = what;
+	r->next = NULL;
+	*q->retry_last = r;
+	q->retry_last = &r->next;
+}
+
+/* Each request that is on the list now gets one try; those that fail again queue up anew. */
+void retry_all(struct ublk_queue *q)
+{
+	struct request *r = q->retry_first, *next;
+
+	q->retry_first = NULL;
+	q->retry_last = &q->retry_first;
+	for (; r; r = next) {
+		next = r->next;
+		switch ((enum retry_what)r->retry) {
+		case RETRY_BEGIN:
+			request_begin(q, r);
+			break;
+		case RETRY_DISPATCH:
+			request_dispatch(q, r);
+			break;
+		case RETRY_SUBMIT:
+			submit_run(q, r);
+			break;
+		case RETRY_MOVE:
+			map_retry(q, r);
+			break;
+		case RETRY_SYNC:
+			r->pending--; /* the count that sync_files() kept */
+			sync_files(q, r);
+			break;
+		case RETRY_COMMIT:
+			request_commit(q, r);
+			break;
+		case RETRY_FETCH:
+			request_fetch(q, r);
+			break;
+		}
+	}
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the data plane share: a request, a queue, and each other's functions. Everything
+ * runs on the queue's thread unless it says otherwise.
+ */
+#ifndef QUEUE_INTERNAL_H
+#define QUEUE_INTERNAL_H
+
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "queue/queue.h"
+
+#define MAP_WINDOW 8   /* extents of one io that are looked up and moved at a time */
+#define RETRY_MAX 2000 /* tries of one operation, a millisecond or more apart */
+#define ERRNO_MAX 4095
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+enum request_state {
+	REQ_KERNEL, /* fetched: the driver owns the tag */
+	REQ_HOST,   /* ours: being moved, or waiting for a retry */
+	REQ_PLUGIN, /* held by submit() or a worker: the watchdog counts */
+	REQ_GONE,   /* aborted: the tag will not come back */
+};
+
+/* What the retry list does with a request. */
+enum retry_what {
+	RETRY_BEGIN,
+	RETRY_DISPATCH,
+	RETRY_SUBMIT,
+	RETRY_MOVE,
+	RETRY_SYNC,
+	RETRY_COMMIT,
+	RETRY_FETCH
+};
+
+/* A completion by complete_remote(): one node per slot, so that nothing is allocated. */
+struct remote {
+	struct remote *next;
+	atomic_bool queued;
+	int32_t res;
+};
+
+/* The public io and who holds it. Slots are never freed while the device lives, so that a late
+ * completion points to memory of ours. */
+struct io_slot {
+	struct ublk_io io;
+	uint16_t tag;
+	uint8_t state;	  /* enum slot_state */
+	uint32_t sqes;	  /* the plugin's ring operations in flight for this io */
+	int32_t held_res; /* SLOT_DRAINING: the result that waits for them */
+	void *buf_kept;	  /* SLOT_ABANDONED: the buffer that the plugin may still touch */
+	struct remote remote;
+};
+
+enum slot_state { SLOT_IDLE, SLOT_OWNED, SLOT_DRAINING, SLOT_ABANDONED };
+
+/* One job for a worker. Points to nothing of the request, so that the request may be taken away. */
+struct job {
+	struct job *next;
+	struct ublk_queue *q;
+	int (*run)(struct job *job); /* worker thread; 0 or -errno */
+	struct ublk_io io;	     /* op, offset, length, flags, buf */
+	struct ublk_extent ext[MAP_WINDOW];
+	uint32_t nr_ext;
+	int32_t res;
+	uint16_t tag;
+	bool abandoned; /* queue thread only: nobody waits for it any more */
+	void *buf_kept;
+};
+
+struct request {
+	void *buf;	      /* the tag's buffer, or NULL */
+	struct io_slot *slot; /* slot->io is the io in force */
+	struct io_slot
+		*pair[2]; /* submit() gets them in turns: a second completion meets an idle slot */
+	uint32_t zeroed;  /* so many leading bytes of buf are zero */
+	uint16_t tag;
+	uint16_t pending; /* ring operations and jobs in flight for it */
+	uint8_t state;	  /* enum request_state */
+	uint8_t op;
+	uint8_t parity;	     /* which of the tag's two slots is in use */
+	uint8_t retry;	     /* enum retry_what, while on the retry list */
+	bool buf_registered; /* by hand */
+	bool buf_own;	     /* buf is a mapping of its own, not a part of the queue's */
+	uint16_t tries;
+	int32_t error;	     /* the first one */
+	int32_t result;	     /* what COMMIT says, while it waits */
+	uint32_t tick;	     /* when the plugin got it */
+	uint32_t retry_bits; /* RETRY_MOVE, RETRY_SYNC: which extents */
+	uint64_t done;	     /* bytes of earlier windows */
+	uint64_t window;     /* bytes of this one */
+	uint32_t nr_ext;
+	uint32_t pos[MAP_WINDOW]; /* where in the io the rest of an extent begins */
+	struct ublk_extent ext[MAP_WINDOW];
+	struct job *job;
+	struct request *next; /* on the retry list */
+};
+
+struct workers {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct job *first, **last;
+	unsigned int nr, idle, max;
+	bool stop;
+	pthread_t thread[CALL_WORKERS_MAX];
+};
+
+struct ublk_queue {
+	struct io_uring ring;
+	struct transport_queue tq;
+	struct ublk_dev *dev;
+	const struct data_path *path;
+	const struct ublk_plugin *plugin;
+	void *qpriv;
+	struct request *reqs;
+	struct io_slot *slots; /* 2 per tag, then spares for abandoned ones */
+	uint32_t nr_slots, spare_slot;
+	uint16_t qid, depth;
+	uint16_t active; /* tags that we own */
+	uint16_t gone;	 /* tags that were aborted */
+	uint16_t held;	 /* tags in REQ_PLUGIN */
+	bool stopping;	 /* a tag was aborted, or we were told */
+	bool quit;
+	bool wake_armed;
+	bool has_ring, has_transport, has_plugin; /* what set-up got to */
+	uint32_t tick;
+	uint64_t sqe_budget, sqes_used; /* the plugin's ring operations */
+	uint32_t uncommitted;
+	struct request *retry_first, **retry_last;
+	pthread_mutex_t *call_lock; /* NULL, or held around the plugin's data calls */
+	bool call_lock_lost;	    /* a worker went away with it */
+	struct queue_counters counters;
+
+	/* from other threads */
+	_Atomic(struct job *) jobs_done;  /* newest first */
+	_Atomic(struct remote *) remotes; /* newest first */
+	atomic_uint asked;
+	atomic_bool ended;
+	int wake_fd;
+	uint64_t wake_count; /* where the ring reads the eventfd to */
+
+	/* set-up and end */
+	void *bufs;
+	size_t bufs_size;
+	void *scratch;
+	size_t scratch_stride;
+	cpu_set_t *cpus;
+	size_t cpus_size;
+	cpu_set_t process_cpus;
+	pthread_t thread;
+	sem_t ready;
+	int start_res;
+	pthread_mutex_t lock_store;
+	struct workers workers;
+};
+
+/* dispatch.c: a request's way in and out */
+void request_arrived(struct ublk_queue *q, uint16_t tag);
+void request_registered(struct ublk_queue *q, struct request *r, int32_t res);
+void request_dispatch(struct ublk_queue *q, struct request *r);
+void request_done(struct ublk_queue *q, struct request *r, int32_t error);
+bool request_may_retry(struct ublk_queue *q, struct request *r, int32_t error);
+void request_retry(struct ublk_queue *q, struct request *r, enum retry_what what);
+void request_fetch(struct ublk_queue *q, struct request *r);
+void retry_all(struct ublk_queue *q);
+static inline bool errno_is_passing(int32_t err)
+{
+	return err == -EAGAIN || err == -EBUSY || err == -ENOMEM || err == -EINTR;
+}
+/* A rule of the contract was broken: counted, and logged with restraint. */
+void plugin_misuse(struct ublk_queue *q, const char *fmt, ...) __printf_like(2, 3);
+
+/* map.c */
+void map_run(struct ublk_queue *q, struct request *r);
+void map_moved(struct ublk_queue *q, struct request *r, unsigned int i, int32_t res);
+void map_retry(struct ublk_queue *q, struct request *r);
+void map_job_done(struct ublk_queue *q, struct request *r, int32_t res);
+void sync_files(struct ublk_queue *q, struct request *r);
+void sync_done(struct ublk_queue *q, struct request *r, int32_t res);
+
+/* async.c */
+void submit_run(struct ublk_queue *q, struct request *r);
+void slot_complete(struct ublk_queue *q, struct io_slot *slot, int32_t res);
+void plugin_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe);
+void uncommitted_check(struct ublk_queue *q, const char *where);
+void remotes_drain(struct ublk_queue *q);
+
+/* call.c */
+void call_run(struct ublk_queue *q, struct request *r);
+int call_op(const struct ublk_dev *dev, const struct ublk_io *io);
+int call_result(struct ublk_queue *q, const struct ublk_io *io, int res);
+void jobs_drain(struct ublk_queue *q);
+
+/* files.c: what a worker does to a file's range */
+int file_range_op(const struct dev_file *file, unsigned int op, uint64_t offset, uint64_t length,
+		  uint32_t flags);
+
+/* workers.c */
+int workers_init(struct ublk_queue *q);
+int workers_add(struct ublk_queue *q, struct job *job); /* 0 or -EAGAIN */
+bool workers_end(struct ublk_queue *q);
+
+/* watch.c: what leaves a plugin's hands without its consent */
+void watch_tick(struct ublk_queue *q);
+void watch_cancel(struct ublk_queue *q);
+void watch_abandon(struct ublk_queue *q);
+void request_abandon(struct ublk_queue *q, struct request *r, const char *why);
+static inline void request_hold(struct ublk_queue *q, struct request *r)
+{
+	r->state = REQ_PLUGIN;
+	r->tick = q->tick;
+	q->held++;
+}
+static inline void request_unhold(struct ublk_queue *q, struct request *r)
+{
+	r->state = REQ_HOST;
+	q->held--;
+}
+
+/* loop.c */
+void *queue_thread(void *arg);
+
+/* setup.c: memory, files and ring of a queue; on its thread */
+int queue_setup(struct ublk_queue *q);
+void queue_teardown(struct ublk_queue *q);
+void *buffer_alloc(size_t size); /* page-aligned, zero, touched by nobody; NULL on failure */
+
+/* Around every data call of the plugin: nothing, unless its thread model asks for more. False: the
+ * call may not be made, another one never came back. */
+bool call_lock_take(struct ublk_queue *q);
+static inline bool plugin_enter(struct ublk_queue *q)
+{
+	return likely(!q->call_lock) || call_lock_take(q);
+}
+static inline void plugin_leave(struct ublk_queue *q)
+{
+	if (unlikely(q->call_lock))
+		pthread_mutex_unlock(q->call_lock);
+}
+
+#endif

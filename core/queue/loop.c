@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The queue's thread: one io_uring_enter a round, every completion of it, and what other threads
+ * asked for. Nothing here allocates, locks, or reads a clock per request.
+ */
+#include "queue/internal.h"
+
+static void wake_arm(struct ublk_queue *q)
+{
+	struct io_uring_sqe *sqe = ring_sqe(&q->ring);
+
+	q->wake_armed = sqe;
+	if (unlikely(!sqe))
+		return; /* the next round tries again, after at most a millisecond */
+	io_uring_prep_read(sqe, q->wake_fd, &q->wake_count, sizeof(q->wake_count), 0);
+	sqe->user_data = ud_make(UD_WAKE, 0, 0);
+}
+
+/* Rule 16: OK is a request, ABORT is the tag's end, the rest would be a bug of ours or the driver's. */
+static void tag_cqe(struct ublk_queue *q, uint16_t tag, int32_t res)
+{
+	if (likely(res == UBLK_IO_RES_OK)) {
+		request_arrived(q, tag);
+		return;
+	}
+	if (q->reqs[tag].state == REQ_GONE)
+		return;
+	q->reqs[tag].state = REQ_GONE;
+	q->gone++;
+	if (res == UBLK_IO_RES_ABORT || res == -ECANCELED) {
+		q->stopping = true;
+		return;
+	}
+	log_err("queue %u tag %u: the driver refused a fetch or commit: %s", q->qid, tag,
+		strerror(-res));
+	q->dev->failed(q->dev, res, "a queue lost a request slot");
+}
+
+static void handle_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
+{
+	struct request *r = &q->reqs[min_of(ud_index(cqe->user_data), q->depth - 1u)];
+
+	switch (ud_kind(cqe->user_data)) {
+	case UD_TAG:
+		tag_cqe(q, r->tag, cqe->res);
+		break;
+	case UD_MOVE:
+		map_moved(q, r, ud_cookie(cqe->user_data), cqe->res);
+		break;
+	case UD_SYNC:
+		sync_done(q, r, cqe->res);
+		break;
+	case UD_BUFFER:
+		request_registered(q, r, cqe->res);
+		break;
+	case UD_PLUGIN:
+		plugin_cqe(q, cqe);
+		break;
+	case UD_UNCOMMITTED:
+		q->sqes_used--;
+		break;
+	case UD_WAKE:
+		wake_arm(q);
+		break;
+	case UD_QUIET:
+		if (cqe->res < 0)
+			log_err("queue %u tag %u: unregistering a buffer: %s", q->qid, r->tag,
+				strerror(-cqe->res));
+		break;
+	}
+}
+
+static void handle_asked(struct ublk_queue *q)
+{
+	unsigned int asked = atomic_exchange_explicit(&q->asked, 0, memory_order_acquire);
+
+	if ((asked & QUEUE_ASK_EVENT) && q->plugin->event && plugin_enter(q)) {
+		q->plugin->event(q->qpriv);
+		plugin_leave(q);
+		uncommitted_check(q, "event");
+	}
+	if (asked & QUEUE_ASK_TICK)
+		watch_tick(q);
+	if (asked & QUEUE_ASK_CANCEL)
+		watch_cancel(q);
+	if (asked & QUEUE_ASK_ABANDON)
+		watch_abandon(q);
+	if (asked & QUEUE_ASK_QUIT)
+		q->quit = true;
+}
+
+/* Submit and wait: for ever, or for a millisecond when something is to be tried again. */
+static int ring_wait(struct ublk_queue *q)
+{
+	struct __kernel_timespec ms = { .tv_nsec = 1000000 };
+	struct io_uring_cqe *cqe;
+
+	q->counters.enters++;
+	if (likely(!q->retry_first && q->wake_armed))
+		return io_uring_submit_and_wait(&q->ring, 1);
+	return io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1, &ms, NULL);
+}
+
+static void queue_round(struct ublk_queue *q)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head, n = 0;
+	int res = ring_wait(q);
+
+	if (unlikely(res < 0 && !errno_is_passing(res) && res != -ETIME)) {
+		log_err("queue %u: waiting on the ring: %s", q->qid, strerror(-res));
+		q->dev->failed(q->dev, res, "a queue's ring is broken");
+		q->quit = true;
+		return;
+	}
+	io_uring_for_each_cqe(&q->ring, head, cqe)
+	{
+		handle_cqe(q, cqe);
+		n++;
+	}
+	io_uring_cq_advance(&q->ring, n);
+	if (unlikely(atomic_load_explicit(&q->jobs_done, memory_order_relaxed)))
+		jobs_drain(q);
+	if (unlikely(atomic_load_explicit(&q->remotes, memory_order_relaxed)))
+		remotes_drain(q);
+	if (unlikely(atomic_load_explicit(&q->asked, memory_order_relaxed)))
+		handle_asked(q);
+	if (unlikely(q->retry_first))
+		retry_all(q);
+	if (unlikely(!q->wake_armed))
+		wake_arm(q);
+	if (q->plugin->batch_end && plugin_enter(q)) {
+		q->plugin->batch_end(q->qpriv);
+		plugin_leave(q);
+		uncommitted_check(q, "batch_end");
+	}
+}
+
+static void queue_report(struct ublk_queue *q, int res)
+{
+	q->start_res = res;
+	sem_post(&q->ready);
+}
+
+void *queue_thread(void *arg)
+{
+	struct ublk_queue *q = arg;
+	uint64_t one = 1;
+	int res = queue_setup(q);
+
+	if (!res) {
+		wake_arm(q);
+		for (uint32_t tag = 0; tag < q->depth; tag++)
+			request_fetch(q, &q->reqs[tag]);
+		res = io_uring_submit(&q->ring);
+		res = res < 0 ? res : 0;
+		if (res)
+			log_err("queue %u: fetching its tags: %s", q->qid, strerror(-res));
+	}
+	queue_report(q, res);
+	while (!res && !q->quit && !(q->gone == q->depth && !q->active))
+		queue_round(q);
+	queue_teardown(q);
+	atomic_store_explicit(&q->ended, true, memory_order_release);
+	if (!res && write(q->dev->notify_fd, &one, sizeof(one)) < 0)
+		log_err("queue %u: telling its end: %m", q->qid);
+	return NULL;
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+/* A queue as the control thread sees it: made, asked, joined; and what queues of a device share. */
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#include "queue/internal.h"
+
+int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (dev->nr_files == DEV_MAX_FILES)
+		return -EMFILE;
+	dev->files[dev->nr_files] = (struct dev_file){ .fd = fd,
+						       .is_block = S_ISBLK(st.st_mode),
+						       .by_plugin = by_plugin };
+	return dev->nr_files++;
+}
+
+int dev_prepare(struct ublk_dev *dev)
+{
+	int fd;
+
+	for (unsigned int op = 0; op < NR_OPS; op++)
+		dev->profile[op] = plugin_profile(dev->plugin, op);
+	/* Slot 0 is the transport's; the fake one has no file, and the table no holes. */
+	dev->files[0].fd = dev->transport->fd >= 0 ? dev->transport->fd : dev->notify_fd;
+	if (dev->path->data_mode != UBLK_DATA_FIXED || !(dev->limits.map_kinds & UBLK_EXT_ZERO))
+		return 0;
+	fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		log_err("opening /dev/zero: %m");
+		return -errno;
+	}
+	dev->zero_slot = dev_add_file(dev, fd, false);
+	if (dev->zero_slot < 0) {
+		log_err("plugin %s registers more than %d files", dev->plugin->name,
+			DEV_MAX_FILES - 2);
+		close(fd);
+		dev->zero_slot = 0;
+		return -EMFILE;
+	}
+	return 0;
+}
+
+void dev_unprepare(struct ublk_dev *dev)
+{
+	if (dev->zero_slot)
+		close(dev->files[dev->zero_slot].fd);
+	dev->zero_slot = 0;
+}
+
+/* Only where the plugin's rules ask for it: its queue callbacks and its workers would overlap. */
+static pthread_mutex_t *call_lock_of(struct ublk_queue *q)
+{
+	const struct ublk_plugin *p = q->plugin;
+	bool on_queue = p->map_ops || p->submit_ops;
+	bool on_workers = !(p->flags & UBLK_PLUGIN_NONBLOCKING) &&
+			  (p->read || p->write || p->flush || p->discard || p->write_zeroes);
+
+	if (p->thread_model == UBLK_THREADS_PARALLEL || !on_queue || !on_workers)
+		return NULL;
+	return &q->lock_store;
+}
+
+bool call_lock_take(struct ublk_queue *q)
+{
+	unsigned int limit = q->dev->io_timeout;
+	struct timespec until;
+
+	if (!pthread_mutex_trylock(q->call_lock))
+		return true;
+	if (q->call_lock_lost)
+		return false;
+	if (!limit)
+		return !pthread_mutex_lock(q->call_lock);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += limit;
+	if (!pthread_mutex_timedlock(q->call_lock, &until))
+		return true;
+	q->call_lock_lost = true;
+	log_err("plugin %s: queue %u: a call has not returned for %u s; its thread model allows no "
+		"other",
+		q->plugin->name, q->qid, limit);
+	return false;
+}
+
+static void queue_free(struct ublk_queue *q)
+{
+	for (unsigned int tag = 0; q->reqs && tag < q->depth; tag++) {
+		if (q->reqs[tag].buf_own)
+			munmap(q->reqs[tag].buf, q->dev->limits.max_io_bytes);
+		free(q->reqs[tag].job);
+	}
+	for (unsigned int i = 0; q->slots && i < q->nr_slots; i++)
+		if (q->slots[i].buf_kept)
+			munmap(q->slots[i].buf_kept, q->dev->limits.max_io_bytes);
+	if (q->bufs)
+		munmap(q->bufs, q->bufs_size);
+	if (q->scratch)
+		munmap(q->scratch, q->nr_slots * q->scratch_stride);
+	if (q->wake_fd >= 0)
+		close(q->wake_fd);
+	pthread_mutex_destroy(&q->lock_store);
+	sem_destroy(&q->ready);
+	free(q->cpus);
+	free(q->reqs);
+	free(q->slots);
+	free(q);
+}
+
+static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t qid, const cpu_set_t *mask,
+				      size_t mask_size)
+{
+	struct ublk_queue *q = aligned_alloc(64, round_up_to(sizeof(*q), 64));
+
+	if (!q)
+		return NULL;
+	memset(q, 0, sizeof(*q));
+	q->dev = dev;
+	q->path = dev->path;
+	q->plugin = dev->plugin;
+	q->qid = qid;
+	q->depth = dev->transport->depth;
+	q->wake_fd = eventfd(0, EFD_CLOEXEC);
+	sem_init(&q->ready, 0, 0);
+	pthread_mutex_init(&q->lock_store, NULL);
+	q->call_lock = call_lock_of(q);
+	pthread_getaffinity_np(pthread_self(), sizeof(q->process_cpus), &q->process_cpus);
+	if (mask) {
+		q->cpus = malloc(mask_size);
+		q->cpus_size = mask_size;
+		if (q->cpus)
+			memcpy(q->cpus, mask, mask_size);
+	}
+	workers_init(q);
+	if (q->wake_fd < 0 || (mask && !q->cpus)) {
+		queue_free(q);
+		return NULL;
+	}
+	return q;
+}
+
+int queue_start(struct ublk_dev *dev, uint16_t qid, const cpu_set_t *mask, size_t mask_size,
+		struct ublk_queue **out)
+{
+	struct ublk_queue *q = queue_alloc(dev, qid, mask, mask_size);
+	pthread_attr_t attr;
+	char name[16];
+	int err;
+
+	if (!q) {
+		log_err("queue %u: no memory", qid);
+		return -ENOMEM;
+	}
+	pthread_attr_init(&attr);
+	if (q->cpus)
+		pthread_attr_setaffinity_np(&attr, q->cpus_size, q->cpus);
+	err = -pthread_create(&q->thread, &attr, queue_thread, q);
+	if (err == -EINVAL && q->cpus) {
+		/* CPUs that are not ours (a cpuset): better served elsewhere than not at all. */
+		log_warn("queue %u: its CPUs are not available to this process; it runs anywhere",
+			 qid);
+		err = -pthread_create(&q->thread, NULL, queue_thread, q);
+	}
+	pthread_attr_destroy(&attr);
+	if (err) {
+		log_err("queue %u: starting its thread: %s", qid, strerror(-err));
+		queue_free(q);
+		return err;
+	}
+	snprintf(name, sizeof(name), "ublk-q%u", qid);
+	pthread_setname_np(q->thread, name);
+	while (sem_wait(&q->ready))
+		; /* EINTR */
+	if (q->start_res) {
+		err = q->start_res;
+		queue_join(q);
+		return err;
+	}
+	*out = q;
+	return 0;
+}
+
+void queue_ask(struct ublk_queue *q, unsigned int bits)
+{
+	uint64_t one = 1;
+
+	atomic_fetch_or_explicit(&q->asked, bits, memory_order_release);
+	if (write(q->wake_fd, &one, sizeof(one)) < 0)
+		log_err("queue %u: waking it: %m", q->qid);
+}
+
+bool queue_ended(const struct ublk_queue *q)
+{
+	return atomic_load_explicit(&q->ended, memory_order_acquire);
+}
+
+unsigned int queue_held(const struct ublk_queue *q)
+{
+	return __atomic_load_n(&q->held, __ATOMIC_RELAXED);
+}
+
+const struct queue_counters *queue_counters(const struct ublk_queue *q)
+{
+	return &q->counters;
+}
+
+bool queue_join(struct ublk_queue *q)
+{
+	pthread_join(q->thread, NULL);
+	if (!workers_end(q))
+		return false;
+	queue_free(q);
+	return true;
+}

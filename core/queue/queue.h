@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The data plane: one thread and one ring per queue, from a request's descriptor to its commit.
+ *
+ * What floors above may use is here; what the files of this room share is in internal.h.
+ * Reading order: loop.c (the thread), dispatch.c (a request's way), then map.c, async.c or call.c.
+ */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "plugin/plugin.h"
+#include "queue/path.h"
+#include "transport/transport.h"
+
+#define DEV_MAX_FILES                                                                              \
+	256 /* slots of a device's ring file table, /dev/ublkcN and /dev/zero included */
+#define CALL_WORKERS_MAX 8 /* worker threads of one queue */
+
+/* A file that extents may name, known to every queue's ring under the same slot. */
+struct dev_file {
+	int fd;
+	bool is_block;	/* a block device: discards are ioctls */
+	bool by_plugin; /* FLUSH syncs it */
+};
+
+/* What the queues of a device share. Constant while they run, but for failed and the hooks' own. */
+struct ublk_dev {
+	const char *name; /* for messages */
+	const struct ublk_plugin *plugin;
+	void *priv;		   /* the plugin's */
+	struct ublk_limits limits; /* the final ones */
+	const struct data_path *path;
+	struct transport *transport;
+	struct dev_file files[DEV_MAX_FILES];
+	unsigned int nr_files; /* slot 0 is the transport's */
+	int zero_slot;	       /* /dev/zero, or 0 */
+	bool open_phase;       /* file_register() is allowed */
+	uint8_t profile[NR_OPS];
+	uint32_t io_timeout; /* ticks (seconds) that a plugin may hold an io; 0: for ever */
+	int notify_fd;	     /* eventfd: gets a count when a queue's thread leaves its loop */
+	/* Called from any thread: the backend or a queue is lost, the device should stop. */
+	void (*failed)(struct ublk_dev *dev, int err, const char *why);
+};
+
+/* Plain counters of one queue, written by its thread alone; readers see them a moment late. */
+struct queue_counters {
+	uint64_t ops[NR_OPS], bytes[NR_OPS], errors[NR_OPS];
+	uint64_t enters;   /* io_uring_enter calls of the loop */
+	uint64_t loops;	   /* rounds of the loop */
+	uint64_t retries;  /* EAGAIN, EBUSY, ENOMEM and full rings that were tried again */
+	uint64_t misuse;   /* broken rules of the contract, by the plugin */
+	uint64_t timeouts; /* ios taken away from the plugin */
+};
+
+/* Requests to a queue's thread, as bits. */
+enum queue_ask {
+	QUEUE_ASK_EVENT = 1u << 0,   /* the plugin's event() */
+	QUEUE_ASK_TICK = 1u << 1,    /* a second has passed */
+	QUEUE_ASK_CANCEL = 1u << 2,  /* stopping: plugin->cancel() for what it holds */
+	QUEUE_ASK_ABANDON = 1u << 3, /* stopping: take everything away from the plugin */
+	QUEUE_ASK_QUIT = 1u << 4,    /* leave the loop without waiting for the tags */
+};
+
+struct ublk_queue;
+
+/* Build a queue and start its thread on the CPUs of mask (NULL: anywhere). Returns when its tags
+ * are fetched, or -errno, logged. Control thread. */
+int queue_start(struct ublk_dev *dev, uint16_t qid, const cpu_set_t *mask, size_t mask_size,
+		struct ublk_queue **out);
+
+/* Any thread. */
+void queue_ask(struct ublk_queue *q, unsigned int bits);
+
+/* Control thread: true when the thread has left its loop (all tags aborted, or QUIT). */
+bool queue_ended(const struct ublk_queue *q);
+/* Ios that the plugin holds, as seen from outside. */
+unsigned int queue_held(const struct ublk_queue *q);
+const struct queue_counters *queue_counters(const struct ublk_queue *q);
+
+/* Wait for the thread's end and free everything. A queue with a worker that never came back keeps
+ * its memory: false is returned, and the process should end by _exit(). */
+bool queue_join(struct ublk_queue *q);
+
+/* A slot for fd in every queue's file table, before queue_start(). >= 0, or -errno. */
+int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin);
+
+/* Fill dev->profile, dev->zero_slot and so on from plugin, limits and path. -errno, logged. */
+int dev_prepare(struct ublk_dev *dev);
+void dev_unprepare(struct ublk_dev *dev);
+
+/* The table that plugins get. */
+extern const struct ublk_host host_services;
+
+#endif

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/* Memory, files and ring of a queue, made and unmade on its own thread: the driver and io_uring tie
+ * both to the task. */
+#include <sys/eventfd.h>
+
+#include "queue/internal.h"
+
+#define SLOTS_PER_TAG 4 /* two in turns, two spare for what is abandoned */
+
+void *buffer_alloc(size_t size)
+{
+	void *buf = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return buf == MAP_FAILED ? NULL : buf;
+}
+
+/* The best flags that this kernel takes: each step back costs wake-ups, none costs correctness. */
+static int ring_open(struct ublk_queue *q)
+{
+	static const unsigned int tries[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN,
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN,
+		IORING_SETUP_COOP_TASKRUN,
+		0,
+	};
+	uint64_t entries = q->depth * 2 + q->sqe_budget + 8;
+	int err = -EINVAL;
+
+	entries = min_of(entries, (uint64_t)32768);
+	for (unsigned int i = 0; i < ARRAY_SIZE(tries); i++) {
+		struct io_uring_params p = {
+			.flags = tries[i] | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
+				 IORING_SETUP_CLAMP,
+			.cq_entries = entries * 2,
+		};
+
+		err = io_uring_queue_init_params(entries, &q->ring, &p);
+		if (err != -EINVAL)
+			break;
+	}
+	if (err) {
+		log_err("queue %u: io_uring of %llu entries: %s%s", q->qid,
+			(unsigned long long)entries, strerror(-err),
+			err == -ENOMEM ? "; raise the limit of locked memory (ulimit -l)" : "");
+		return err;
+	}
+	io_uring_register_ring_fd(&q->ring); /* saves a look-up per system call, no more */
+	return 0;
+}
+
+static int ring_register(struct ublk_queue *q)
+{
+	const struct ublk_dev *dev = q->dev;
+	int fds[DEV_MAX_FILES];
+	int err;
+
+	for (unsigned int i = 0; i < dev->nr_files; i++)
+		fds[i] = dev->files[i].fd;
+	err = io_uring_register_files(&q->ring, fds, dev->nr_files);
+	if (err) {
+		log_err("queue %u: registering %u files with io_uring: %s", q->qid, dev->nr_files,
+			strerror(-err));
+		return err;
+	}
+	if (q->path->needs_buf_table) {
+		err = io_uring_register_buffers_sparse(&q->ring, q->depth);
+		if (err)
+			log_err("queue %u: registering a table of %u buffers with io_uring: %s",
+				q->qid, q->depth, strerror(-err));
+	}
+	return err;
+}
+
+static int memory_alloc(struct ublk_queue *q)
+{
+	const struct ublk_limits *limits = &q->dev->limits;
+
+	q->nr_slots = q->depth * SLOTS_PER_TAG;
+	q->spare_slot = q->depth * 2;
+	q->reqs = calloc(q->depth, sizeof(*q->reqs));
+	q->slots = calloc(q->nr_slots, sizeof(*q->slots));
+	if (!q->reqs || !q->slots)
+		return -ENOMEM;
+	if (limits->io_scratch_bytes) {
+		q->scratch_stride = round_up_to(limits->io_scratch_bytes, 64);
+		q->scratch = buffer_alloc(q->nr_slots * q->scratch_stride);
+		if (!q->scratch)
+			return -ENOMEM;
+	}
+	if (q->path->needs_buffers) {
+		q->bufs_size = (size_t)q->depth * limits->max_io_bytes;
+		q->bufs = buffer_alloc(q->bufs_size);
+		if (!q->bufs)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void slot_init(struct ublk_queue *q, struct io_slot *slot, uint16_t tag)
+{
+	slot->tag = tag;
+	slot->io.qid = q->qid;
+	slot->io.tag = tag;
+	slot->io.buf_index = tag;
+	slot->io.fixed_addr = transport_fixed_addr(&q->tq, tag);
+	if (q->scratch)
+		slot->io.scratch = (char *)q->scratch + (slot - q->slots) * q->scratch_stride;
+}
+
+static int requests_init(struct ublk_queue *q)
+{
+	for (uint32_t tag = 0; tag < q->depth; tag++) {
+		struct request *r = &q->reqs[tag];
+
+		r->tag = tag;
+		r->pair[0] = r->slot = &q->slots[tag * 2];
+		r->pair[1] = &q->slots[tag * 2 + 1];
+		slot_init(q, r->pair[0], tag);
+		slot_init(q, r->pair[1], tag);
+		if (q->bufs) {
+			r->buf = (char *)q->bufs + (size_t)tag * q->dev->limits.max_io_bytes;
+			r->zeroed = q->dev->limits.max_io_bytes; /* fresh memory */
+		}
+		r->job = calloc(1, sizeof(*r->job));
+		if (!r->job)
+			return -ENOMEM;
+		r->job->tag = tag;
+	}
+	return 0;
+}
+
+static int plugin_queue_init(struct ublk_queue *q)
+{
+	int cpu = -1;
+	struct ublk_queue_info info = {
+		.struct_size = sizeof(info),
+		.qid = q->qid,
+		.depth = q->depth,
+		.data_mode = q->path->data_mode,
+	};
+	int err;
+
+	for (int i = 0; q->cpus && i < (int)q->cpus_size * 8 && cpu < 0; i++)
+		if (CPU_ISSET_S(i, q->cpus_size, q->cpus))
+			cpu = i;
+	info.cpu = cpu;
+	q->qpriv = q->dev->priv;
+	if (!q->plugin->queue_init)
+		return 0;
+	err = q->plugin->queue_init(q->dev->priv, q, &info, &q->qpriv);
+	uncommitted_check(q, "queue_init");
+	if (err) {
+		log_err("plugin %s: starting queue %u failed: %s", q->plugin->name, q->qid,
+			strerror(err < 0 && err >= -ERRNO_MAX ? -err : EIO));
+		return err < 0 ? err : -EIO;
+	}
+	return 0;
+}
+
+int queue_setup(struct ublk_queue *q)
+{
+	const struct ublk_limits *limits = &q->dev->limits;
+	int err;
+
+	q->sqe_budget = (uint64_t)limits->sqes_per_io * q->depth + limits->background_sqes;
+	q->retry_last = &q->retry_first;
+	err = memory_alloc(q);
+	if (err) {
+		log_err("queue %u: no memory for %u requests of %u bytes", q->qid, q->depth,
+			limits->max_io_bytes);
+		return err;
+	}
+	err = ring_open(q);
+	if (err)
+		return err;
+	q->has_ring = true;
+	err = ring_register(q);
+	if (err)
+		return err;
+	q->tq = (struct transport_queue){
+		.transport = q->dev->transport, .ring = &q->ring, .qid = q->qid, .depth = q->depth
+	};
+	err = q->tq.transport->ops->queue_open(q->tq.transport, &q->tq);
+	if (err)
+		return err;
+	q->has_transport = true;
+	err = requests_init(q);
+	if (err)
+		return err;
+	err = plugin_queue_init(q);
+	if (!err)
+		q->has_plugin = true;
+	return err;
+}
+
+/* Rule 19: the driver is not rid of us before the files are unregistered, the descriptors unmapped
+ * and the ring gone. */
+void queue_teardown(struct ublk_queue *q)
+{
+	if (q->has_plugin && q->plugin->queue_exit)
+		q->plugin->queue_exit(q->qpriv);
+	if (q->has_ring) {
+		io_uring_unregister_files(&q->ring);
+		if (q->path->needs_buf_table)
+			io_uring_unregister_buffers(&q->ring);
+	}
+	if (q->has_transport)
+		q->tq.transport->ops->queue_close(&q->tq);
+	if (q->has_ring)
+		io_uring_queue_exit(&q->ring);
+	q->has_plugin = q->has_transport = q->has_ring = false;
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What leaves a plugin's hands without its consent: ios that it held too long, or that it still
+ * holds when the device stops. The application gets an error; the memory that the plugin may still
+ * touch is set aside and the tag goes on with new memory.
+ */
+#include "queue/internal.h"
+
+/* New memory for the tag. False: there is none left; the io stays with the plugin. */
+static bool slot_replace(struct ublk_queue *q, struct request *r)
+{
+	struct io_slot *old = r->slot, *spare;
+	void *buf = NULL;
+
+	if (q->spare_slot == q->nr_slots)
+		return false;
+	if (r->buf) {
+		buf = buffer_alloc(q->dev->limits.max_io_bytes);
+		if (!buf)
+			return false;
+	}
+	spare = &q->slots[q->spare_slot++];
+	spare->io = old->io; /* qid, scratch and what else is constant, but for: */
+	spare->io.scratch =
+		q->scratch ? (char *)q->scratch + (spare - q->slots) * q->scratch_stride : NULL;
+	spare->io.buf = NULL;
+	spare->tag = r->tag;
+	spare->state = SLOT_IDLE;
+	r->pair[r->parity] = r->slot = spare;
+	old->state = SLOT_ABANDONED;
+	/* A buffer from the queue's one mapping is kept too, but never unmapped on its own. */
+	old->buf_kept = r->buf_own ? r->buf : NULL;
+	if (r->buf) {
+		r->buf = buf;
+		r->buf_own = true;
+		r->zeroed = 0;
+	}
+	return true;
+}
+
+/* The same for a worker's job. */
+static bool job_replace(struct ublk_queue *q, struct request *r)
+{
+	struct job *job = calloc(1, sizeof(*job)), *old = r->job;
+	void *buf = r->buf ? buffer_alloc(q->dev->limits.max_io_bytes) : NULL;
+
+	if (!job || (r->buf && !buf)) {
+		free(job);
+		return false;
+	}
+	job->tag = r->tag;
+	old->abandoned = true;
+	old->buf_kept = r->buf_own ? r->buf : NULL;
+	r->job = job;
+	if (r->buf) {
+		r->buf = buf;
+		r->buf_own = true;
+		r->zeroed = 0;
+	}
+	return true;
+}
+
+void request_abandon(struct ublk_queue *q, struct request *r, const char *why)
+{
+	const struct ublk_io io = r->slot->io;
+	bool replaced =
+		q->dev->profile[r->op] == PROFILE_SUBMIT ? slot_replace(q, r) : job_replace(q, r);
+
+	if (!replaced) {
+		q->dev->failed(q->dev, -ENOMEM, "too many ios are lost in the plugin");
+		return;
+	}
+	r->slot->io.offset = io.offset;
+	r->slot->io.length = io.length;
+	q->counters.timeouts++;
+	log_err("plugin %s: queue %u tag %u: %s of %llu bytes at %llu fails: %s", q->plugin->name,
+		q->qid, r->tag, op_name(r->op), (unsigned long long)io.length,
+		(unsigned long long)io.offset, why);
+	request_unhold(q, r);
+	request_done(q, r, -EIO);
+}
+
+/* Once a second, while the plugin holds anything. */
+void watch_tick(struct ublk_queue *q)
+{
+	uint32_t limit = q->dev->io_timeout;
+	char why[80];
+
+	q->tick++;
+	if (!limit || !q->held)
+		return;
+	snprintf(why, sizeof(why), "the plugin has held it for more than %u s (--io-timeout)",
+		 limit);
+	for (unsigned int tag = 0; tag < q->depth; tag++) {
+		struct request *r = &q->reqs[tag];
+
+		if (r->state == REQ_PLUGIN && q->tick - r->tick > limit)
+			request_abandon(q, r, why);
+	}
+}
+
+void watch_cancel(struct ublk_queue *q)
+{
+	if (!q->plugin->cancel)
+		return;
+	for (unsigned int tag = 0; tag < q->depth; tag++) {
+		struct request *r = &q->reqs[tag];
+
+		if (r->state != REQ_PLUGIN || r->slot->state != SLOT_OWNED)
+			continue;
+		if (!plugin_enter(q))
+			return;
+		q->plugin->cancel(q->qpriv, &r->slot->io);
+		plugin_leave(q);
+		uncommitted_check(q, "cancel");
+	}
+}
+
+void watch_abandon(struct ublk_queue *q)
+{
+	for (unsigned int tag = 0; tag < q->depth; tag++)
+		if (q->reqs[tag].state == REQ_PLUGIN)
+			request_abandon(q, &q->reqs[tag],
+					"the device stops and the plugin does not complete it");
+	/* Those that wait for the plugin to take them: it never will. */
+	q->stopping = true;
+}

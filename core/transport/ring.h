@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The queue's io_uring as its users share it: who a completion belongs to (user_data), and how to
+ * get an SQE when the ring is full. Queue thread only.
+ */
+#ifndef TRANSPORT_RING_H
+#define TRANSPORT_RING_H
+
+#include <liburing.h>
+
+#include "base/util.h"
+
+/* user_data: kind in the top byte, a 24-bit index, a 32-bit cookie. */
+enum ud_kind {
+	UD_TAG = 1, /* FETCH, COMMIT: index is the tag */
+	UD_MOVE,    /* data movement by the host: index is the tag, cookie the extent */
+	UD_SYNC,    /* fsync by the host: index is the tag, cookie its serial number's low bits */
+	UD_BUFFER,  /* REGISTER_IO_BUF by hand: index is the tag */
+	UD_PLUGIN,  /* a plugin's SQE: index is the slot, cookie the plugin's */
+	UD_UNCOMMITTED, /* an SQE that a plugin took and did not give back */
+	UD_WAKE,	/* the queue's eventfd */
+	UD_QUIET,	/* nobody waits for it; an error is logged */
+};
+
+static inline uint64_t ud_make(enum ud_kind kind, uint32_t index, uint32_t cookie)
+{
+	return (uint64_t)kind << 56 | (uint64_t)index << 32 | cookie;
+}
+
+static inline enum ud_kind ud_kind(uint64_t ud)
+{
+	return ud >> 56;
+}
+
+static inline uint32_t ud_index(uint64_t ud)
+{
+	return (ud >> 32) & 0xffffff;
+}
+
+static inline uint32_t ud_cookie(uint64_t ud)
+{
+	return (uint32_t)ud;
+}
+
+/* An SQE, submitting what is queued if the ring is full. NULL: the kernel takes no more before
+ * completions have been reaped; the caller puts the request on the retry list. */
+static inline struct io_uring_sqe *ring_sqe(struct io_uring *ring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+	if (__builtin_expect(!sqe, 0)) {
+		io_uring_submit(ring);
+		sqe = io_uring_get_sqe(ring);
+	}
+	return sqe;
+}
+
+#endif
