@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+# The backends that come with the host: each a module that exports ublk_plugin_v1 and links nothing.
+PLUGIN_CPPFLAGS = -I$(top_srcdir)/include
+
+plugin_LTLIBRARIES += plugins/null.la plugins/mem.la plugins/file.la
+
+plugins_null_la_SOURCES = plugins/null.c
+plugins_null_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+plugins_null_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+plugins_null_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)
+
+plugins_mem_la_SOURCES = plugins/mem.c
+plugins_mem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+plugins_mem_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+plugins_mem_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)
+
+plugins_file_la_SOURCES = plugins/file/file.c
+plugins_file_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+plugins_file_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+plugins_file_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)
+
+# libtool archives are of no use for modules that are dlopen()ed, and without its archive libtool
+# does not find a module again to uninstall it.
+install-data-hook:
+	rm -f $(DESTDIR)$(plugindir)/null.la $(DESTDIR)$(plugindir)/mem.la \
+		$(DESTDIR)$(plugindir)/file.la
+
+uninstall-hook:
+	rm -f $(DESTDIR)$(plugindir)/null.so $(DESTDIR)$(plugindir)/mem.so \
+		$(DESTDIR)$(plugindir)/file.so
