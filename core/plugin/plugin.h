@@ -11,7 +11,7 @@
 
 /* A plugin whose descriptor passed every check. Never unloaded: freed memory only. */
 struct plugin {
-	char *path;		 /* absolute, symbolic links resolved */
+	char *path;		 /* absolute, as it was found: loading it again works */
 	struct ublk_plugin desc; /* the host's copy; members beyond the plugin's size are zero */
 	void *handle;		 /* from dlopen() */
 };
@@ -28,15 +28,36 @@ int plugin_dirs_init(struct plugin_dirs *dirs, char *const *extra, size_t nr_ext
 void plugin_dirs_free(struct plugin_dirs *dirs);
 
 /* name: "file", "file.so", or anything with a '/', which is a path. *path is malloc()ed, absolute.
- * -ENOENT has been logged with the plugins that there are and a did-you-mean. */
+ * -ENOENT has been logged with the plugins that there are and a did-you-mean. A path is not
+ * looked at: plugin_load() says what is wrong with it. */
 int plugin_find(const char *name, const struct plugin_dirs *dirs, char **path);
+
+/* A plugin in one of the folders, by the names of its files alone: nothing was opened. */
+struct plugin_entry {
+	const char *name;
+	const char *path;	 /* DIR/NAME.so, also where has_so is false */
+	const char *manifest;	 /* DIR/NAME.json, also where has_manifest is false */
+	const char *shadowed_by; /* path of the one that is found instead, or NULL */
+	bool has_so, has_manifest;
+};
+
+/* Calls fn for each entry, by name, then in the order of the search, until fn returns other than
+ * 0, which is returned. The entry is valid during the call. Folders that do not exist are skipped;
+ * one that cannot be read is logged and skipped. */
+int plugin_for_each(const struct plugin_dirs *dirs,
+		    int (*fn)(const struct plugin_entry *entry, void *arg), void *arg);
+
+/* [a-z0-9][a-z0-9-]{0,31} */
+bool plugin_name_ok(const char *name);
 
 /* Check the file and its folder (regular, not writable by others when we are privileged, an ELF
  * shared object for this machine that is whole), dlopen() it and check its descriptor. Runs no
- * code of the plugin but its ELF constructors. Also compares NAME.json beside it, if there is one:
- * a stale one is an error. -errno has been logged; *out is freed by plugin_free(). */
+ * code of the plugin but its ELF constructors. -errno has been logged; *out is freed by
+ * plugin_free(). */
 int plugin_load(const char *path, struct plugin **out);
 void plugin_free(struct plugin *plugin);
+
+#define UBLK_PLUGIN_FROZEN_SIZE 16u /* of a descriptor: the same in every major */
 
 /* The descriptor checks alone: raw points to at least 16 readable bytes, and to struct_size bytes
  * when the first 16 pass. Fills *copy. who: for messages. 0 or -errno, logged. */

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Is a descriptor one that this host can work with? Every refusal says what was wanted and what
+ * was found. Nothing beyond the descriptor's own size is read.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "plugin/plugin.h"
+
+#define MAX_STRUCT_SIZE (64u << 10)
+#define MAX_OPTS 256u
+
+/* All that the host knows of an operation by its number. */
+static const struct {
+	const char *name;
+	size_t call; /* where its function of the call profile is in struct ublk_plugin */
+} ops[NR_OPS] = {
+	[UBLK_OP_READ] = { "read", offsetof(struct ublk_plugin, read) },
+	[UBLK_OP_WRITE] = { "write", offsetof(struct ublk_plugin, write) },
+	[UBLK_OP_FLUSH] = { "flush", offsetof(struct ublk_plugin, flush) },
+	[UBLK_OP_DISCARD] = { "discard", offsetof(struct ublk_plugin, discard) },
+	[UBLK_OP_WRITE_ZEROES] = { "write_zeroes", offsetof(struct ublk_plugin, write_zeroes) },
+};
+
+#define ALL_OPS ((1u << NR_OPS) - 1)
+
+const char *op_name(unsigned int op)
+{
+	return op < NR_OPS ? ops[op].name : "unknown";
+}
+
+const char *profile_name(enum profile profile)
+{
+	switch (profile) {
+	case PROFILE_MAP:
+		return "map";
+	case PROFILE_SUBMIT:
+		return "async";
+	case PROFILE_CALL:
+		return "call";
+	default:
+		return "none";
+	}
+}
+
+static bool has_call(const struct ublk_plugin *desc, unsigned int op)
+{
+	static void (*const none)(void);
+
+	return memcmp((const char *)desc + ops[op].call, &none, sizeof(none)) != 0;
+}
+
+enum profile plugin_profile(const struct ublk_plugin *desc, unsigned int op)
+{
+	if (op >= NR_OPS)
+		return PROFILE_NONE;
+	if (desc->map_ops & 1u << op)
+		return PROFILE_MAP;
+	if (desc->submit_ops & 1u << op)
+		return PROFILE_SUBMIT;
+	return has_call(desc, op) ? PROFILE_CALL : PROFILE_NONE;
+}
+
+/* The first 16 bytes, which mean the same in every version. */
+static int check_frozen(const char *who, const struct ublk_plugin *head)
+{
+	if (head->magic != UBLK_PLUGIN_MAGIC) {
+		log_err("plugin %s: not a ublk-host plugin: its descriptor starts with 0x%08x, not "
+			"with 0x%08x",
+			who, head->magic, UBLK_PLUGIN_MAGIC);
+		return -ENOEXEC;
+	}
+	if (head->abi_major != UBLK_PLUGIN_ABI_MAJOR) {
+		log_err("plugin %s: built for plugin ABI %u.%u; this host implements %u.%u", who,
+			head->abi_major, head->abi_minor, UBLK_PLUGIN_ABI_MAJOR,
+			UBLK_PLUGIN_ABI_MINOR);
+		return -EPROTONOSUPPORT;
+	}
+	if (head->min_host_minor > UBLK_PLUGIN_ABI_MINOR) {
+		log_err("plugin %s: needs host ABI >= %u.%u; this host implements %u.%u", who,
+			UBLK_PLUGIN_ABI_MAJOR, head->min_host_minor, UBLK_PLUGIN_ABI_MAJOR,
+			UBLK_PLUGIN_ABI_MINOR);
+		return -EPROTONOSUPPORT;
+	}
+	if (head->struct_size < UBLK_PLUGIN_V1_0_SIZE || head->struct_size > MAX_STRUCT_SIZE) {
+		log_err("plugin %s: impossible struct_size %u: ABI 1.0 has %zu bytes, and none has "
+			"more than %u",
+			who, head->struct_size, UBLK_PLUGIN_V1_0_SIZE, MAX_STRUCT_SIZE);
+		return -EINVAL;
+	}
+	if (head->reserved0) {
+		log_err("plugin %s: reserved0 is %u; it must be 0", who, head->reserved0);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* One line of UTF-8 that is not empty: it is printed in tables, logs and JSON. */
+static bool one_line(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	if (!*p)
+		return false;
+	while (*p) {
+		uint32_t code = *p++;
+		int more = code < 0x80 ? 0 : code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
+		static const uint32_t least[] = { 0x20, 0x80, 0x800, 0x10000 };
+
+		if ((code >= 0x80 && code < 0xc2) || code > 0xf4)
+			return false;
+		if (more)
+			code &= 0x3fu >> more;
+		for (int i = 0; i < more; i++, p++) {
+			if ((*p & 0xc0) != 0x80)
+				return false;
+			code = code << 6 | (*p & 0x3f);
+		}
+		if (code < least[more] || (code >= 0x7f && code < 0xa0) || code > 0x10ffff ||
+		    (code >= 0xd800 && code <= 0xdfff))
+			return false;
+	}
+	return true;
+}
+
+static int check_texts(const char *who, const struct ublk_plugin *desc)
+{
+	if (!desc->name || !plugin_name_ok(desc->name)) {
+		log_err("plugin %s: its name is \"%.64s\"; it must be 1 to 32 of a-z, 0-9 and -, "
+			"not starting with -",
+			who, desc->name && one_line(desc->name) ? desc->name : "");
+		return -EINVAL;
+	}
+	if (!desc->version || !one_line(desc->version)) {
+		log_err("plugin %s: version must be one line of text", who);
+		return -EINVAL;
+	}
+	if (!desc->description || !one_line(desc->description)) {
+		log_err("plugin %s: description must be one line of text", who);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_mask(const char *who, const char *what, uint32_t found, uint32_t known)
+{
+	if (!(found & ~known))
+		return 0;
+	log_err("plugin %s: %s is 0x%x; this host (ABI %u.%u) knows the bits 0x%x only", who, what,
+		found, UBLK_PLUGIN_ABI_MAJOR, UBLK_PLUGIN_ABI_MINOR, known);
+	return -EINVAL;
+}
+
+static int check_bits(const char *who, const struct ublk_plugin *desc)
+{
+	const struct {
+		const char *what;
+		uint32_t found, known;
+	} masks[] = {
+		{ "flags", desc->flags, UBLK_PLUGIN_NONBLOCKING },
+		{ "map_ops", desc->map_ops, ALL_OPS },
+		{ "submit_ops", desc->submit_ops, ALL_OPS },
+		{ "map_kinds", desc->map_kinds,
+		  UBLK_EXT_FD | UBLK_EXT_MEM | UBLK_EXT_ZERO | UBLK_EXT_VOID },
+		{ "data_modes", desc->data_modes, UBLK_DATA_MAPPED | UBLK_DATA_FIXED },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++)
+		if (check_mask(who, masks[i].what, masks[i].found, masks[i].known))
+			return -EINVAL;
+	if (desc->thread_model != UBLK_THREADS_SERIAL &&
+	    desc->thread_model != UBLK_THREADS_PER_QUEUE &&
+	    desc->thread_model != UBLK_THREADS_PARALLEL) {
+		log_err("plugin %s: thread_model is %u; it must be %u (serial), %u (per queue) or "
+			"%u (parallel)",
+			who, desc->thread_model, UBLK_THREADS_SERIAL, UBLK_THREADS_PER_QUEUE,
+			UBLK_THREADS_PARALLEL);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_callback(const char *who, const char *mask_name, uint32_t mask, const char *name,
+			  bool present)
+{
+	if (!mask == !present)
+		return 0;
+	if (present)
+		log_err("plugin %s: has %s(), but %s is 0: name the operations that it serves", who,
+			name, mask_name);
+	else
+		log_err("plugin %s: %s is 0x%x, but there is no %s()", who, mask_name, mask, name);
+	return -EINVAL;
+}
+
+static int check_callbacks(const char *who, const struct ublk_plugin *desc)
+{
+	const char *missing = !desc->open ? "open" : !desc->get_limits ? "get_limits" : NULL;
+	const uint32_t data = UBLK_OPS_READ | UBLK_OPS_WRITE;
+	uint32_t both = desc->map_ops & desc->submit_ops;
+
+	if (missing) {
+		log_err("plugin %s: has no %s(), which every plugin needs", who, missing);
+		return -EINVAL;
+	}
+	if (check_callback(who, "map_ops", desc->map_ops, "map", desc->map) ||
+	    check_callback(who, "submit_ops", desc->submit_ops, "submit", desc->submit))
+		return -EINVAL;
+	if (both) {
+		log_err("plugin %s: map_ops 0x%x and submit_ops 0x%x both claim %s; each operation "
+			"is served in one way",
+			who, desc->map_ops, desc->submit_ops,
+			op_name((unsigned int)__builtin_ctz(both)));
+		return -EINVAL;
+	}
+	if (plugin_profile(desc, UBLK_OP_READ) == PROFILE_NONE) {
+		log_err("plugin %s: nothing serves read: set it in map_ops or submit_ops, or give a "
+			"read()",
+			who);
+		return -EINVAL;
+	}
+	if (desc->map_ops & data && !desc->map_kinds) {
+		log_err("plugin %s: map_ops is 0x%x, but map_kinds is 0: say which kinds of extent "
+			"map() returns",
+			who, desc->map_ops);
+		return -EINVAL;
+	}
+	if (desc->submit_ops & data && !desc->data_modes) {
+		log_err("plugin %s: submit_ops is 0x%x, but data_modes is 0: say how submit() takes "
+			"its data",
+			who, desc->submit_ops);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_opts(const char *who, const struct ublk_plugin *desc)
+{
+	const size_t least = offsetof(struct ublk_opt_spec, flags) + sizeof(uint32_t);
+
+	if (!desc->nr_opts)
+		return 0;
+	if (!desc->opts || desc->nr_opts > MAX_OPTS) {
+		log_err("plugin %s: nr_opts is %u, %s", who, desc->nr_opts,
+			desc->opts ? "more than the 256 there may be" : "but opts is NULL");
+		return -EINVAL;
+	}
+	if (desc->opt_spec_size < least || desc->opt_spec_size > 4096 || desc->opt_spec_size % 8) {
+		log_err("plugin %s: impossible opt_spec_size %u: ABI 1.0 has %zu bytes", who,
+			desc->opt_spec_size, least);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int plugin_check_descriptor(const char *who, const void *raw, struct ublk_plugin *copy)
+{
+	int ret;
+
+	/* A longer descriptor is a newer minor: its tail is not ours to know. What a shorter one
+	 * does not have is zero, which is what "not there" is. */
+	memset(copy, 0, sizeof(*copy));
+	memcpy(copy, raw, UBLK_PLUGIN_FROZEN_SIZE);
+	ret = check_frozen(who, copy);
+	if (ret)
+		return ret;
+	memcpy(copy, raw, min_of((size_t)copy->struct_size, sizeof(*copy)));
+	ret = check_texts(who, copy);
+	if (!ret)
+		ret = check_bits(who, copy);
+	if (!ret)
+		ret = check_callbacks(who, copy);
+	if (!ret)
+		ret = check_opts(who, copy);
+	return ret;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What can be said about a plugin's file without running any of it. Plugin room and its tests. */
+#ifndef PLUGIN_FILE_H
+#define PLUGIN_FILE_H
+
+#include <sys/stat.h>
+
+#include "base/util.h"
+
+/* The folder the process stands in is put before a relative path, because a daemon will stand
+ * elsewhere. malloc()ed; NULL with errno set on failure. */
+char *path_absolute(const char *path);
+
+/* Whom a plugin's file and its folders must be safe from. */
+struct file_trust {
+	bool strict; /* false: we have no more rights than who put the file there; nothing to guard */
+	uid_t owner; /* beside root, who may own them */
+};
+
+/* From this process's user and capabilities. */
+struct file_trust file_trust_of_process(void);
+
+/* Check the file that path (absolute) leads to. *real: the path without symbolic links, malloc()ed,
+ * which is to be loaded; *st: the file behind it. why: room for one line, filled on errors.
+ * 0 or -errno, not logged: a listing shows it, a load logs it. */
+int file_check(const char *path, const struct file_trust *trust, char **real, struct stat *st,
+	       char *why, size_t why_size);
+
+#endif
