@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The verbs. Each is a function in its own file, core/cli/VERB.c, called once by main(): it parses
+ * its argv (argv[0] is the verb), does its work, and returns the exit status of the program.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+int verb_run(int argc, char **argv);
+int verb_up(int argc, char **argv);
+int verb_down(int argc, char **argv);
+int verb_list(int argc, char **argv);
+int verb_info(int argc, char **argv);
+int verb_plugins(int argc, char **argv);
+int verb_features(int argc, char **argv);
+int verb_help(int argc, char **argv);
+int verb_version(int argc, char **argv);
+
+struct verb {
+	const char *name;
+	const char *summary; /* one line, no full stop */
+	int (*run)(int argc, char **argv);
+};
+
+/* Every verb, in the order of the help; ends with name NULL. */
+const struct verb *cli_verbs(void);
+
+/* The whole program: find the verb in argv[1] and run it. */
+int cli_main(int argc, char **argv);
+
+#endif
