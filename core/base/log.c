@@ -16,6 +16,7 @@ static struct {
 	bool syslog;
 	int fd;
 	char who[64];
+	unsigned int count[LOG_LVL_DEBUG + 1];
 } log_state = { .lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_LVL_INFO, .fd = STDERR_FILENO };
 
 void log_set_level(enum log_level level)
@@ -94,6 +95,16 @@ static void put_line(enum log_level level, const char *text)
 		return; /* nowhere left to say so */
 }
 
+unsigned int log_count(enum log_level level)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&log_state.lock);
+	n = log_state.count[level];
+	pthread_mutex_unlock(&log_state.lock);
+	return n;
+}
+
 void log_msg(enum log_level level, const char *fmt, ...)
 {
 	int saved = errno;
@@ -106,6 +117,7 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	pthread_mutex_lock(&log_state.lock);
+	log_state.count[level]++;
 	if (log_state.syslog)
 		syslog(level, "%s%s%s", log_state.who, *log_state.who ? ": " : "", text);
 	else

@@ -23,6 +23,9 @@ void log_to_syslog(void);
 
 void log_msg(enum log_level level, const char *fmt, ...) __printf_like(2, 3);
 
+/* How many messages of this level there were so far: tells whether somebody has explained. */
+unsigned int log_count(enum log_level level);
+
 #define log_err(...) log_msg(LOG_LVL_ERR, __VA_ARGS__)
 #define log_warn(...) log_msg(LOG_LVL_WARN, __VA_ARGS__)
 #define log_info(...) log_msg(LOG_LVL_INFO, __VA_ARGS__)

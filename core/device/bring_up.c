@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From a loaded plugin to a node that can be opened. Each step that succeeds is noted in the struct,
+ * and device_end() undoes what was noted.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "config/cpulist.h"
+#include "config/device_manifest.h"
+#include "config/size.h"
+#include "device/internal.h"
+#include "device/params.h"
+#include "device/state.h"
+#include "kernel/features.h"
+#include "kernel/sysfs.h"
+
+#define OPEN_TRIES 100 /* udev may hold ublkcN for a moment (rule 10) */
+#define OPEN_WAIT_US 20000
+#define START_DEADLINE_MS 15000
+#define NODE_DEADLINE_MS 5000
+
+uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+}
+
+static int ctrl_failed(uint32_t cmd, uint32_t id, int err)
+{
+	char why[512];
+
+	log_err("%s", ctrl_explain(cmd, id, err, why, sizeof(why)));
+	return err;
+}
+
+/* From any thread. */
+static void device_failed(struct ublk_dev *dev, int err, const char *why)
+{
+	struct device *d = container_of(dev, struct device, dev);
+	uint64_t one = 1;
+	int none = 0;
+
+	if (!atomic_compare_exchange_strong(&d->fail_err, &none, err))
+		return;
+	log_err("%s (%s); the device will be stopped", why, strerror(-err));
+	if (write(d->fail_fd, &one, sizeof(one)) < 0)
+		log_err("telling the control thread: %m");
+}
+
+static int probe_kernel(struct device *d)
+{
+	struct ring_features ring;
+	int err = ctrl_open(&d->ctrl);
+
+	if (err)
+		return err;
+	err = ctrl_get_features(d->ctrl, &d->features);
+	if (err == -EOPNOTSUPP || err == -EINVAL) {
+		d->features = features_assumed(); /* before 6.5 */
+		err = 0;
+	}
+	if (err)
+		return ctrl_failed(UBLK_U_CMD_GET_FEATURES, UINT32_MAX, err);
+	ring_features_probe(&ring);
+	d->buf_table = ring.buffer_table;
+	return 0;
+}
+
+static int open_plugin(struct device *d)
+{
+	const struct ublk_plugin *desc = &d->plugin->desc;
+	struct ublk_limits *limits = &d->dev.limits;
+	struct ublk_open_args args = {
+		.struct_size = sizeof(args),
+		.flags = d->cfg->read_only ? UBLK_OPEN_READ_ONLY : 0,
+		.nr_opts = d->values->nr,
+		.opt_size = sizeof(struct ublk_opt),
+		.opts = d->values->opt,
+	};
+	const char *what = "load";
+	unsigned int said = log_count(LOG_LVL_ERR);
+	int err = 0;
+
+	d->dev.open_phase = true;
+	if (desc->load)
+		err = desc->load(&host_services);
+	if (!err) {
+		what = "open";
+		err = desc->open(&d->dev, &args, &d->dev.priv);
+	}
+	if (!err) {
+		d->opened = true;
+		limits_offer(d->cfg, desc, limits);
+		what = "get_limits";
+		err = desc->get_limits(d->dev.priv, limits);
+	}
+	/* The plugin's own message is the one line, if it gave one. */
+	if (err && log_count(LOG_LVL_ERR) == said)
+		log_err("plugin %s: %s failed: %s", desc->name, what,
+			err < 0 && err > -4096 ? strerror(-err) : "(no errno)");
+	if (err)
+		return err < 0 ? err : -EIO;
+	return 0;
+}
+
+static int choose_path(struct device *d)
+{
+	const struct ublk_limits *limits = &d->dev.limits;
+	struct path_needs needs =
+		path_needs_of(&d->plugin->desc, limits->map_kinds, limits->data_modes);
+	const struct data_path *path;
+	const char *obstacle;
+
+	if (!d->cfg->data_path || !strcmp(d->cfg->data_path, "auto")) {
+		d->dev.path = data_path_auto(d->features, d->buf_table, &needs, &d->path_why);
+		return 0;
+	}
+	path = data_path_find(d->cfg->data_path);
+	obstacle = data_path_obstacle(path, d->features, d->buf_table, &needs);
+	if (obstacle) {
+		log_err("--data-path %s cannot serve plugin %s: %s; leave it at auto", path->name,
+			d->plugin->desc.name, obstacle);
+		return -EOPNOTSUPP;
+	}
+	d->dev.path = path;
+	d->path_why = "asked for";
+	return 0;
+}
+
+static int check_name(struct device *d)
+{
+	struct device_state other;
+	bool alive;
+
+	if (!d->cfg->name || state_find_name(d->cfg->name, &other))
+		return 0;
+	alive = state_server_alive(&other);
+	if (alive)
+		log_err("the name %s is taken by %s, served by process %d; choose another --name",
+			d->cfg->name, other.node, other.pid);
+	else
+		log_err("the name %s is taken by %s, whose server is dead; ublk-host down %s "
+			"removes it",
+			d->cfg->name, other.node, d->cfg->name);
+	state_free(&other);
+	return -EEXIST;
+}
+
+static int settle_limits(struct device *d)
+{
+	struct ublk_limits *limits = &d->dev.limits;
+	int err;
+
+	limits_settle(d->cfg, &d->plugin->desc, limits);
+	err = limits_check(d->plugin->desc.name, limits, d->cfg);
+	if (!err)
+		err = choose_path(d);
+	return err;
+}
+
+static int add_device(struct device *d)
+{
+	struct ublk_limits *limits = &d->dev.limits;
+	struct ublksrv_ctrl_dev_info *info = &d->info;
+	int err;
+
+	*info = (struct ublksrv_ctrl_dev_info){
+		.nr_hw_queues = limits->max_queues,
+		.queue_depth = limits->max_depth,
+		.max_io_buf_bytes = limits->max_io_bytes,
+		.dev_id = d->cfg->id < 0 ? UINT32_MAX : (uint32_t)d->cfg->id,
+		.flags = UBLK_F_CMD_IOCTL_ENCODE | d->dev.path->dev_flags,
+	};
+	err = ctrl_add_dev(d->ctrl, info);
+	if (err)
+		return ctrl_failed(UBLK_U_CMD_ADD_DEV,
+				   d->cfg->id < 0 ? UINT32_MAX : (uint32_t)d->cfg->id, err);
+	d->added = true;
+	if ((info->flags & d->dev.path->dev_flags) != d->dev.path->dev_flags) {
+		log_err("the driver did not grant data path %s; try --data-path copy",
+			d->dev.path->name);
+		return -EOPNOTSUPP;
+	}
+	if (info->nr_hw_queues < limits->max_queues && d->cfg->queues)
+		log_warn("the kernel grants %u queues instead of %u, one for each CPU",
+			 info->nr_hw_queues, limits->max_queues);
+	limits->max_queues = info->nr_hw_queues;
+	limits->max_depth = info->queue_depth;
+	limits->max_io_bytes = min_of(limits->max_io_bytes, info->max_io_buf_bytes);
+	snprintf(d->node, sizeof(d->node), "/dev/ublkb%u", info->dev_id);
+	snprintf(d->char_node, sizeof(d->char_node), "/dev/ublkc%u", info->dev_id);
+	return 0;
+}
+
+static int set_params(struct device *d)
+{
+	struct ublk_params params;
+	int err;
+
+	params_build(&d->dev.limits, device_fua_ok(&d->plugin->desc, &d->dev.limits), &params);
+	err = ctrl_set_params(d->ctrl, d->info.dev_id, &params);
+	return err ? ctrl_failed(UBLK_U_CMD_SET_PARAMS, d->info.dev_id, err) : 0;
+}
+
+static int start_plugin(struct device *d)
+{
+	const struct ublk_plugin *desc = &d->plugin->desc;
+	unsigned int said = log_count(LOG_LVL_ERR);
+	int err = desc->start ? desc->start(d->dev.priv, &d->dev.limits) : 0;
+
+	d->dev.open_phase = false;
+	if (!err) {
+		d->started_plugin = true;
+		return 0;
+	}
+	if (log_count(LOG_LVL_ERR) == said)
+		log_err("plugin %s: start failed: %s", desc->name,
+			err < 0 && err > -4096 ? strerror(-err) : "(no errno)");
+	return err < 0 ? err : -EIO;
+}
+
+static int open_char(struct device *d)
+{
+	for (int i = 0;; i++) {
+		d->char_fd = open(d->char_node, O_RDWR | O_CLOEXEC);
+		if (d->char_fd >= 0)
+			return 0;
+		if ((errno != EBUSY && errno != ENOENT) || i == OPEN_TRIES)
+			break;
+		usleep(OPEN_WAIT_US);
+	}
+	log_err("opening %s: %m%s", d->char_node,
+		errno == EBUSY ? "; another process keeps it open" : "");
+	return -errno;
+}
+
+/* The CPUs of queue qid: *mask is malloc()ed, NULL for anywhere. */
+static int queue_cpus(struct device *d, uint16_t qid, cpu_set_t **mask, size_t *size)
+{
+	struct cpulist list;
+	int err;
+
+	*mask = NULL;
+	*size = CPU_ALLOC_SIZE(max_of(sysconf(_SC_NPROCESSORS_CONF), 1024L));
+	if (d->cfg->cpus_mode == CPUS_NONE)
+		return 0;
+	*mask = calloc(1, *size);
+	if (!*mask)
+		return -ENOMEM;
+	if (d->cfg->cpus_mode == CPUS_AUTO) {
+		err = ctrl_get_queue_affinity(d->ctrl, d->info.dev_id, qid, *mask, *size);
+		if (err)
+			ctrl_failed(UBLK_U_CMD_GET_QUEUE_AFFINITY, d->info.dev_id, err);
+	} else {
+		err = cpulist_parse(d->cfg->cpus_list, &list, NULL);
+		if (!err) {
+			CPU_SET_S(cpulist_nth(&list, qid % list.nr), *size, *mask);
+			cpulist_free(&list);
+		}
+	}
+	if (err || !CPU_COUNT_S(*size, *mask)) {
+		free(*mask);
+		*mask = NULL;
+	}
+	return err;
+}
+
+static int start_queues(struct device *d)
+{
+	int err = 0;
+
+	d->transport.fd = d->char_fd;
+	transport_kernel_init(&d->transport, d->char_fd, d->info.nr_hw_queues, d->info.queue_depth);
+	err = dev_prepare(&d->dev);
+	if (err)
+		return err;
+	d->prepared = true;
+	d->queues = calloc(d->info.nr_hw_queues, sizeof(*d->queues));
+	if (!d->queues)
+		return -ENOMEM;
+	for (uint16_t qid = 0; qid < d->info.nr_hw_queues && !err; qid++) {
+		cpu_set_t *mask;
+		size_t size;
+
+		err = queue_cpus(d, qid, &mask, &size);
+		if (!err)
+			err = queue_start(&d->dev, qid, mask, size, &d->queues[qid]);
+		free(mask);
+		d->nr_started += !err;
+	}
+	return err;
+}
+
+/* START_DEV waits for every tag; a queue that ends meanwhile would make it wait for ever. */
+static int start_device(struct device *d)
+{
+	uint64_t until = now_ms() + START_DEADLINE_MS;
+	int err = ctrl_begin(d->ctrl, UBLK_U_CMD_START_DEV, d->info.dev_id, getpid());
+
+	while (!err) {
+		struct pollfd fds[] = { { ctrl_fd(d->ctrl), POLLIN, 0 },
+					{ d->fail_fd, POLLIN, 0 },
+					{ d->dev.notify_fd, POLLIN, 0 } };
+		uint64_t now = now_ms();
+
+		err = ctrl_result(d->ctrl);
+		if (err != -EINPROGRESS)
+			break;
+		err = 0;
+		if (now >= until)
+			err = -ETIMEDOUT;
+		else if (poll(fds, ARRAY_SIZE(fds), until - now) > 0 &&
+			 (fds[1].revents || fds[2].revents))
+			err = atomic_load(&d->fail_err) ?: -EIO;
+		if (err)
+			ctrl_cancel(d->ctrl);
+	}
+	if (err)
+		return ctrl_failed(UBLK_U_CMD_START_DEV, d->info.dev_id, err);
+	d->live = true;
+	err = sysfs_wait_node(d->info.dev_id, NODE_DEADLINE_MS);
+	if (err)
+		log_err("%s did not appear within %d s of START_DEV: %s; is devtmpfs mounted on "
+			"/dev?",
+			d->node, NODE_DEADLINE_MS / 1000, strerror(-err));
+	return err;
+}
+
+/* Write what was chosen back into the configuration, for the state file and info. */
+static int resolve_config(struct device *d)
+{
+	struct device_config *cfg = d->cfg;
+	const struct ublk_limits *limits = &d->dev.limits;
+
+	cfg->id = d->info.dev_id;
+	cfg->queues = limits->max_queues;
+	cfg->depth = limits->max_depth;
+	cfg->max_io = limits->max_io_bytes;
+	cfg->logical_block = limits->logical_block;
+	cfg->physical_block = limits->physical_block;
+	cfg->read_only = limits->attrs & UBLK_ATTR_READ_ONLY;
+	if (!cfg->name && asprintf(&cfg->name, "%s-%u", d->plugin->desc.name, d->info.dev_id) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int announce(struct device *d)
+{
+	struct device_state state = {
+		.id = d->info.dev_id,
+		.name = d->cfg->name,
+		.node = d->node,
+		.plugin_path = d->plugin->path,
+		.data_path = (char *)d->dev.path->name,
+		.manifest = device_manifest_build(d->cfg, &d->plugin->desc, d->values),
+	};
+	int err = state.manifest ? state_self(&state) : -ENOMEM;
+
+	if (!err)
+		err = state_write(&state);
+	json_decref(state.manifest);
+	d->written = !err;
+	return err;
+}
+
+static int bring_up(struct device *d)
+{
+	int (*const steps[])(struct device *) = { probe_kernel,	 check_name,	 open_plugin,
+						  settle_limits, add_device,	 set_params,
+						  start_plugin,	 open_char,	 start_queues,
+						  start_device,	 resolve_config, announce };
+	int err = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(steps) && !err; i++)
+		err = steps[i](d);
+	return err;
+}
+
+int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct option_values *values,
+		    struct device **out)
+{
+	struct device *d = calloc(1, sizeof(*d));
+	char size[SIZE_TEXT_MAX];
+	int err;
+
+	if (!d) {
+		log_err("no memory for a device");
+		return -ENOMEM;
+	}
+	d->cfg = cfg;
+	d->plugin = plugin;
+	d->values = values;
+	d->char_fd = -1;
+	d->dev.name = plugin->desc.name;
+	d->dev.plugin = &plugin->desc;
+	d->dev.transport = &d->transport;
+	d->dev.nr_files = 1;
+	d->dev.io_timeout = cfg->io_timeout;
+	d->dev.failed = device_failed;
+	d->fail_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	d->dev.notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->fail_fd < 0 || d->dev.notify_fd < 0) {
+		err = -errno;
+		log_err("eventfd: %m");
+	} else {
+		err = bring_up(d);
+	}
+	if (err) {
+		device_end(d);
+		return err;
+	}
+	log_info("%s: %s, %u queue%s of depth %u, data path %s: %s", d->node,
+		 size_format(d->dev.limits.size_bytes, size), d->info.nr_hw_queues,
+		 d->info.nr_hw_queues == 1 ? "" : "s", d->info.queue_depth, d->dev.path->name,
+		 d->path_why);
+	*out = d;
+	return 0;
+}
+
+const char *device_node(const struct device *d)
+{
+	return d->node;
+}
+
+const char *device_name(const struct device *d)
+{
+	return d->cfg->name;
+}

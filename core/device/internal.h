@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files that make, serve and end a device share. */
+#ifndef DEVICE_INTERNAL_H
+#define DEVICE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "device/device.h"
+#include "kernel/ctrl.h"
+#include "queue/queue.h"
+
+#define NODE_PATH_MAX 32
+
+struct device {
+	struct ublk_dev dev; /* the data plane's part: first, so that plugins' pointers are ours */
+	struct transport transport;
+	struct ctrl *ctrl;
+	struct device_config *cfg;
+	struct plugin *plugin;
+	struct option_values *values;
+	const char *path_why;		   /* why this data path */
+	uint64_t features;		   /* the driver's */
+	bool buf_table;			   /* io_uring's sparse buffer tables work */
+	struct ublksrv_ctrl_dev_info info; /* as granted */
+	char node[NODE_PATH_MAX], char_node[NODE_PATH_MAX];
+	int char_fd;
+	struct ublk_queue **queues;
+	unsigned int nr_started;
+	atomic_int fail_err; /* first dev_fail() */
+	int fail_fd;	     /* eventfd: told by dev_fail() */
+
+	/* how far bring-up got, for the way back */
+	bool opened, added, started_plugin, prepared, live, written;
+};
+
+/* resolve.c */
+void limits_offer(const struct device_config *cfg, const struct ublk_plugin *desc,
+		  struct ublk_limits *limits);
+void limits_settle(const struct device_config *cfg, const struct ublk_plugin *desc,
+		   struct ublk_limits *limits);
+bool device_fua_ok(const struct ublk_plugin *desc, const struct ublk_limits *limits);
+
+/* monotonic milliseconds */
+uint64_t now_ms(void);
+
+#endif

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A running device's control thread: waits for a reason to stop, ticks for the watchdogs, and then
+ * takes everything down, in the order that the driver needs and within deadlines.
+ */
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include "device/internal.h"
+#include "device/state.h"
+
+#define TICK_MS 1000
+#define CANCEL_AFTER_MS 3000  /* plugin->cancel() for what it holds */
+#define ABANDON_AFTER_MS 6000 /* take it away */
+#define QUIT_AFTER_MS 30000   /* leave without the driver's consent */
+#define GIVE_UP_MS 40000
+#define DELETE_DEADLINE_MS 15000
+
+static void ask_all(struct device *d, unsigned int bits)
+{
+	for (unsigned int i = 0; i < d->nr_started; i++)
+		if (!queue_ended(d->queues[i]))
+			queue_ask(d->queues[i], bits);
+}
+
+/* Queues whose plugin holds nothing are left asleep. */
+static void tick(struct device *d)
+{
+	for (unsigned int i = 0; i < d->nr_started; i++)
+		if (!queue_ended(d->queues[i]) && queue_held(d->queues[i]))
+			queue_ask(d->queues[i], QUEUE_ASK_TICK);
+}
+
+static bool all_ended(const struct device *d)
+{
+	for (unsigned int i = 0; i < d->nr_started; i++)
+		if (!queue_ended(d->queues[i]))
+			return false;
+	return true;
+}
+
+static void drain_fd(int fd)
+{
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) < 0)
+		return; /* nonblocking: nothing there */
+}
+
+int device_serve(struct device *d, int signal_fd)
+{
+	struct pollfd fds[] = { { signal_fd, POLLIN, 0 },
+				{ d->fail_fd, POLLIN, 0 },
+				{ d->dev.notify_fd, POLLIN, 0 } };
+	uint64_t next_tick = now_ms() + TICK_MS;
+
+	for (;;) {
+		uint64_t now = now_ms();
+		int n;
+
+		if (now >= next_tick) {
+			tick(d);
+			next_tick = now + TICK_MS;
+		}
+		n = poll(fds, ARRAY_SIZE(fds), next_tick - now);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n <= 0)
+			continue;
+		if (fds[0].revents) {
+			struct signalfd_siginfo si;
+
+			if (read(signal_fd, &si, sizeof(si)) == sizeof(si))
+				log_info("%s, stopping", strsignal(si.ssi_signo));
+			return 0;
+		}
+		if (fds[1].revents)
+			return atomic_load(&d->fail_err);
+		if (fds[2].revents) {
+			drain_fd(d->dev.notify_fd);
+			if (!all_ended(d))
+				continue;
+			log_warn("somebody else stopped the device");
+			return 0;
+		}
+	}
+}
+
+/* STOP_DEV waits for the requests in flight, so the queues and their plugin must come to an end
+ * meanwhile, by persuasion and then by force. */
+static int stop_and_drain(struct device *d)
+{
+	uint64_t start = now_ms(), passed;
+	unsigned int done = 0;
+	bool stopped = false;
+	int err = ctrl_begin(d->ctrl, UBLK_U_CMD_STOP_DEV, d->info.dev_id, 0);
+
+	for (;;) {
+		struct pollfd fds[] = { { ctrl_fd(d->ctrl), POLLIN, 0 },
+					{ d->dev.notify_fd, POLLIN, 0 } };
+
+		if (!err && !stopped) {
+			int res = ctrl_result(d->ctrl);
+
+			stopped = res != -EINPROGRESS;
+			if (stopped)
+				err = res;
+		}
+		if ((stopped || err) && all_ended(d))
+			return err == -ENODEV ? 0 : err;
+		passed = now_ms() - start;
+		if (passed > CANCEL_AFTER_MS && !(done & QUEUE_ASK_CANCEL))
+			ask_all(d, done |= QUEUE_ASK_CANCEL);
+		if (passed > ABANDON_AFTER_MS && !(done & QUEUE_ASK_ABANDON)) {
+			done |= QUEUE_ASK_ABANDON;
+			ask_all(d, QUEUE_ASK_ABANDON);
+		}
+		/* An io that was on its way to the plugin when the rest was taken away. */
+		if (done & QUEUE_ASK_ABANDON)
+			ask_all(d, QUEUE_ASK_ABANDON);
+		if (passed > QUIT_AFTER_MS && !(done & QUEUE_ASK_QUIT)) {
+			log_err("%s does not stop after %u s; leaving it without a server", d->node,
+				QUIT_AFTER_MS / 1000);
+			done |= QUEUE_ASK_QUIT;
+			ask_all(d, QUEUE_ASK_QUIT);
+		}
+		if (passed > GIVE_UP_MS) {
+			ctrl_cancel(d->ctrl);
+			return -ETIMEDOUT;
+		}
+		poll(fds, stopped ? 2 : 2, 200);
+		drain_fd(d->dev.notify_fd);
+	}
+}
+
+static int delete_device(struct device *d)
+{
+	char why[512];
+	int err;
+
+	ctrl_set_deadline(d->ctrl, DELETE_DEADLINE_MS);
+	err = ctrl_del_dev(d->ctrl, d->info.dev_id);
+	if (err && err != -ENODEV)
+		log_err("%s",
+			ctrl_explain(UBLK_U_CMD_DEL_DEV, d->info.dev_id, err, why, sizeof(why)));
+	return err == -ENODEV ? 0 : err;
+}
+
+static void log_counters(const struct device *d)
+{
+	struct queue_counters sum = { 0 };
+	uint64_t ops = 0;
+
+	for (unsigned int i = 0; i < d->nr_started; i++) {
+		const struct queue_counters *c = queue_counters(d->queues[i]);
+
+		for (unsigned int op = 0; op < NR_OPS; op++) {
+			sum.ops[op] += c->ops[op];
+			sum.errors[op] += c->errors[op];
+			ops += c->ops[op];
+		}
+		sum.enters += c->enters;
+		sum.retries += c->retries;
+		sum.misuse += c->misuse;
+		sum.timeouts += c->timeouts;
+	}
+	log_info("served %llu reads, %llu writes, %llu flushes, %llu discards, %llu write-zeroes; "
+		 "%llu failed, %llu retries, %llu system calls (%.3f per io)",
+		 (unsigned long long)sum.ops[UBLK_OP_READ],
+		 (unsigned long long)sum.ops[UBLK_OP_WRITE],
+		 (unsigned long long)sum.ops[UBLK_OP_FLUSH],
+		 (unsigned long long)sum.ops[UBLK_OP_DISCARD],
+		 (unsigned long long)sum.ops[UBLK_OP_WRITE_ZEROES],
+		 (unsigned long long)(sum.errors[0] + sum.errors[1] + sum.errors[2] +
+				      sum.errors[3] + sum.errors[4]),
+		 (unsigned long long)sum.retries, (unsigned long long)sum.enters,
+		 ops ? (double)sum.enters / ops : 0.0);
+}
+
+int device_end(struct device *d)
+{
+	const struct ublk_plugin *desc = &d->plugin->desc;
+	bool joined = true;
+	int err = 0, res;
+
+	if (d->added && d->nr_started)
+		err = stop_and_drain(d);
+	if (d->live)
+		log_counters(d);
+	if (err != -ETIMEDOUT || all_ended(d))
+		for (unsigned int i = 0; i < d->nr_started; i++)
+			joined &= queue_join(d->queues[i]);
+	else
+		joined = false;
+	/* With a thread still in the plugin, its memory must stay as it is. */
+	if (joined && d->started_plugin && desc->stop)
+		desc->stop(d->dev.priv);
+	if (joined && d->opened && desc->close)
+		desc->close(d->dev.priv);
+	if (d->char_fd >= 0)
+		close(d->char_fd);
+	if (d->added) {
+		res = delete_device(d);
+		err = err ? err : res;
+	}
+	if (d->written)
+		state_remove(d->info.dev_id, d->cfg->name);
+	ctrl_close(d->ctrl);
+	if (!joined) {
+		log_err("plugin %s has not returned from a call: leaving without it", desc->name);
+		return err ? err : -ETIMEDOUT;
+	}
+	if (d->prepared)
+		dev_unprepare(&d->dev);
+	close(d->fail_fd);
+	close(d->dev.notify_fd);
+	free(d->queues);
+	free(d);
+	return err;
+}
