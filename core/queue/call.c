@@ -76,6 +76,7 @@ void call_run(struct ublk_queue *q, struct request *r)
 		return;
 	}
 	job->run = call_job_run;
+	job->watched = true;
 	job->io = r->slot->io;
 	request_hold(q, r);
 	if (unlikely(workers_add(q, job))) {
@@ -112,11 +113,11 @@ void jobs_drain(struct ublk_queue *q)
 			job_forget(q, first);
 			continue;
 		}
-		if (first->run == call_job_run) {
+		if (first->watched)
 			request_unhold(q, r);
+		if (first->run == call_job_run)
 			call_ended(q, r, first->res);
-		} else {
+		else
 			map_job_done(q, r, first->res);
-		}
 	}
 }

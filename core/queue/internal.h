@@ -72,7 +72,9 @@ struct job {
 	uint32_t nr_ext;
 	int32_t res;
 	uint16_t tag;
-	bool abandoned; /* queue thread only: nobody waits for it any more */
+	/* queue thread only */
+	bool watched;	/* it calls the plugin: the request is in REQ_PLUGIN meanwhile */
+	bool abandoned; /* nobody waits for it any more */
 	void *buf_kept;
 };
 

@@ -150,8 +150,13 @@ static void window_range_op(struct ublk_queue *q, struct request *r)
 		r->error = range_job_run(job);
 		return;
 	}
+	job->watched = kinds & UBLK_EXT_MEM;
+	if (job->watched)
+		request_hold(q, r);
 	r->pending++;
 	if (unlikely(workers_add(q, job))) {
+		if (job->watched)
+			request_unhold(q, r);
 		r->pending--;
 		r->error = -EAGAIN;
 	}
