@@ -10,6 +10,7 @@ UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBURING_CFLAGS) $(JANSSON_CFLAGS) 
 UNIT_LIBS = libcore.la $(CHECK_LIBS)
 
 if HAVE_CHECK
+include tests/unit/cli.mk
 include tests/unit/config.mk
 include tests/unit/plugin.mk
 include tests/unit/backends.mk

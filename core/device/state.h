@@ -10,35 +10,55 @@
 
 #include "config/config.h"
 
-/* RUNSTATEDIR as built, or $UBLK_HOST_RUN_DIR (secure_getenv). */
+/* RUNSTATEDIR as built, or $UBLK_HOST_RUN_DIR (secure_getenv), which must be absolute. The folder
+ * and by-name/ in it are made, 0755, when the first state is written. */
 const char *state_dir(void);
 
 struct device_state {
 	uint32_t id;
 	char *name;
-	char *node;	   /* /dev/ublkbN */
-	char *plugin_path; /* absolute */
-	char *data_path;   /* the one in use, and why: "auto-buf-reg" */
-	int32_t pid;	   /* of the server */
+	char *node;	     /* /dev/ublkbN */
+	char *plugin_path;   /* absolute */
+	char *data_path;     /* the one in use: "auto-buf-reg" */
+	char *data_path_why; /* one clause: why that one; or NULL */
+	int32_t pid;	     /* of the server */
 	uint64_t
 		pid_start; /* its start time, field 22 of /proc/PID/stat: tells a reused pid apart */
 	json_t *manifest;  /* the resolved device manifest, as one could feed to --manifest */
 };
 
-/* Write DIR/ID.json (temporary file, then rename) and the link DIR/by-name/NAME -> node. Called
- * when the device is ready. 0 or -errno, logged. Secrets are not written: a secret option is
- * written as its @FILE form or left out. */
+/* Fit to be a file name and a word on one line: 1..STATE_MAX_NAME printable bytes, no '/', blank or
+ * control character, no leading '.' or '-', not digits alone (which is an id). What a user may
+ * choose is narrower: see config/. */
+#define STATE_MAX_NAME 128u
+bool state_name_valid(const char *name);
+
+/* No other device has this name: 0; or -EEXIST (-EINVAL, not valid), logged. A name whose device is
+ * gone from the kernel is free, and what is left of it is removed. own: not another device's id; UINT32_MAX: none yet. Ask before
+ * ADD_DEV; state_write() asks again. */
+int state_check_name(const char *name, uint32_t own);
+
+/* Write DIR/ID.json (temporary file, then rename; 0644) and the link DIR/by-name/NAME -> node. Call
+ * when the device is ready. 0 or -errno, logged, with nothing left behind. Everybody may read the
+ * file: manifest must be without secrets, as device_manifest_build() makes it. */
 int state_write(const struct device_state *state);
-/* Remove both; a link that is another's stays. No message if they are gone. */
+/* Remove both; a link that is another's stays. No message if they are gone. Call before DEL_DEV:
+ * after it, the id may be another server's. */
 void state_remove(uint32_t id, const char *name);
 
-/* -ENOENT: no such device. A file that is damaged: -EBADMSG, logged. Free with state_free(). */
+/* -ENOENT: no such device. A file that is damaged, not a regular file, or that somebody other than
+ * root and the caller owns or can write: -EBADMSG, logged. Free with state_free(). */
 int state_read(uint32_t id, struct device_state *state);
+/* Of several (leftovers of a device that is gone), one whose server is alive wins. */
 int state_find_name(const char *name, struct device_state *state);
 void state_free(struct device_state *state);
-/* Call fn for each state file, in order of id. Stops when fn returns non-zero and returns that. */
+/* Call fn for each state file, in order of id. Stops when fn returns non-zero and returns that.
+ * Damaged files are logged and skipped; no folder is no files. */
 int state_for_each(int (*fn)(const struct device_state *state, void *arg), void *arg);
 
+/* When process pid started, in clock ticks since the boot, field 22 of /proc/PID/stat. -ESRCH: there
+ * is none, or it has ended (a zombie). */
+int state_pid_start(int32_t pid, uint64_t *start);
 /* The process that wrote it is still the one: alive and with the same start time. */
 bool state_server_alive(const struct device_state *state);
 int state_self(struct device_state *state); /* fill pid and pid_start of this process */

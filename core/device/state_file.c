@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+/* One state file: written whole or not at all, believed only if root or the reader owns it. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "device/state_file.h"
+
+#define STATE_VERSION "1.0"
+#define STATE_MAX_BYTES (4u << 20) /* a manifest is at most 1 MiB */
+
+void state_file_name(char *buf, size_t size, uint32_t id)
+{
+	snprintf(buf, size, "%u.json", id);
+}
+
+void state_node_name(char *buf, size_t size, uint32_t id)
+{
+	snprintf(buf, size, "/dev/ublkb%u", id);
+}
+
+bool state_name_valid(const char *name)
+{
+	size_t i, len = strlen(name);
+
+	if (len == 0 || len > STATE_MAX_NAME || *name == '.' || *name == '-')
+		return false;
+	for (i = 0; i < len; i++)
+		if ((unsigned char)name[i] <= ' ' || name[i] == '/' || name[i] == 0x7f)
+			return false;
+	return strspn(name, "0123456789") < len; /* an id, to down and info */
+}
+
+int state_file_check(const struct device_state *state)
+{
+	char node[STATE_NAME_SIZE];
+
+	state_node_name(node, sizeof(node), state->id);
+	if (!state->name || !state->node || strcmp(state->node, node) || state->pid <= 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* No fsync: a device does not outlive the machine, and its state need not either. */
+static int replace_file(int dir, uint32_t id, const char *text)
+{
+	char final[32], temp[40];
+	__cleanup_fd int fd = -1;
+	int err;
+
+	state_file_name(final, sizeof(final), id);
+	snprintf(temp, sizeof(temp), "%s.tmp", final);
+	unlinkat(dir, temp, 0); /* of a server that was killed here */
+	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	err = write_all(fd, text, strlen(text));
+	if (!err && fchmod(fd, 0644) < 0)
+		err = -errno;
+	if (!err && renameat(dir, temp, dir, final) < 0)
+		err = -errno;
+	if (err)
+		unlinkat(dir, temp, 0);
+	return err;
+}
+
+static char *to_text(const struct device_state *state)
+{
+	char *text;
+	json_t *json = json_pack("{s:s, s:I, s:s, s:s, s:s*, s:s*, s:s*, s:i, s:I, s:O*}",
+				 "ublk_device_state", STATE_VERSION, "id", (json_int_t)state->id,
+				 "name", state->name, "node", state->node, "plugin_path",
+				 state->plugin_path, "data_path", state->data_path, "data_path_why",
+				 state->data_path_why, "pid", (int)state->pid, "pid_start",
+				 (json_int_t)state->pid_start, "manifest", state->manifest);
+
+	if (!json)
+		return NULL;
+	text = json_dumps(json, JSON_INDENT(2));
+	json_decref(json);
+	return text;
+}
+
+int state_file_write(int dir, const struct device_state *state)
+{
+	__cleanup_free char *text = to_text(state);
+
+	return text ? replace_file(dir, state->id, text) : -ENOMEM;
+}
+
+/* Fill text with the file of id. On error *why says what is wrong with it. */
+static int read_file(int dir, uint32_t id, char **text, const char **why)
+{
+	__cleanup_fd int fd = -1;
+	struct stat st;
+	char name[32];
+	ssize_t n;
+
+	state_file_name(name, sizeof(name), id);
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		*why = strerror(errno);
+		return errno == ENOENT || errno == ENOMEM ? -errno : -EBADMSG;
+	}
+	*why = "it is not a regular file";
+	if (!S_ISREG(st.st_mode))
+		return -EBADMSG;
+	*why = "it belongs to, or can be written by, somebody other than root and you";
+	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)
+		return -EBADMSG;
+	*why = "it is larger than any that ublk-host writes";
+	if (st.st_size > STATE_MAX_BYTES)
+		return -EBADMSG;
+	*text = malloc(st.st_size + 1);
+	if (!*text)
+		return -ENOMEM;
+	n = read(fd, *text, st.st_size);
+	(*text)[max_of(n, 0)] = 0;
+	*why = "it cannot be read";
+	return n == st.st_size ? 0 : -EBADMSG;
+}
+
+static int copy_string(char **out, const char *text)
+{
+	*out = text ? strdup(text) : NULL;
+	return text && !*out ? -ENOMEM : 0;
+}
+
+/* -EBADMSG: a member is missing or wrong. state is to be freed in any case. */
+static int from_json(struct device_state *state, json_t *json, uint32_t id)
+{
+	const char *version, *name, *node, *plugin = NULL, *path = NULL, *path_why = NULL;
+	json_int_t read_id, start;
+	json_t *manifest = NULL;
+	char want[STATE_NAME_SIZE];
+	int pid;
+
+	state_node_name(want, sizeof(want), id);
+	if (json_unpack(json, "{s:s, s:I, s:s, s:s, s?s, s?s, s?s, s:i, s:I, s?o}",
+			"ublk_device_state", &version, "id", &read_id, "name", &name, "node", &node,
+			"plugin_path", &plugin, "data_path", &path, "data_path_why", &path_why,
+			"pid", &pid, "pid_start", &start, "manifest", &manifest) < 0 ||
+	    strncmp(version, "1.", 2) || read_id != id || !state_name_valid(name) ||
+	    strcmp(node, want) || pid <= 0 || start < 0 ||
+	    (manifest && !json_is_object(manifest) && !json_is_null(manifest)))
+		return -EBADMSG;
+	*state = (struct device_state){ .id = id, .pid = pid, .pid_start = start };
+	state->manifest = json_is_object(manifest) ? json_incref(manifest) : NULL;
+	if (copy_string(&state->name, name) || copy_string(&state->node, node) ||
+	    copy_string(&state->plugin_path, plugin) || copy_string(&state->data_path, path) ||
+	    copy_string(&state->data_path_why, path_why))
+		return -ENOMEM;
+	return 0;
+}
+
+int state_file_read(int dir, uint32_t id, struct device_state *state, bool quiet)
+{
+	__cleanup_free char *text = NULL;
+	const char *why = NULL;
+	json_t *json = NULL;
+	int err;
+
+	*state = (struct device_state){ 0 };
+	err = read_file(dir, id, &text, &why);
+	if (!err) {
+		why = "it is damaged";
+		json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+		err = json ? from_json(state, json, id) : -EBADMSG;
+	}
+	json_decref(json);
+	if (err)
+		state_free(state);
+	if (err && err != -ENOENT && !quiet)
+		log_err("cannot use the state file %s/%u.json: %s", state_dir(), id,
+			err == -ENOMEM ? strerror(ENOMEM) : why);
+	return err;
+}

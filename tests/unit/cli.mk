@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+check_PROGRAMS += tests/unit/state
+TESTS += tests/unit/state
+tests_unit_state_SOURCES = tests/unit/state.c tests/unit/tap.h
+tests_unit_state_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_state_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_state_LDADD = $(UNIT_LIBS)

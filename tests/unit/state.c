@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: MIT
+/* State files and links by name, in a folder of the test's own. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "device/state.h"
+#include "tap.h"
+
+/* High ids: no machine has nodes for them. */
+#define ID 900001u
+#define NODE "/dev/ublkb900001"
+
+static char dir[64];
+
+static void in_dir(char *buf, const char *name)
+{
+	snprintf(buf, 256, "%s/%s", dir, name);
+}
+
+static void put(const char *name, const char *text, mode_t mode)
+{
+	char path[256];
+	FILE *file;
+
+	in_dir(path, name);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+static bool exists(const char *name)
+{
+	struct stat st;
+	char path[256];
+
+	in_dir(path, name);
+	return lstat(path, &st) == 0;
+}
+
+static bool link_is(const char *name, const char *target)
+{
+	char path[256], found[256];
+	ssize_t n;
+
+	in_dir(path, name);
+	n = readlink(path, found, sizeof(found) - 1);
+	if (n < 0)
+		return false;
+	found[n] = 0;
+	return strcmp(found, target) == 0;
+}
+
+static void setup(void)
+{
+	snprintf(dir, sizeof(dir), "/tmp/ublk-host-state-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	setenv("UBLK_HOST_RUN_DIR", dir, 1);
+	log_set_level(LOG_LVL_ERR);
+}
+
+static void teardown(void)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+static struct device_state sample(uint32_t id, char *name)
+{
+	static char nodes[4][32];
+	static int next;
+	struct device_state state = { .id = id,
+				      .name = name,
+				      .plugin_path = "/lib/mem.so",
+				      .data_path = "copy",
+				      .data_path_why = "it is the only one" };
+
+	state.node = nodes[next++ % 4];
+	snprintf(state.node, 32, "/dev/ublkb%u", id);
+	ck_assert_int_eq(state_self(&state), 0);
+	return state;
+}
+
+static void write_sample(uint32_t id, char *name)
+{
+	struct device_state state = sample(id, name);
+
+	ck_assert_int_eq(state_write(&state), 0);
+}
+
+START_TEST(what_is_written_is_read)
+{
+	struct device_state in = sample(ID, "scratch"), out;
+
+	in.manifest = json_pack("{s:s}", "plugin", "mem");
+	ck_assert_int_eq(state_write(&in), 0);
+	ck_assert_int_eq(state_read(ID, &out), 0);
+	ck_assert_uint_eq(out.id, ID);
+	ck_assert_str_eq(out.name, "scratch");
+	ck_assert_str_eq(out.node, NODE);
+	ck_assert_str_eq(out.plugin_path, "/lib/mem.so");
+	ck_assert_str_eq(out.data_path, "copy");
+	ck_assert_str_eq(out.data_path_why, "it is the only one");
+	ck_assert_int_eq(out.pid, getpid());
+	ck_assert_uint_eq(out.pid_start, in.pid_start);
+	ck_assert(json_equal(in.manifest, out.manifest));
+	ck_assert(state_server_alive(&out));
+	ck_assert(link_is("by-name/scratch", NODE));
+	json_decref(in.manifest);
+	state_free(&out);
+	ck_assert_int_eq(state_find_name("scratch", &out), 0);
+	ck_assert_uint_eq(out.id, ID);
+	state_free(&out);
+	ck_assert_int_eq(state_find_name("scratc", &out), -ENOENT);
+	ck_assert_int_eq(state_read(ID + 1, &out), -ENOENT);
+}
+END_TEST
+
+START_TEST(members_may_be_absent)
+{
+	struct device_state in = sample(ID, "scratch"), out;
+
+	in.plugin_path = in.data_path = in.data_path_why = NULL;
+	ck_assert_int_eq(state_write(&in), 0);
+	ck_assert_int_eq(state_read(ID, &out), 0);
+	ck_assert_ptr_null(out.plugin_path);
+	ck_assert_ptr_null(out.manifest);
+	state_free(&out);
+}
+END_TEST
+
+START_TEST(folders_are_made_for_everybody_to_read)
+{
+	char deep[128];
+	struct stat st;
+	mode_t mask = umask(077);
+
+	snprintf(deep, sizeof(deep), "%s/a/b", dir);
+	setenv("UBLK_HOST_RUN_DIR", deep, 1);
+	write_sample(ID, "scratch");
+	umask(mask);
+	ck_assert_int_eq(stat(deep, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0755);
+	strcat(deep, "/by-name");
+	ck_assert_int_eq(stat(deep, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0755);
+	snprintf(deep, sizeof(deep), "%s/a/b/%u.json", dir, ID);
+	ck_assert_int_eq(stat(deep, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0644);
+}
+END_TEST
+
+START_TEST(folder_must_be_absolute)
+{
+	struct device_state state = sample(ID, "scratch");
+
+	setenv("UBLK_HOST_RUN_DIR", "here", 1);
+	ck_assert_int_eq(state_write(&state), -EINVAL);
+	ck_assert_int_eq(state_read(ID, &state), -EINVAL);
+	ck_assert_int_ne(access("here", F_OK), 0);
+}
+END_TEST
+
+START_TEST(folder_that_cannot_be_made)
+{
+	struct device_state state = sample(ID, "scratch");
+	char path[128];
+
+	put("file", "", 0644);
+	snprintf(path, sizeof(path), "%s/file/run", dir);
+	setenv("UBLK_HOST_RUN_DIR", path, 1);
+	ck_assert_int_eq(state_write(&state), -ENOTDIR);
+}
+END_TEST
+
+START_TEST(removal_leaves_nothing)
+{
+	struct device_state out;
+
+	write_sample(ID, "scratch");
+	state_remove(ID, "scratch");
+	ck_assert(!exists("900001.json"));
+	ck_assert(!exists("by-name/scratch"));
+	ck_assert_int_eq(state_read(ID, &out), -ENOENT);
+	state_remove(ID, "scratch");
+}
+END_TEST
+
+START_TEST(link_of_another_stays)
+{
+	char path[256];
+
+	write_sample(ID, "scratch");
+	in_dir(path, "by-name/scratch");
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink("/dev/ublkb5", path), 0);
+	state_remove(ID, "scratch");
+	ck_assert(!exists("900001.json"));
+	ck_assert(link_is("by-name/scratch", "/dev/ublkb5"));
+}
+END_TEST
+
+START_TEST(second_write_replaces)
+{
+	struct device_state out;
+
+	write_sample(ID, "old");
+	write_sample(ID, "new");
+	ck_assert(!exists("by-name/old"));
+	ck_assert(link_is("by-name/new", NODE));
+	ck_assert_int_eq(state_read(ID, &out), 0);
+	ck_assert_str_eq(out.name, "new");
+	state_free(&out);
+}
+END_TEST
+
+START_TEST(killed_writer_leaves_no_trace)
+{
+	struct device_state out;
+	struct dirent *entry;
+	int files = 0;
+	DIR *d;
+
+	put("900001.json.tmp", "{ half", 0600);
+	write_sample(ID, "scratch");
+	ck_assert_int_eq(state_read(ID, &out), 0);
+	state_free(&out);
+	d = opendir(dir);
+	ck_assert_ptr_nonnull(d);
+	while ((entry = readdir(d)))
+		files += *entry->d_name != '.';
+	closedir(d);
+	ck_assert_int_eq(files, 2); /* the state and by-name */
+}
+END_TEST
+
+START_TEST(file_is_never_seen_half_written)
+{
+	struct device_state out;
+	int i, status;
+	pid_t pid;
+
+	write_sample(ID, "scratch");
+	pid = fork();
+	if (pid == 0) {
+		for (i = 0; i < 300; i++)
+			write_sample(ID, "scratch");
+		_exit(0);
+	}
+	for (i = 0; i < 300; i++) {
+		ck_assert_int_eq(state_read(ID, &out), 0);
+		state_free(&out);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static const char *const damaged[] = {
+	"",
+	"{",
+	"[]",
+	"\"text\"",
+	"{}",
+	"{\"ublk_device_state\":\"1.0\"}",
+#define REST "\"node\":\"/dev/ublkb900001\",\"pid\":1,\"pid_start\":1}"
+	"{\"ublk_device_state\":\"2.0\",\"id\":900001,\"name\":\"a\"," REST,
+	"{\"ublk_device_state\":\"1.0\",\"id\":900002,\"name\":\"a\"," REST,
+	"{\"ublk_device_state\":\"1.0\",\"id\":\"900001\",\"name\":\"a\"," REST,
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"../a\"," REST,
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"\"," REST,
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"name\":\"b\"," REST,
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"manifest\":7," REST,
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"node\":\"/dev/sda\","
+	"\"pid\":1,\"pid_start\":1}",
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"node\":\"/dev/ublkb900001\","
+	"\"pid\":0,\"pid_start\":1}",
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"node\":\"/dev/ublkb900001\","
+	"\"pid\":-1,\"pid_start\":1}",
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"node\":\"/dev/ublkb900001\","
+	"\"pid\":1,\"pid_start\":-1}",
+};
+static const char sound[] = "{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\"," REST;
+
+START_TEST(damaged_file_is_told)
+{
+	struct device_state out;
+
+	put("900001.json", damaged[_i], 0644);
+	ck_assert_int_eq(state_read(ID, &out), -EBADMSG);
+	ck_assert_ptr_null(out.name);
+}
+END_TEST
+
+START_TEST(file_that_others_can_write_is_not_believed)
+{
+	struct device_state out;
+	char path[256];
+
+	put("900001.json", sound, 0644);
+	ck_assert_int_eq(state_read(ID, &out), 0);
+	state_free(&out);
+	put("900001.json", sound, 0664);
+	ck_assert_int_eq(state_read(ID, &out), -EBADMSG);
+	put("900001.json", sound, 0646);
+	ck_assert_int_eq(state_read(ID, &out), -EBADMSG);
+	in_dir(path, "900001.json");
+	if (geteuid() == 0) {
+		put("900001.json", sound, 0644);
+		ck_assert_int_eq(chown(path, 65534, 65534), 0);
+		ck_assert_int_eq(state_read(ID, &out), -EBADMSG);
+	}
+}
+END_TEST
+
+START_TEST(only_a_regular_file_is_read)
+{
+	struct device_state out;
+	char path[256], other[256];
+
+	in_dir(path, "900001.json");
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	ck_assert_int_eq(state_read(ID, &out), -EBADMSG);
+	ck_assert_int_eq(rmdir(path), 0);
+	ck_assert_int_eq(mkfifo(path, 0644), 0);
+	ck_assert_int_eq(state_read(ID, &out), -EBADMSG); /* and does not hang */
+	ck_assert_int_eq(unlink(path), 0);
+	put("other", sound, 0644);
+	in_dir(other, "other");
+	ck_assert_int_eq(symlink(other, path), 0);
+	ck_assert_int_eq(state_read(ID, &out), -EBADMSG);
+}
+END_TEST
+
+START_TEST(huge_file_is_not_read)
+{
+	struct device_state out;
+	char path[256];
+
+	put("900001.json", sound, 0644);
+	in_dir(path, "900001.json");
+	ck_assert_int_eq(truncate(path, 1ll << 40), 0);
+	ck_assert_int_eq(state_read(ID, &out), -EBADMSG);
+}
+END_TEST
+
+struct seen {
+	uint32_t id[8];
+	int nr, stop_after;
+};
+
+static int see(const struct device_state *state, void *arg)
+{
+	struct seen *seen = arg;
+
+	seen->id[seen->nr++] = state->id;
+	return seen->nr == seen->stop_after ? 42 : 0;
+}
+
+START_TEST(all_are_visited_in_order)
+{
+	struct seen seen = { .nr = 0 }, first = { .stop_after = 1 };
+
+	ck_assert_int_eq(state_for_each(see, &seen), 0);
+	write_sample(900010, "ten");
+	write_sample(900009, "nine");
+	write_sample(1000000, "million");
+	put("900011.json", "{ damaged", 0644);
+	put("900012.json.bak", sound, 0644);
+	put("x.json", sound, 0644);
+	put(".json", sound, 0644);
+	ck_assert_int_eq(state_for_each(see, &seen), 0);
+	ck_assert_int_eq(seen.nr, 3);
+	ck_assert_uint_eq(seen.id[0], 900009);
+	ck_assert_uint_eq(seen.id[1], 900010);
+	ck_assert_uint_eq(seen.id[2], 1000000);
+	ck_assert_int_eq(state_for_each(see, &first), 42);
+	ck_assert_int_eq(first.nr, 1);
+}
+END_TEST
+
+START_TEST(no_folder_is_no_devices)
+{
+	struct seen seen = { .nr = 0 };
+	struct device_state out;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/nothing", dir);
+	setenv("UBLK_HOST_RUN_DIR", path, 1);
+	ck_assert_int_eq(state_for_each(see, &seen), 0);
+	ck_assert_int_eq(seen.nr, 0);
+	ck_assert_int_eq(state_find_name("a", &out), -ENOENT);
+	state_remove(ID, "a");
+	ck_assert_int_ne(access(path, F_OK), 0);
+}
+END_TEST
+
+static const char *const bad_names[] = { "",	 ".",  "..",   ".hidden", "a/b",      "/a", "a b",
+					 "a\nb", "-a", "a\tb", "\x7f",	  "\x1b[31m", "12" };
+
+START_TEST(odd_name_is_refused)
+{
+	struct device_state state = sample(ID, (char *)bad_names[_i]);
+
+	ck_assert(!state_name_valid(bad_names[_i]));
+	ck_assert_int_eq(state_check_name(bad_names[_i], UINT32_MAX), -EINVAL);
+	ck_assert_int_eq(state_write(&state), -EINVAL);
+	ck_assert(!exists("900001.json"));
+	ck_assert(!exists("by-name"));
+}
+END_TEST
+
+START_TEST(name_has_a_limit)
+{
+	char name[STATE_MAX_NAME + 2];
+
+	memset(name, 'a', sizeof(name));
+	name[STATE_MAX_NAME] = 0;
+	ck_assert(state_name_valid(name));
+	write_sample(ID, name);
+	name[STATE_MAX_NAME] = 'a';
+	name[STATE_MAX_NAME + 1] = 0;
+	ck_assert(!state_name_valid(name));
+	ck_assert(state_name_valid("mem-0"));
+	ck_assert(state_name_valid("a.b_c"));
+}
+END_TEST
+
+START_TEST(name_in_use_is_refused)
+{
+	struct device_state second = sample(900002, "scratch");
+
+	write_sample(ID, "scratch");
+	ck_assert_int_eq(state_check_name("scratch", UINT32_MAX), -EEXIST);
+	ck_assert_int_eq(state_check_name("scratch", ID), 0);
+	ck_assert_int_eq(state_check_name("scratch2", UINT32_MAX), 0);
+	ck_assert_int_eq(state_write(&second), -EEXIST);
+	ck_assert(!exists("900002.json"));
+	ck_assert(link_is("by-name/scratch", NODE));
+}
+END_TEST
+
+START_TEST(name_of_a_gone_device_is_free)
+{
+	struct device_state dead = sample(ID, "scratch"), out;
+
+	dead.pid_start--;
+	ck_assert_int_eq(state_write(&dead), 0);
+	write_sample(900002, "scratch");
+	ck_assert(link_is("by-name/scratch", "/dev/ublkb900002"));
+	ck_assert(!exists("900001.json"));
+	ck_assert_int_eq(state_find_name("scratch", &out), 0);
+	ck_assert_uint_eq(out.id, 900002);
+	state_free(&out);
+}
+END_TEST
+
+START_TEST(live_server_is_preferred)
+{
+	struct device_state dead = sample(ID, "first"), out;
+	char text[512];
+
+	/* two files of one name cannot be made through state_write() */
+	snprintf(text, sizeof(text),
+		 "{\"ublk_device_state\":\"1.0\",\"id\":900000,\"name\":\"first\",\"node\":"
+		 "\"/dev/ublkb900000\",\"pid\":%d,\"pid_start\":%llu}",
+		 getpid(), (unsigned long long)dead.pid_start);
+	dead.pid_start--;
+	ck_assert_int_eq(state_write(&dead), 0);
+	put("900000.json", text, 0644);
+	ck_assert_int_eq(state_find_name("first", &out), 0);
+	ck_assert_uint_eq(out.id, 900000);
+	state_free(&out);
+}
+END_TEST
+
+START_TEST(reused_pid_is_not_alive)
+{
+	struct device_state state = sample(ID, "scratch");
+
+	ck_assert(state_server_alive(&state));
+	state.pid_start++;
+	ck_assert(!state_server_alive(&state));
+}
+END_TEST
+
+START_TEST(ended_process_is_not_alive)
+{
+	struct device_state state = { 0 };
+	uint64_t start;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	state.pid = pid;
+	ck_assert_int_eq(state_pid_start(pid, &state.pid_start), 0);
+	ck_assert(state_server_alive(&state));
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	/* a zombie: its parent has not waited yet */
+	ck_assert_int_eq(waitid(P_PID, pid, NULL, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(state_pid_start(pid, &start), -ESRCH);
+	ck_assert(!state_server_alive(&state));
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(!state_server_alive(&state));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("state");
+	TCase *tc = tcase_create("state");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, what_is_written_is_read);
+	tcase_add_test(tc, members_may_be_absent);
+	tcase_add_test(tc, folders_are_made_for_everybody_to_read);
+	tcase_add_test(tc, folder_must_be_absolute);
+	tcase_add_test(tc, folder_that_cannot_be_made);
+	tcase_add_test(tc, removal_leaves_nothing);
+	tcase_add_test(tc, link_of_another_stays);
+	tcase_add_test(tc, second_write_replaces);
+	tcase_add_test(tc, killed_writer_leaves_no_trace);
+	tcase_add_test(tc, file_is_never_seen_half_written);
+	tcase_add_loop_test(tc, damaged_file_is_told, 0, ARRAY_SIZE(damaged));
+	tcase_add_test(tc, file_that_others_can_write_is_not_believed);
+	tcase_add_test(tc, only_a_regular_file_is_read);
+	tcase_add_test(tc, huge_file_is_not_read);
+	tcase_add_test(tc, all_are_visited_in_order);
+	tcase_add_test(tc, no_folder_is_no_devices);
+	tcase_add_loop_test(tc, odd_name_is_refused, 0, ARRAY_SIZE(bad_names));
+	tcase_add_test(tc, name_has_a_limit);
+	tcase_add_test(tc, name_in_use_is_refused);
+	tcase_add_test(tc, name_of_a_gone_device_is_free);
+	tcase_add_test(tc, live_server_is_preferred);
+	tcase_add_test(tc, reused_pid_is_not_alive);
+	tcase_add_test(tc, ended_process_is_not_alive);
+	suite_add_tcase(suite, tc);
+	return run_tap(suite);
+}
