@@ -496,6 +496,7 @@ END_TEST
 START_TEST(ended_process_is_not_alive)
 {
 	struct device_state state = { 0 };
+	siginfo_t info;
 	uint64_t start;
 	pid_t pid = fork();
 
@@ -508,7 +509,7 @@ START_TEST(ended_process_is_not_alive)
 	ck_assert(state_server_alive(&state));
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	/* a zombie: its parent has not waited yet */
-	ck_assert_int_eq(waitid(P_PID, pid, NULL, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
 	ck_assert_int_eq(state_pid_start(pid, &start), -ESRCH);
 	ck_assert(!state_server_alive(&state));
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
