@@ -83,12 +83,12 @@ struct file_trust file_trust_of_process(void)
 static int check_owner(const char *what, const char *path, const struct stat *st,
 		       const struct file_trust *trust, const struct reason *why)
 {
-	if (st->st_uid != 0 && st->st_uid != trust->owner)
-		return fail(why, -EPERM,
-			    "refused with privileges: user %u owns %s %s, and could put other code "
-			    "there; it must belong to root",
-			    st->st_uid, what, path);
-	return 0;
+	if (st->st_uid == 0 || st->st_uid == trust->owner)
+		return 0;
+	return fail(why, -EPERM,
+		    "refused with privileges: %s %s belongs to user %u, who could put other code "
+		    "there; install the plugin where only root can write",
+		    what, path, st->st_uid);
 }
 
 static int check_mode(const char *what, const char *path, const struct stat *st,
@@ -96,50 +96,47 @@ static int check_mode(const char *what, const char *path, const struct stat *st,
 {
 	if (!(st->st_mode & (S_IWGRP | S_IWOTH)))
 		return 0;
-	return fail(
-		why, -EPERM,
-		"refused with privileges: %s %s can be written by %s (mode %04o), who could put "
-		"other code there; chmod go-w",
-		what, path, st->st_mode & S_IWOTH ? "everyone" : "its group", st->st_mode & 07777);
+	return fail(why, -EPERM,
+		    "refused with privileges: %s %s has mode %04o: %s could put other code there; "
+		    "take the right to write away, or install the plugin where only root can write",
+		    what, path, st->st_mode & 07777,
+		    st->st_mode & S_IWOTH ? "everyone" : "its group");
+}
+
+static int check_trust(const char *what, const char *path, const struct stat *st,
+		       const struct file_trust *trust, const struct reason *why)
+{
+	int ret = 0;
+
+	if (trust->strict)
+		ret = check_owner(what, path, st, trust, why);
+	if (trust->strict && !ret)
+		ret = check_mode(what, path, st, why);
+	return ret;
 }
 
 /*
- * The folders of a path, from the root down, so that each one is known to be out of others' reach
- * before a name is looked up in it. With this, nobody but root and the caller can exchange the
- * file between our checks and dlopen(), and dlopen() can be given the true path: the other way,
- * /proc/self/fd/N, hides a plugin's name from debuggers and core dumps, breaks $ORIGIN, and
- * confuses the dynamic linker, which knows libraries by name, when a number is used again.
- * The plugin's own folder must not be writable by others, not even with the sticky bit, since
- * anyone could add a plugin to it. Above it the sticky bit will do, because it keeps others from
- * renaming what we look up, and so will a group that root lets write.
+ * Can nobody but root and the caller change what the name dir leads to? From the root down, so that
+ * each folder is known to be out of others' reach before a name is looked up in it. The sticky bit
+ * will do, since it keeps others from renaming what we look up; so will a group that root lets
+ * write.
  */
-static int check_folders(const char *real, const struct file_trust *trust, const struct reason *why)
+static bool is_out_of_reach(char *dir, const struct file_trust *trust)
 {
-	__cleanup_free char *dir = strdup(real);
 	struct stat st;
-	int ret;
+	bool safe = true;
 
-	if (!dir)
-		return fail(why, -ENOMEM, "out of memory");
-	for (char *slash = dir; slash; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(dir, '/'); slash && safe; slash = strchr(slash + 1, '/')) {
 		char *end = slash == dir ? slash + 1 : slash;
-		bool last = !strchr(slash + 1, '/');
-		bool shared_ok;
 		char kept = *end;
 
 		*end = '\0';
-		if (lstat(dir, &st))
-			return fail(why, -errno, "folder %s: %s", dir, strerror(errno));
-		shared_ok = !last &&
-			    (st.st_mode & S_ISVTX || (st.st_uid == 0 && !(st.st_mode & S_IWOTH)));
-		ret = check_owner("folder", dir, &st, trust, why);
-		if (!ret && !shared_ok)
-			ret = check_mode("folder", dir, &st, why);
-		if (ret)
-			return ret;
+		safe = !lstat(dir, &st) && (st.st_uid == 0 || st.st_uid == trust->owner) &&
+		       (st.st_mode & S_ISVTX || !(st.st_mode & S_IWOTH)) &&
+		       (st.st_mode & S_ISVTX || !(st.st_mode & S_IWGRP) || st.st_uid == 0);
 		*end = kept;
 	}
-	return 0;
+	return safe;
 }
 
 static const char *type_name(mode_t mode)
@@ -276,57 +273,122 @@ static int check_elf(int fd, uint64_t size, const struct reason *why)
 	return 0;
 }
 
-static int resolve(const char *path, char **real, const struct reason *why)
+/* A file without symbolic links: its folder, open, and its name in it. */
+struct place {
+	char *dir; /* "" is the root */
+	const char *base;
+	int fd;
+};
+
+static int open_folder(const char *path, struct place *place, const struct reason *why)
 {
 	struct stat st;
+	char *slash;
 	int err;
 
-	*real = realpath(path, NULL);
-	if (*real)
-		return 0;
-	err = errno;
-	if (err == ENOENT && !lstat(path, &st) && S_ISLNK(st.st_mode))
-		return fail(why, -ENOENT, "a symbolic link to a file that does not exist");
-	return fail(why, -err, "%s", strerror(err));
+	place->dir = realpath(path, NULL);
+	if (!place->dir) {
+		err = errno;
+		if (err == ENOENT && !lstat(path, &st) && S_ISLNK(st.st_mode))
+			return fail(why, -ENOENT, "a symbolic link to a file that does not exist");
+		return fail(why, -err, "%s", strerror(err));
+	}
+	slash = strrchr(place->dir, '/');
+	*slash = '\0';
+	place->base = slash + 1;
+	place->fd = open(slash == place->dir ? "/" : place->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (place->fd < 0)
+		return fail(why, -errno, "folder %s: %s", place->dir, strerror(errno));
+	return 0;
 }
 
-int file_check(const char *path, const struct file_trust *trust, char **real, struct stat *st,
+static int check_folder(const struct place *place, const struct file_trust *trust,
+			const struct reason *why)
+{
+	const char *dir = *place->dir ? place->dir : "/";
+	struct stat st;
+
+	if (fstat(place->fd, &st))
+		return fail(why, -errno, "folder %s: %s", dir, strerror(errno));
+	/* Not even the sticky bit helps here: anyone could add a plugin. */
+	return check_trust("folder", dir, &st, trust, why);
+}
+
+static int check_file(const struct place *place, const struct file_trust *trust, struct stat *st,
+		      const struct reason *why)
+{
+	__cleanup_fd int fd = -1;
+	int ret = 0;
+
+	/* The type comes first: opening a device may do things. */
+	if (fstatat(place->fd, place->base, st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return fail(why, -errno, "%s", strerror(errno));
+	if (S_ISREG(st->st_mode)) {
+		fd = openat(place->fd, place->base,
+			    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0 || fstat(fd, st))
+			return fail(why, -errno, "%s", strerror(errno));
+	}
+	if (!S_ISREG(st->st_mode))
+		return fail(why, -EINVAL, "%s, not a regular file", type_name(st->st_mode));
+	ret = check_trust("the file", place->base, st, trust, why);
+	return ret ? ret : check_elf(fd, (uint64_t)st->st_size, why);
+}
+
+/*
+ * Under which name dlopen() gets the very file that was checked. Only root and the caller can write
+ * in its folder, so it is enough that the folder cannot be exchanged. Where all folders above are
+ * safe, too, that is the true name, which debuggers, core dumps and $ORIGIN need. Where they are
+ * not (a build in somebody's home, served by root), the folder is pinned by its descriptor, which
+ * then has to stay open: the dynamic linker knows libraries by name, and would take the next one
+ * under the same number for this one.
+ */
+static int choose_name(const struct place *place, const struct file_trust *trust,
+		       struct plugin_file *file, const struct reason *why)
+{
+	int n;
+
+	file->pinned = trust->strict && !is_out_of_reach(place->dir, trust);
+	if (file->pinned)
+		n = asprintf(&file->load_path, "/proc/self/fd/%d/%s", place->fd, place->base);
+	else
+		n = asprintf(&file->load_path, "%s/%s", place->dir, place->base);
+	if (n < 0) {
+		file->load_path = NULL;
+		return fail(why, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+int file_check(const char *path, const struct file_trust *trust, struct plugin_file *file,
 	       char *why_text, size_t why_size)
 {
 	const struct reason why = { why_text, why_size };
-	__cleanup_fd int fd = -1;
+	struct place place = { .fd = -1 };
 	int ret;
 
-	*real = NULL;
-	ret = resolve(path, real, &why);
-	if (ret)
-		return ret;
-	/* The type comes first: opening a device may do things. */
-	if (lstat(*real, st))
-		ret = fail(&why, -errno, "%s", strerror(errno));
-	else if (!S_ISREG(st->st_mode))
-		ret = fail(&why, -EINVAL, "%s, not a regular file", type_name(st->st_mode));
-	else if (trust->strict)
-		ret = check_folders(*real, trust, &why);
-	if (ret)
-		goto out;
-	fd = open(*real, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || fstat(fd, st)) {
-		ret = fail(&why, -errno, "%s", strerror(errno));
-		goto out;
-	}
-	if (!S_ISREG(st->st_mode))
-		ret = fail(&why, -EINVAL, "%s, not a regular file", type_name(st->st_mode));
-	if (!ret && trust->strict)
-		ret = check_owner("the file", *real, st, trust, &why);
-	if (!ret && trust->strict)
-		ret = check_mode("the file", *real, st, &why);
+	*file = (struct plugin_file){ .dir_fd = -1 };
+	ret = open_folder(path, &place, &why);
 	if (!ret)
-		ret = check_elf(fd, (uint64_t)st->st_size, &why);
-out:
-	if (ret) {
-		free(*real);
-		*real = NULL;
+		ret = check_folder(&place, trust, &why);
+	if (!ret)
+		ret = check_file(&place, trust, &file->st, &why);
+	if (!ret)
+		ret = choose_name(&place, trust, file, &why);
+	if (!ret) {
+		file->dir_fd = place.fd;
+		place.fd = -1;
 	}
+	free(place.dir);
+	cleanup_close_fd(&place.fd);
 	return ret;
+}
+
+void plugin_file_release(struct plugin_file *file)
+{
+	free(file->load_path);
+	file->load_path = NULL;
+	if (file->dir_fd >= 0)
+		close(file->dir_fd);
+	file->dir_fd = -1;
 }

@@ -20,10 +20,19 @@ struct file_trust {
 /* From this process's user and capabilities. */
 struct file_trust file_trust_of_process(void);
 
-/* Check the file that path (absolute) leads to. *real: the path without symbolic links, malloc()ed,
- * which is to be loaded; *st: the file behind it. why: room for one line, filled on errors.
- * 0 or -errno, not logged: a listing shows it, a load logs it. */
-int file_check(const char *path, const struct file_trust *trust, char **real, struct stat *st,
+/* A file that passed the checks, and how to load that file and no other. */
+struct plugin_file {
+	char *load_path; /* for dlopen() */
+	struct stat st;
+	bool pinned; /* load_path goes through dir_fd, which must stay open once it was loaded */
+	int dir_fd;
+};
+
+/* Check the file that path (absolute) leads to. why: room for one line, filled on errors.
+ * 0 or -errno, not logged: a listing shows it, a load logs it. On success, file is to be
+ * released. */
+int file_check(const char *path, const struct file_trust *trust, struct plugin_file *file,
 	       char *why, size_t why_size);
+void plugin_file_release(struct plugin_file *file);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "config/suggest.h"
 #include "plugin/file.h"
 #include "plugin/plugin.h"
 
@@ -231,17 +232,25 @@ static void append(char **text, const char *before, const char *word)
 static int unknown(const char *name, const struct plugin_dirs *dirs)
 {
 	__cleanup_free char *plugins = NULL, *folders = NULL;
+	char hint[SUGGEST_HINT_MAX];
 	struct found_list list = { 0 };
+	struct suggest suggest;
+	const char *last = NULL;
 	int ret = scan(&list, dirs);
 
-	for (size_t i = 0; i < list.nr; i++)
-		if (list.item[i].has_so && (i == 0 || !list.item[i - 1].has_so ||
-					    strcmp(list.item[i - 1].name, list.item[i].name)))
-			append(&plugins, ", ", list.item[i].name);
+	suggest_begin(&suggest, name);
+	for (size_t i = 0; i < list.nr; i++) {
+		if (!list.item[i].has_so || (last && !strcmp(last, list.item[i].name)))
+			continue;
+		last = list.item[i].name;
+		append(&plugins, ", ", last);
+		suggest_offer(&suggest, last);
+	}
 	for (size_t i = 0; i < dirs->nr; i++)
 		append(&folders, ", ", dirs->dir[i]);
 	if (plugins)
-		log_err("unknown plugin \"%s\"; found: %s (in %s)", name, plugins, folders);
+		log_err("unknown plugin \"%s\"%s; found: %s (in %s)", name,
+			suggest_hint(suggest.best, hint), plugins, folders);
 	else
 		log_err("unknown plugin \"%s\"; there are no plugins in %s: give a path, or a "
 			"folder with --plugin-dir",

@@ -7,8 +7,11 @@
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "base/log.h"
+#include "config/options.h"
+#include "config/plugin_manifest.h"
 #include "plugin/file.h"
 #include "plugin/plugin.h"
 
@@ -90,20 +93,22 @@ static int check_name(const char *path, const char *name)
 	return -EINVAL;
 }
 
-static int open_object(struct plugin *plugin, const char *real, const struct stat *checked)
+static int open_object(struct plugin *plugin, const struct plugin_file *file)
 {
 	struct stat st;
 
 	/* NOW: a missing symbol is told here, not by a crash under load. LOCAL: plugins do not see
 	 * each other. Never dlclose()d, not even when refused: it may have left threads, thread
 	 * data or exit handlers behind. */
-	plugin->handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
+	plugin->handle = dlopen(file->load_path, RTLD_NOW | RTLD_LOCAL);
 	if (!plugin->handle) {
-		log_err("plugin %s: cannot be loaded: %s", plugin->path, linker_error(real));
+		log_err("plugin %s: cannot be loaded: %s", plugin->path,
+			linker_error(file->load_path));
 		return -ELIBBAD;
 	}
-	/* Others cannot have exchanged the file (see file.c), but an upgrade can have. */
-	if (stat(real, &st) || st.st_dev != checked->st_dev || st.st_ino != checked->st_ino) {
+	/* Others cannot have exchanged the file (see choose_name()), but an upgrade can have. */
+	if (stat(file->load_path, &st) || st.st_dev != file->st.st_dev ||
+	    st.st_ino != file->st.st_ino) {
 		log_err("plugin %s: was replaced while it was being loaded; try again",
 			plugin->path);
 		return -ESTALE;
@@ -111,24 +116,71 @@ static int open_object(struct plugin *plugin, const char *real, const struct sta
 	return 0;
 }
 
-static int load(struct plugin *plugin)
+static int load_object(struct plugin *plugin, const struct file_trust *trust)
 {
-	struct file_trust trust = file_trust_of_process();
-	__cleanup_free char *real = NULL;
-	const void *raw;
-	struct stat st;
+	struct plugin_file file;
 	char why[512];
 	int ret;
 
-	ret = file_check(plugin->path, &trust, &real, &st, why, sizeof(why));
+	ret = file_check(plugin->path, trust, &file, why, sizeof(why));
 	if (ret) {
 		log_err("plugin %s: %s", plugin->path, why);
 		return ret;
 	}
-	ret = open_object(plugin, real, &st);
-	if (ret)
-		return ret;
-	raw = dlsym(plugin->handle, SYMBOL_STEM "1");
+	ret = open_object(plugin, &file);
+	if (file.pinned && plugin->handle)
+		file.dir_fd = -1; /* part of the library's name, for ever */
+	plugin_file_release(&file);
+	return ret;
+}
+
+static int check_table(const struct plugin *plugin)
+{
+	const struct ublk_plugin *desc = &plugin->desc;
+	struct errors errors = { 0 };
+	int ret;
+
+	if (!desc->nr_opts)
+		return 0;
+	ret = options_check_table(plugin->path, desc->opts, desc->nr_opts, desc->opt_spec_size,
+				  &errors);
+	errors_print(&errors);
+	errors_free(&errors);
+	return ret;
+}
+
+/* NAME.json beside NAME.so tells people, and programs, what the plugin is without running it: one
+ * that tells something else has been forgotten by an upgrade. */
+static int check_manifest(const struct plugin *plugin)
+{
+	const char *base = strrchr(plugin->path, '/') + 1;
+	__cleanup_free char *library = NULL, *path = NULL;
+	struct errors errors = { 0 };
+	struct json_text json;
+	int ret;
+
+	if (asprintf(&library, "%s.so", plugin->desc.name) < 0)
+		return -ENOMEM;
+	if (asprintf(&path, "%.*s%s.json", (int)(base - plugin->path), plugin->path,
+		     plugin->desc.name) < 0)
+		return -ENOMEM;
+	if (access(path, F_OK) && errno == ENOENT)
+		return 0;
+	ret = plugin_manifest_load(&json, path, &errors);
+	if (!ret) {
+		ret = plugin_manifest_compare(&json, &plugin->desc, library, &errors);
+		json_text_free(&json);
+	}
+	errors_print(&errors);
+	errors_free(&errors);
+	return ret;
+}
+
+static int check_object(struct plugin *plugin, bool with_manifest)
+{
+	const void *raw = dlsym(plugin->handle, SYMBOL_STEM "1");
+	int ret;
+
 	if (!raw) {
 		log_no_symbol(plugin->path, plugin->handle);
 		return -ENOEXEC;
@@ -139,12 +191,14 @@ static int load(struct plugin *plugin)
 	if (!ret)
 		ret = check_name(plugin->path, plugin->desc.name);
 	if (!ret)
-		log_debug("plugin %s: %s %s, ABI %u.%u", plugin->path, plugin->desc.name,
-			  plugin->desc.version, plugin->desc.abi_major, plugin->desc.abi_minor);
+		ret = check_table(plugin);
+	if (!ret && with_manifest)
+		ret = check_manifest(plugin);
 	return ret;
 }
 
-int plugin_load(const char *path, struct plugin **out)
+static int load(const char *path, const struct file_trust *trust, bool with_manifest,
+		struct plugin **out)
 {
 	struct plugin *plugin = calloc(1, sizeof(*plugin));
 	int ret = -ENOMEM;
@@ -153,14 +207,36 @@ int plugin_load(const char *path, struct plugin **out)
 	if (!plugin)
 		goto out;
 	plugin->path = path_absolute(path);
-	ret = plugin->path ? load(plugin) : -errno;
+	ret = plugin->path ? load_object(plugin, trust) : -errno;
+	if (!ret)
+		ret = check_object(plugin, with_manifest);
 	if (ret)
 		goto out;
+	log_debug("plugin %s: %s %s, ABI %u.%u", plugin->path, plugin->desc.name,
+		  plugin->desc.version, plugin->desc.abi_major, plugin->desc.abi_minor);
 	*out = plugin;
 	plugin = NULL;
 out:
 	plugin_free(plugin);
 	return ret;
+}
+
+int plugin_load(const char *path, struct plugin **out)
+{
+	struct file_trust trust = file_trust_of_process();
+
+	return load(path, &trust, true, out);
+}
+
+int plugin_load_built(const char *path, struct plugin **out)
+{
+	struct file_trust trust = file_trust_of_process();
+
+	/* Who builds as root trusts the tree that is built; a set-uid program's caller does not
+	 * decide that. */
+	if (!getauxval(AT_SECURE))
+		trust.strict = false;
+	return load(path, &trust, false, out);
 }
 
 void plugin_free(struct plugin *plugin)

@@ -6,6 +6,8 @@
 #ifndef PLUGIN_PLUGIN_H
 #define PLUGIN_PLUGIN_H
 
+#include <jansson.h>
+
 #include "base/util.h"
 #include "ublk-plugin.h"
 
@@ -47,14 +49,28 @@ struct plugin_entry {
 int plugin_for_each(const struct plugin_dirs *dirs,
 		    int (*fn)(const struct plugin_entry *entry, void *arg), void *arg);
 
+/* What can be known of an entry without running its code. */
+struct plugin_info {
+	json_t *manifest; /* well-formed and about this file; NULL: there is none */
+	char *problem;	  /* one line: why it would not load, or why not to believe its manifest;
+			   * NULL: nothing was found */
+};
+
+/* 0 or -ENOMEM. info is to be freed in both cases. */
+int plugin_inspect(const struct plugin_entry *entry, struct plugin_info *info);
+void plugin_info_free(struct plugin_info *info);
+
 /* [a-z0-9][a-z0-9-]{0,31} */
 bool plugin_name_ok(const char *name);
 
 /* Check the file and its folder (regular, not writable by others when we are privileged, an ELF
  * shared object for this machine that is whole), dlopen() it and check its descriptor. Runs no
- * code of the plugin but its ELF constructors. -errno has been logged; *out is freed by
- * plugin_free(). */
+ * code of the plugin but its ELF constructors. Also compares NAME.json beside it, if there is one:
+ * a stale one is an error. -errno has been logged; *out is freed by plugin_free(). */
 int plugin_load(const char *path, struct plugin **out);
+/* The same for the step of a build that makes NAME.json: neither an old NAME.json nor who else may
+ * write the file is looked at. */
+int plugin_load_built(const char *path, struct plugin **out);
 void plugin_free(struct plugin *plugin);
 
 #define UBLK_PLUGIN_FROZEN_SIZE 16u /* of a descriptor: the same in every major */
