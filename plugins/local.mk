@@ -14,7 +14,8 @@ plugins_mem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_mem_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 plugins_mem_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)
 
-plugins_file_la_SOURCES = plugins/file/file.c
+plugins_file_la_SOURCES = plugins/file/file.c plugins/file/file.h plugins/file/backing.c \
+	plugins/file/geometry.c plugins/file/lock.c
 plugins_file_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_file_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 plugins_file_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)

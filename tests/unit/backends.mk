@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# The backends, each loaded from the build tree under a mock host.
+BACKENDS_MOCK = tests/unit/mock_host.c tests/unit/mock_host.h
+
+check_PROGRAMS += tests/unit/backends_memory
+TESTS += tests/unit/backends_memory
+
+tests_unit_backends_memory_SOURCES = tests/unit/backends_memory.c $(BACKENDS_MOCK)
+tests_unit_backends_memory_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_backends_memory_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_backends_memory_LDADD = $(UNIT_LIBS)
