@@ -9,3 +9,11 @@ tests_unit_backends_memory_SOURCES = tests/unit/backends_memory.c $(BACKENDS_MOC
 tests_unit_backends_memory_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_backends_memory_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_backends_memory_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/backends_file
+TESTS += tests/unit/backends_file
+
+tests_unit_backends_file_SOURCES = tests/unit/backends_file.c $(BACKENDS_MOCK)
+tests_unit_backends_file_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_backends_file_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_backends_file_LDADD = $(UNIT_LIBS)
