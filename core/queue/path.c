@@ -43,13 +43,13 @@ const char *data_path_obstacle(const struct data_path *path, uint64_t features, 
 			       const struct path_needs *needs)
 {
 	if ((features & path->dev_flags) != path->dev_flags)
-		return "this kernel's ublk driver has no such feature";
+		return path->lacking;
 	if (path->needs_buf_table && !buf_table)
-		return "this kernel's io_uring has no sparse tables of registered buffers";
+		return "io_uring has no sparse tables of registered buffers on this kernel";
 	if (needs->map_kinds & ~path->map_kinds)
-		return "the plugin's bytes are in memory, which this path cannot reach";
+		return "the plugin's bytes are in memory, not in a file";
 	if (needs->data_modes && !(needs->data_modes & path->data_mode))
-		return "the plugin handles the data itself and needs it in its memory";
+		return "the plugin handles the data itself";
 	return NULL;
 }
 

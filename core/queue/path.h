@@ -17,6 +17,7 @@ struct data_path {
 	const char *name;     /* as in --data-path, manifests and messages */
 	const char *what;     /* one clause for people: "no copy: ..." */
 	uint64_t dev_flags;   /* UBLK_F_* that ADD_DEV must grant */
+	const char *lacking;  /* one clause for people, where the driver has not got them */
 	uint32_t map_kinds;   /* UBLK_EXT_* that move() can serve */
 	uint32_t data_mode;   /* UBLK_DATA_* that submit() and call see */
 	bool needs_buffers;   /* a buffer of max_io_bytes per tag */

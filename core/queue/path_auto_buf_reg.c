@@ -73,6 +73,7 @@ const struct data_path path_auto_buf_reg = {
 	.what = "no copy: files are read into and written from the request's own pages",
 	/* Registering by hand, where the driver could not, needs the second flag. */
 	.dev_flags = UBLK_F_AUTO_BUF_REG | UBLK_F_SUPPORT_ZERO_COPY,
+	.lacking = "auto-buf-reg needs a newer ublk driver (AUTO_BUF_REG, Linux 6.16)",
 	.map_kinds = UBLK_EXT_FD | UBLK_EXT_ZERO | UBLK_EXT_VOID,
 	.data_mode = UBLK_DATA_FIXED,
 	.needs_buf_table = true,
