@@ -17,7 +17,7 @@ struct cpulist {
 
 /* 0; -EINVAL malformed (an empty list, an open or backward range, anything but digits, '-' and
  * ','); -ERANGE a CPU above CPULIST_MAX_CPU; -ENOMEM. *why (may be NULL) then is a static text to
- * end a message with: "range 3-1 runs backward" without the numbers. A CPU may be named twice. */
+ * end a message with, such as "a range runs backward". A CPU may be named twice. */
 int cpulist_parse(const char *text, struct cpulist *list, const char **why);
 void cpulist_free(struct cpulist *list);
 

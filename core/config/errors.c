@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+/* Collects messages about what a user wrote. */
+#include <config.h> /* of configure: "config.h" would be our own */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "config/errors.h"
+
+/* Bytes at p that may not be shown as they are: C0 controls, DEL, and the C1 controls of UTF-8. */
+static bool is_control(const unsigned char *p)
+{
+	return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f);
+}
+
+static char *one_line(const char *text)
+{
+	char *line = malloc(4 * strlen(text) + 1), *out = line;
+
+	if (!line)
+		return NULL;
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (is_control(p)) {
+			p += *p == 0xc2;
+			out += sprintf(out, "\\x%02x", *p);
+		} else {
+			*out++ = (char)*p;
+		}
+	}
+	*out = '\0';
+	return line;
+}
+
+void errors_add(struct errors *errors, const char *fmt, ...)
+{
+	__cleanup_free char *text = NULL;
+	va_list ap;
+	int len;
+
+	if (errors_full(errors)) {
+		errors->nr++;
+		return;
+	}
+	va_start(ap, fmt);
+	len = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (len < 0)
+		text = NULL;
+	errors->msg[errors->nr++] = text ? one_line(text) : NULL;
+}
+
+size_t errors_count(const struct errors *errors)
+{
+	return errors->nr;
+}
+
+bool errors_full(const struct errors *errors)
+{
+	return errors->nr >= ERRORS_KEPT;
+}
+
+void errors_print(const struct errors *errors)
+{
+	size_t kept = min_of(errors->nr, (size_t)ERRORS_KEPT);
+
+	for (size_t i = 0; i < kept; i++)
+		log_err("%s", errors->msg[i] ? errors->msg[i] : "out of memory");
+	if (errors->nr > kept)
+		log_err("and %zu more error%s", errors->nr - kept,
+			errors->nr - kept == 1 ? "" : "s");
+}
+
+void errors_free(struct errors *errors)
+{
+	for (size_t i = 0; i < ERRORS_KEPT; i++)
+		free(errors->msg[i]);
+	*errors = (struct errors){ 0 };
+}
