@@ -11,18 +11,25 @@
 #include "kernel/uapi.h"
 
 #define UBLK_CONTROL_PATH "/dev/ublk-control"
+#define CTRL_DEADLINE_MS 10000u
 
 struct ctrl;
 
 /* Open the control device and its ring. -ENOENT, -ENXIO, -ENODEV: no driver; -EACCES, -EPERM: no
  * permission; others from io_uring_setup. log_err()s the one clear line itself. */
 int ctrl_open(struct ctrl **out);
+/* NULL is allowed. Never blocks for longer than ctrl_cancel(). */
 void ctrl_close(struct ctrl *ctrl);
 
-/* Deadline of each following command in milliseconds; the default is 10,000. */
+/* Deadline of each following command in milliseconds; the default is CTRL_DEADLINE_MS. */
 void ctrl_set_deadline(struct ctrl *ctrl, unsigned int ms);
 
-/* All return 0 or -errno; -ETIMEDOUT when the deadline passed (the command was cancelled). */
+/*
+ * All commands return 0 or -errno; -ETIMEDOUT when the deadline passed. The command was cancelled
+ * then, which some survive: a DEL_DEV goes on by itself, and if a command cannot be cancelled
+ * within 1 s, the ring is given up and every later command on it fails with -EIO at once. A process
+ * with such a command cannot exit before the kernel lets go of it.
+ */
 int ctrl_get_features(struct ctrl *ctrl, uint64_t *features); /* -EOPNOTSUPP before 6.5 */
 int ctrl_add_dev(struct ctrl *ctrl, struct ublksrv_ctrl_dev_info *info); /* in: wanted (dev_id
 									    UINT32_MAX: any), out: granted */
@@ -36,13 +43,29 @@ int ctrl_get_queue_affinity(struct ctrl *ctrl, uint32_t id, uint16_t qid, void *
 int ctrl_start_dev(struct ctrl *ctrl, uint32_t id, int32_t pid);
 int ctrl_stop_dev(struct ctrl *ctrl, uint32_t id);
 
-/* The same command without waiting: begin, then poll until it is no longer -EINPROGRESS. For
- * START_DEV and STOP_DEV, which wait for the queues. At most one at a time; a plain command may not
- * run in between. ctrl_fd() is readable (poll) when the result is there. */
+/* Any command without a buffer, with its number: START_USER_RECOVERY, QUIESCE_DEV, ... */
+int ctrl_plain(struct ctrl *ctrl, uint32_t cmd_op, uint32_t id, uint64_t data0);
+
+/* The same without waiting: begin, then poll until it is no longer -EINPROGRESS. For START_DEV and
+ * STOP_DEV, which wait for the queues. At most one at a time (-EBUSY); a plain command may not run
+ * in between. ctrl_fd() is readable (poll) when the result is there. */
 int ctrl_begin(struct ctrl *ctrl, uint32_t cmd_op, uint32_t id, uint64_t data0);
-int ctrl_result(struct ctrl *ctrl);  /* -EINPROGRESS, or the command's result */
+/* -EINPROGRESS, or the command's result; -EINVAL if nothing was begun. What ctrl_cancel() ended is
+ * -ECANCELED, unless it ended by itself before. */
+int ctrl_result(struct ctrl *ctrl);
 void ctrl_cancel(struct ctrl *ctrl); /* cancel what was begun and wait for its end, 1 s at most */
 int ctrl_fd(struct ctrl *ctrl);
+
+/*
+ * Commands for a device that belongs to an unprivileged user carry the path of its char device.
+ * ctrl_add_dev() and ctrl_get_dev_info() find out by themselves whether a device is one and assume
+ * /dev/ublkcN; this is for who knows better. NULL: no path. -ENAMETOOLONG, -ENOMEM.
+ */
+int ctrl_set_dev_path(struct ctrl *ctrl, uint32_t id, const char *path);
+
+/* The driver knows raw opcodes only (before 6.4); io commands must use them too. Valid after the
+ * first command about a device. */
+bool ctrl_is_legacy(const struct ctrl *ctrl);
 
 /* "ADD_DEV", "START_DEV", ... for a UBLK_U_CMD_* */
 const char *ctrl_cmd_name(uint32_t cmd_op);
@@ -50,5 +73,12 @@ const char *ctrl_cmd_name(uint32_t cmd_op);
 /* One line for a failed command: what failed, on what, why as far as the driver's rules tell, what
  * to do; names the kernel release where it may be at fault. Returns buf. id UINT32_MAX: none. */
 const char *ctrl_explain(uint32_t cmd_op, uint32_t id, int err, char *buf, size_t size);
+
+/* For tests: ctrl_explain() as on another kernel release, with files read below root; and the line
+ * that ctrl_open() logs when opening the device (ring false) or its ring failed. */
+const char *ctrl_explain_on(const char *release, const char *root, uint32_t cmd_op, uint32_t id,
+			    int err, char *buf, size_t size);
+const char *ctrl_explain_open(const char *release, const char *root, bool ring, int err, char *buf,
+			      size_t size);
 
 #endif

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: MIT
-libcore_la_SOURCES += core/kernel/uapi.h core/kernel/uapi_layout.c core/kernel/ctrl.h
+libcore_la_SOURCES += core/kernel/uapi.h core/kernel/uapi_layout.c core/kernel/ctrl.h core/kernel/ctrl.c \
+	core/kernel/ctrl_ring.h core/kernel/ctrl_ring.c core/kernel/ctrl_explain.c

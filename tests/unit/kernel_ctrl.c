@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Control commands against a real driver, without a server: needs root and /dev/ublk-control, and
+ * is skipped elsewhere.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernel/ctrl_ring.h"
+#include "tap.h"
+
+static struct ctrl *ctrl;
+static uint32_t dev_id;
+static char line[1024];
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static struct ublksrv_ctrl_dev_info wanted(void)
+{
+	return (struct ublksrv_ctrl_dev_info){ .nr_hw_queues = 1,
+					       .queue_depth = 16,
+					       .max_io_buf_bytes = 512 << 10,
+					       .dev_id = UINT32_MAX };
+}
+
+static struct ublk_params good_params(void)
+{
+	return (struct ublk_params){ .len = sizeof(struct ublk_params),
+				     .types = UBLK_PARAM_TYPE_BASIC,
+				     .basic = { .logical_bs_shift = 9,
+						.physical_bs_shift = 12,
+						.io_min_shift = 12,
+						.io_opt_shift = 12,
+						.max_sectors = 1024,
+						.dev_sectors = 2048 } };
+}
+
+static void setup(void)
+{
+	struct ublksrv_ctrl_dev_info info = wanted();
+	int ret;
+
+	ck_assert_int_eq(ctrl_open(&ctrl), 0);
+	ret = ctrl_add_dev(ctrl, &info);
+	ck_assert_msg(!ret, "%s",
+		      ctrl_explain(UBLK_U_CMD_ADD_DEV, UINT32_MAX, ret, line, sizeof(line)));
+	dev_id = info.dev_id;
+}
+
+static void teardown(void)
+{
+	ctrl_set_deadline(ctrl, CTRL_DEADLINE_MS);
+	ctrl_del_dev(ctrl, dev_id);
+	ctrl_close(ctrl);
+}
+
+static int open_char(void)
+{
+	char path[32];
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "/dev/ublkc%u", dev_id);
+	for (int i = 0; i < 100 && fd < 0; i++) { /* udev may hold it for a moment */
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			usleep(20000);
+	}
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+START_TEST(info_comes_back_as_granted)
+{
+	struct ublksrv_ctrl_dev_info info = { 0 };
+
+	ck_assert_int_eq(ctrl_get_dev_info(ctrl, dev_id, &info), 0);
+	ck_assert_uint_eq(info.dev_id, dev_id);
+	ck_assert_uint_eq(info.nr_hw_queues, 1);
+	ck_assert_uint_eq(info.queue_depth, 16);
+	ck_assert_uint_eq(info.max_io_buf_bytes, 512 << 10);
+	ck_assert_uint_eq(info.state, UBLK_S_DEV_DEAD);
+	ck_assert(ctrl_is_legacy(ctrl) || info.flags & UBLK_F_CMD_IOCTL_ENCODE);
+}
+END_TEST
+
+START_TEST(params_come_back_as_set)
+{
+	struct ublk_params params = good_params(), back;
+
+	ck_assert_int_eq(ctrl_set_params(ctrl, dev_id, &params), 0);
+	ck_assert_int_eq(ctrl_get_params(ctrl, dev_id, &back), 0);
+	ck_assert_int_eq(memcmp(&params.basic, &back.basic, sizeof(back.basic)), 0);
+	ck_assert(back.types & UBLK_PARAM_TYPE_DEVT);
+	ck_assert_uint_ne(back.devt.char_major, 0);
+	ck_assert_uint_eq(back.devt.disk_major, 0);
+}
+END_TEST
+
+START_TEST(affinity_names_a_cpu)
+{
+	cpu_set_t set[8]; /* 8192 CPUs, more than any kernel is built for */
+
+	memset(set, 0, sizeof(set));
+	ck_assert_int_eq(ctrl_get_queue_affinity(ctrl, dev_id, 0, set, sizeof(set)), 0);
+	ck_assert_int_ge(CPU_COUNT_S(sizeof(set), set), 1);
+	ck_assert_int_eq(ctrl_get_queue_affinity(ctrl, dev_id, 1, set, sizeof(set)), -EINVAL);
+}
+END_TEST
+
+START_TEST(features_are_remembered)
+{
+	uint64_t first = 0, second = 0;
+	int ret = ctrl_get_features(ctrl, &first);
+
+	ck_assert(!ret || ret == -EOPNOTSUPP);
+	ck_assert_int_eq(ctrl_get_features(ctrl, &second), ret);
+	ck_assert_uint_eq(first, second);
+	ck_assert(ret || first & UBLK_F_CMD_IOCTL_ENCODE);
+}
+END_TEST
+
+START_TEST(start_without_server_times_out)
+{
+	struct ublk_params params = good_params();
+	uint64_t start, took;
+	int ret;
+
+	ck_assert_int_eq(ctrl_set_params(ctrl, dev_id, &params), 0);
+	ctrl_set_deadline(ctrl, 300);
+	start = now_ms();
+	ret = ctrl_start_dev(ctrl, dev_id, getpid());
+	took = now_ms() - start;
+	ck_assert_int_eq(ret, -ETIMEDOUT);
+	ck_assert_uint_ge(took, 300);
+	ck_assert_uint_lt(took, 1200);
+	ctrl_explain(UBLK_U_CMD_START_DEV, dev_id, ret, line, sizeof(line));
+	ck_assert_ptr_nonnull(strstr(line, "fetched"));
+	/* and the ring is as good as before */
+	ctrl_set_deadline(ctrl, CTRL_DEADLINE_MS);
+	ck_assert_int_eq(ctrl_get_params(ctrl, dev_id, &params), 0);
+	ck_assert_int_eq(ctrl_del_dev(ctrl, dev_id), 0);
+	ck_assert_int_eq(ctrl_get_params(ctrl, dev_id, &params), -ENODEV);
+}
+END_TEST
+
+START_TEST(begin_can_be_polled_and_cancelled)
+{
+	struct pollfd pfd = { .fd = ctrl_fd(ctrl), .events = POLLIN };
+	struct ublk_params params = good_params();
+
+	ck_assert_int_eq(ctrl_result(ctrl), -EINVAL);
+	ck_assert_int_eq(ctrl_set_params(ctrl, dev_id, &params), 0);
+	ck_assert_int_eq(ctrl_begin(ctrl, UBLK_U_CMD_START_DEV, dev_id, getpid()), 0);
+	ck_assert_int_eq(poll(&pfd, 1, 100), 0);
+	ck_assert_int_eq(ctrl_result(ctrl), -EINPROGRESS);
+	ck_assert_int_eq(ctrl_get_params(ctrl, dev_id, &params), -EBUSY);
+	ck_assert_int_eq(ctrl_begin(ctrl, UBLK_U_CMD_STOP_DEV, dev_id, 0), -EBUSY);
+	ctrl_cancel(ctrl);
+	ck_assert_int_eq(ctrl_result(ctrl), -ECANCELED);
+	ck_assert_int_eq(ctrl_result(ctrl), -ECANCELED);
+	/* one that ends by itself */
+	ck_assert_int_eq(ctrl_begin(ctrl, UBLK_U_CMD_STOP_DEV, dev_id, 0), 0);
+	ck_assert_int_eq(poll(&pfd, 1, 5000), 1);
+	ck_assert_int_eq(ctrl_result(ctrl), 0);
+	ctrl_cancel(ctrl); /* nothing to cancel: does nothing */
+	ck_assert_int_eq(ctrl_result(ctrl), 0);
+}
+END_TEST
+
+START_TEST(closing_in_mid_command_returns)
+{
+	struct ublk_params params = good_params();
+	uint64_t start;
+
+	ck_assert_int_eq(ctrl_set_params(ctrl, dev_id, &params), 0);
+	ck_assert_int_eq(ctrl_begin(ctrl, UBLK_U_CMD_START_DEV, dev_id, getpid()), 0);
+	start = now_ms();
+	ctrl_close(ctrl);
+	ck_assert_uint_lt(now_ms() - start, 1500);
+	ck_assert_int_eq(ctrl_open(&ctrl), 0); /* for teardown */
+}
+END_TEST
+
+START_TEST(delete_of_a_held_device_times_out)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int fd = open_char();
+	int ret;
+
+	ctrl_set_deadline(ctrl, 200);
+	ret = ctrl_del_dev(ctrl, dev_id);
+	ck_assert_int_eq(ret, -ETIMEDOUT);
+	ctrl_explain(UBLK_U_CMD_DEL_DEV, dev_id, ret, line, sizeof(line));
+	ck_assert_ptr_nonnull(strstr(line, "still holds /dev/ublkc"));
+	close(fd);
+	/* and goes by itself when it is let go of */
+	for (int i = 0; i < 250 && ret != -ENODEV; i++) {
+		usleep(20000);
+		ret = ctrl_get_dev_info(ctrl, dev_id, &info);
+	}
+	ck_assert_int_eq(ret, -ENODEV);
+}
+END_TEST
+
+START_TEST(errors_are_the_drivers)
+{
+	struct ublksrv_ctrl_dev_info info = wanted();
+	struct ublk_params params = good_params();
+
+	info.dev_id = dev_id;
+	ck_assert_int_eq(ctrl_add_dev(ctrl, &info), -EEXIST);
+	info = wanted();
+	info.queue_depth = 0;
+	ck_assert_int_eq(ctrl_add_dev(ctrl, &info), -EINVAL);
+	params.basic.logical_bs_shift = 8;
+	ck_assert_int_eq(ctrl_set_params(ctrl, dev_id, &params), -EINVAL);
+	ck_assert_int_eq(ctrl_del_dev(ctrl, 1048575), -ENODEV);
+	ck_assert_int_eq(ctrl_get_dev_info(ctrl, 1048575, &info), -ENODEV);
+	ck_assert_int_eq(ctrl_start_dev(ctrl, dev_id, 0), -EINVAL);
+	ck_assert_int_eq(ctrl_set_dev_path(ctrl, dev_id, "/nowhere"), 0);
+	ck_assert_int_eq(ctrl_set_dev_path(ctrl, dev_id, NULL), 0);
+	ck_assert_int_eq(ctrl_get_dev_info(ctrl, dev_id, &info), 0);
+}
+END_TEST
+
+/* An unprivileged user's device, first as that user, then as root. */
+START_TEST(unprivileged_devices_get_their_path)
+{
+	const uid_t nobody = 65534;
+	struct ublksrv_ctrl_dev_info info = wanted(), back;
+	struct ublk_params params = good_params();
+	struct ctrl *other;
+	char path[32];
+	int ret;
+
+	ck_assert_int_eq(ctrl_open(&other), 0);
+	ck_assert_int_eq(setresuid(nobody, nobody, 0), 0);
+	ck_assert_int_eq(ctrl_add_dev(other, &info), -EPERM);
+	info.flags = UBLK_F_UNPRIVILEGED_DEV;
+	ret = ctrl_add_dev(other, &info);
+	ck_assert_int_eq(setresuid(0, 0, 0), 0);
+	if (ret == -EPERM) /* an older driver: root's only */
+		goto out;
+	ck_assert_int_eq(ret, 0);
+	ck_assert(info.flags & UBLK_F_UNPRIVILEGED_DEV);
+	ck_assert_uint_eq(info.owner_uid, nobody);
+	snprintf(path, sizeof(path), "/dev/ublkc%u", info.dev_id);
+	ck_assert_int_eq(chown(path, nobody, -1), 0); /* as a udev rule does */
+
+	ck_assert_int_eq(setresuid(nobody, nobody, 0), 0);
+	ck_assert_int_eq(ctrl_set_params(other, info.dev_id, &params), 0);
+	ck_assert_int_eq(ctrl_get_params(other, info.dev_id, &params), 0);
+	ck_assert_uint_eq(params.basic.dev_sectors, 2048);
+	ck_assert_int_eq(ctrl_get_dev_info(ctrl, dev_id, &back), -EPERM); /* root's */
+	ck_assert_int_eq(setresuid(0, 0, 0), 0);
+
+	ck_assert_int_eq(ctrl_get_dev_info(ctrl, info.dev_id, &back), 0);
+	ck_assert_uint_eq(back.owner_uid, nobody);
+	ck_assert_int_eq(ctrl_get_params(ctrl, info.dev_id, &params), 0);
+	ck_assert_int_eq(ctrl_del_dev(ctrl, info.dev_id), 0);
+out:
+	ctrl_close(other);
+}
+END_TEST
+
+/* A driver without GET_FEATURES (6.4) is told from one that knows raw opcodes only. */
+START_TEST(encoding_is_found_without_features)
+{
+	struct ublksrv_ctrl_dev_info info;
+
+	ctrl->has_features = true;
+	ctrl->features_err = -EOPNOTSUPP;
+	ctrl->encoding = ENC_UNKNOWN;
+	ck_assert_int_eq(ctrl_get_dev_info(ctrl, dev_id, &info), 0);
+	ck_assert_int_eq(ctrl->encoding, ENC_IOCTL);
+}
+END_TEST
+
+/* Raw opcodes, where this kernel still takes them. */
+START_TEST(raw_opcodes_work_where_they_exist)
+{
+	struct ublksrv_ctrl_dev_info info = { 0 };
+	struct ublk_params params = good_params();
+	int ret;
+
+	ctrl->encoding = ENC_LEGACY;
+	ret = ctrl_get_dev_info(ctrl, dev_id, &info);
+	if (ret != -EOPNOTSUPP) {
+		ck_assert_int_eq(ret, 0);
+		ck_assert_uint_eq(info.dev_id, dev_id);
+		ck_assert_int_eq(ctrl_set_params(ctrl, dev_id, &params), 0);
+		ck_assert_int_eq(ctrl_del_dev(ctrl, dev_id), 0);
+	}
+	ctrl->encoding = ENC_IOCTL;
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("kernel/ctrl on a real driver");
+	TCase *tc = tcase_create("no server");
+
+	if (access(UBLK_CONTROL_PATH, R_OK | W_OK) || geteuid()) {
+		puts("1..0 # SKIP needs root and " UBLK_CONTROL_PATH);
+		return 0;
+	}
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, info_comes_back_as_granted);
+	tcase_add_test(tc, params_come_back_as_set);
+	tcase_add_test(tc, affinity_names_a_cpu);
+	tcase_add_test(tc, features_are_remembered);
+	tcase_add_test(tc, start_without_server_times_out);
+	tcase_add_test(tc, begin_can_be_polled_and_cancelled);
+	tcase_add_test(tc, closing_in_mid_command_returns);
+	tcase_add_test(tc, delete_of_a_held_device_times_out);
+	tcase_add_test(tc, errors_are_the_drivers);
+	tcase_add_test(tc, unprivileged_devices_get_their_path);
+	tcase_add_test(tc, encoding_is_found_without_features);
+	tcase_add_test(tc, raw_opcodes_work_where_they_exist);
+	suite_add_tcase(suite, tc);
+	return run_tap(suite);
+}
