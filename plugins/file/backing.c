@@ -34,13 +34,19 @@ static int check_type(const struct file_dev *file, const struct stat *st)
 
 static int say_cannot_open(const struct file_dev *file, int err)
 {
-	if (file->is_block && err == EBUSY)
+	file_say(file, UBLK_LOG_ERR, "cannot open: %s", strerror(err));
+	return -err;
+}
+
+/* A block device that refused O_EXCL: a host's, or the system's? */
+static int say_busy(struct file_dev *file)
+{
+	file->fd = open(file->path, O_RDONLY | O_CLOEXEC);
+	if (file->fd < 0 || !backing_say_if_locked(file))
 		file_say(file, UBLK_LOG_ERR,
 			 "is in use by the system (mounted, swap, part of a volume or array); "
 			 "release it, or serve it read-only");
-	else
-		file_say(file, UBLK_LOG_ERR, "cannot open: %s", strerror(err));
-	return -err;
+	return -EBUSY;
 }
 
 static int become_read_only(struct file_dev *file, const char *why)
@@ -66,6 +72,8 @@ static int open_existing(struct file_dev *file)
 	}
 	file->fd = open(file->path, O_RDWR | O_CLOEXEC | (file->is_block ? O_EXCL : 0));
 	if (file->fd < 0) {
+		if (errno == EBUSY && file->is_block)
+			return say_busy(file);
 		if (errno != EACCES && errno != EPERM && errno != EROFS)
 			return say_cannot_open(file, errno);
 		return become_read_only(file, strerror(errno));
@@ -169,8 +177,8 @@ static int fit_regular(struct file_dev *file, uint64_t *end)
 	}
 	file->grown = !file->created;
 	file->old_size = *end;
-	file_say(file, UBLK_LOG_INFO, "%s to %" PRIu64 " bytes",
-		 file->grown ? "extended" : "created and extended", need);
+	file_say(file, UBLK_LOG_INFO, "%s %" PRIu64 " bytes",
+		 file->grown ? "extended to" : "created with", need);
 	*end = need;
 	return 0;
 }

@@ -58,6 +58,8 @@ void backing_undo(struct file_dev *file);
 /* Lock the open backing against other hosts: shared for read_only, exclusive otherwise. The lock
  * lasts as long as the fd. */
 int backing_lock(const struct file_dev *file);
+/* Whether another holds such a lock; then that has been said. */
+bool backing_say_if_locked(const struct file_dev *file);
 
 /* Switch to direct I/O as direct_mode says and fill geo. After backing_open(). */
 int geometry_probe(struct file_dev *file);

@@ -116,6 +116,16 @@ static void say_locked(const struct file_dev *file)
 		 what, who);
 }
 
+bool backing_say_if_locked(const struct file_dev *file)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(file->fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK)
+		return false;
+	say_locked(file);
+	return true;
+}
+
 int backing_lock(const struct file_dev *file)
 {
 	struct flock lock = { .l_type = file->read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };

@@ -17,3 +17,11 @@ tests_unit_backends_file_SOURCES = tests/unit/backends_file.c $(BACKENDS_MOCK)
 tests_unit_backends_file_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_backends_file_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_backends_file_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/backends_block
+TESTS += tests/unit/backends_block
+
+tests_unit_backends_block_SOURCES = tests/unit/backends_block.c $(BACKENDS_MOCK)
+tests_unit_backends_block_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_backends_block_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_backends_block_LDADD = $(UNIT_LIBS)
