@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# Backends for tests only. -rpath makes libtool build a .so of a library that is never installed.
+TEST_PLUGIN_LDFLAGS = -rpath /nowhere $(PLUGIN_LDFLAGS)
+
+# Well-behaved ones, for what the three backends that we ship leave out: the call and async profiles.
+check_LTLIBRARIES += tests/plugins/callmem.la tests/plugins/asyncmem.la
+
+tests_plugins_callmem_la_SOURCES = tests/plugins/callmem.c
+tests_plugins_callmem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_callmem_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+tests_plugins_callmem_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
+
+tests_plugins_asyncmem_la_SOURCES = tests/plugins/asyncmem.c
+tests_plugins_asyncmem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_asyncmem_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS) -pthread
+tests_plugins_asyncmem_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)

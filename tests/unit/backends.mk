@@ -25,3 +25,11 @@ tests_unit_backends_block_SOURCES = tests/unit/backends_block.c $(BACKENDS_MOCK)
 tests_unit_backends_block_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_backends_block_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_backends_block_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/backends_profiles
+TESTS += tests/unit/backends_profiles
+
+tests_unit_backends_profiles_SOURCES = tests/unit/backends_profiles.c $(BACKENDS_MOCK)
+tests_unit_backends_profiles_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_backends_profiles_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_backends_profiles_LDADD = $(UNIT_LIBS)
