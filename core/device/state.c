@@ -165,8 +165,17 @@ int state_write(const struct device_state *state)
 void state_remove(uint32_t id, const char *name)
 {
 	__cleanup_fd int dir = open_folder(false);
+	struct device_state now;
+	bool of_another = false;
 
-	if (dir >= 0)
+	if (dir < 0)
+		return;
+	/* the id may have gone to a new server meanwhile */
+	if (state_file_read(dir, id, &now, true) == 0) {
+		of_another = now.pid != getpid() && state_server_alive(&now);
+		state_free(&now);
+	}
+	if (!of_another)
 		remove_files(dir, id, name);
 }
 

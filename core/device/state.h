@@ -42,8 +42,8 @@ int state_check_name(const char *name, uint32_t own);
  * when the device is ready. 0 or -errno, logged, with nothing left behind. Everybody may read the
  * file: manifest must be without secrets, as device_manifest_build() makes it. */
 int state_write(const struct device_state *state);
-/* Remove both; a link that is another's stays. No message if they are gone. Call before DEL_DEV:
- * after it, the id may be another server's. */
+/* Remove both; no message if they are gone. A link that leads elsewhere stays, and so does
+ * everything when the file is that of another process that lives: ids are reused. */
 void state_remove(uint32_t id, const char *name);
 
 /* -ENOENT: no such device. A file that is damaged, not a regular file, or that somebody other than

@@ -209,6 +209,29 @@ START_TEST(link_of_another_stays)
 }
 END_TEST
 
+START_TEST(state_of_a_new_server_stays)
+{
+	struct device_state state = sample(ID, "scratch");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	state.pid = pid;
+	ck_assert_int_eq(state_pid_start(pid, &state.pid_start), 0);
+	ck_assert_int_eq(state_write(&state), 0);
+	state_remove(ID, "scratch");
+	ck_assert(exists("900001.json"));
+	ck_assert(link_is("by-name/scratch", NODE));
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	state_remove(ID, "scratch");
+	ck_assert(!exists("900001.json"));
+	ck_assert(!exists("by-name/scratch"));
+}
+END_TEST
+
 START_TEST(second_write_replaces)
 {
 	struct device_state out;
@@ -530,6 +553,7 @@ int main(void)
 	tcase_add_test(tc, folder_that_cannot_be_made);
 	tcase_add_test(tc, removal_leaves_nothing);
 	tcase_add_test(tc, link_of_another_stays);
+	tcase_add_test(tc, state_of_a_new_server_stays);
 	tcase_add_test(tc, second_write_replaces);
 	tcase_add_test(tc, killed_writer_leaves_no_trace);
 	tcase_add_test(tc, file_is_never_seen_half_written);
