@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034 # what is set here is for the cases
+# What the cases of the real-kernel suite share. A case is bash, sources this file as its first step,
+# runs as root in the empty folder $T and ends with 0 (ok), 77 (skip) or anything else (failed).
+# Heads that suite reads: "# limit: SECONDS" (60), "# dmesg-ok: REGEX" for expected kernel messages.
+set -euo pipefail
+trap 'echo "FAIL: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND (status $?)" >&2' ERR
+set -o errtrace
+
+plugins=$UBLK_TEST_PLUGINS # test plugins, built in the tree and never installed
+lib_devices=0
+
+fail() { # MESSAGE
+	echo "FAIL: $(caller_line): $*" >&2
+	trap - ERR
+	exit 1
+}
+
+skip() { # REASON
+	echo "skip: $*" >&2
+	trap - ERR
+	exit 77
+}
+
+caller_line() { # the case's line that called into this file
+	local i
+	for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+		[[ ${BASH_SOURCE[i]} == */lib.sh ]] || break
+	done
+	echo "${BASH_SOURCE[i]##*/}:${BASH_LINENO[i - 1]}"
+}
+
+note() { echo "# $*" >&2; }
+
+emulated() { [[ $UBLK_TEST_SPEED == emulated ]]; }
+
+need_tool() { # NAME...
+	local t
+	for t; do
+		command -v "$t" >/dev/null || skip "no $t on this machine"
+	done
+}
+
+need_plugin() { # NAME: a test plugin
+	[[ -e $plugins/$1.so ]] || skip "test plugin $1 was not built"
+}
+
+need_module() { # NAME [PARAMETER...]: a module of the kernel, loaded (with its dependencies)
+	local name=$1 file
+	shift
+	[[ -d /sys/module/$name ]] && return
+	grep -qw "$name" /proc/filesystems && return
+	if [[ -e /run/modules/others ]]; then
+		# In a guest: the order of the list is that of the dependencies.
+		while read -r file; do
+			case $file in
+			"$name.ko") insmod "/run/modules/$file" "$@" && return ;;
+			null_blk.ko | nbd.ko | brd.ko | scsi_debug.ko | ext4.ko | xfs.ko | loop.ko) ;;
+			*) insmod "/run/modules/$file" 2>/dev/null || true ;;
+			esac
+		done </run/modules/others
+	elif modprobe "$name" "$@" 2>/dev/null; then
+		return
+	fi
+	skip "this kernel has no $name"
+}
+
+need_feature() { # NAME: one that `ublk-host features` says the kernel has
+	features_json | grep -q "\"$1\"" || skip "this kernel has no $1"
+}
+
+features_json() { ublk-host features --json; }
+
+# -- waiting and comparing
+
+wait_for() { # SECONDS COMMAND...: until it succeeds
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < end)) || fail "in vain waited for: $*"
+		sleep 0.05
+	done
+}
+
+now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
+
+same() { # WHAT GOT WANTED
+	[[ $2 == "$3" ]] || fail "$1: got \"$2\", wanted \"$3\""
+}
+
+at_most() { # WHAT GOT LIMIT: integers
+	(($2 <= $3)) || fail "$1: got $2, wanted at most $3"
+}
+
+at_least() { # WHAT GOT LIMIT: integers
+	(($2 >= $3)) || fail "$1: got $2, wanted at least $3"
+}
+
+matches() { # FILE REGEX
+	grep -Eq -- "$2" "$1" || fail "no \"$2\" in: $(head -c 2000 "$1")"
+}
+
+not_matches() { # FILE REGEX
+	! grep -Eq -- "$2" "$1" || fail "\"$2\" in: $(grep -E -- "$2" "$1" | head -n 3)"
+}
+
+# Run a command that must end with STATUS and say REGEX on its output, within 30 seconds. A message
+# for people is short: more than 6 lines on standard error fail too.
+expect_fail() { # STATUS REGEX COMMAND...
+	local want=$1 regex=$2 status=0
+	shift 2
+	timeout --kill-after=5 30 "$@" >"$T/expect.out" 2>"$T/expect.err" </dev/null || status=$?
+	note "\$ $* -> $status: $(head -n 3 "$T/expect.err")"
+	same "exit status of \"$*\" ($(head -c 500 "$T/expect.err"))" "$status" "$want"
+	cat "$T/expect.out" "$T/expect.err" >"$T/expect.all"
+	matches "$T/expect.all" "$regex"
+	at_most "lines on standard error of \"$*\"" "$(wc -l <"$T/expect.err")" 6
+}
+
+# -- devices. serve and up set: dev (/dev/ublkbN), id (N), log (the server's messages); serve also pid.
+
+serve() { # OPTION...: in the foreground of a process of its own
+	lib_devices=$((lib_devices + 1))
+	log=$T/serve-$lib_devices.log
+	ublk-host "$@" >"$T/serve-$lib_devices.out" 2>"$log" </dev/null &
+	pid=$!
+	lib_wait_node "$T/serve-$lib_devices.out" "$pid" "$@"
+}
+
+lib_wait_node() { # OUT PID ARGUMENT...
+	local out=$1 server=$2 end=$((SECONDS + 30))
+	shift 2
+	until dev=$(grep -m 1 -o '^/dev/ublkb[0-9]*$' "$out"); do
+		kill -0 "$server" 2>/dev/null || fail "ublk-host $* ended: $(cat "$log")"
+		((SECONDS < end)) || fail "ublk-host $*: no device after 30 s: $(cat "$log")"
+		sleep 0.02
+	done
+	id=${dev#/dev/ublkb}
+	[[ -b $dev ]] || fail "$dev is not there when it is said to be"
+}
+
+stop() { # [PID]: end a server of serve in good order, within 30 seconds
+	local server=${1:-$pid} end=$((SECONDS + 30)) status=0
+	kill -TERM "$server" || fail "server $server is gone: $(cat "$log")"
+	while kill -0 "$server" 2>/dev/null; do
+		((SECONDS < end)) || fail "server $server does not stop: $(cat "$log")"
+		sleep 0.02
+	done
+	wait "$server" || status=$?
+	same "exit status of a stopped server ($(tail -n 3 "$log"))" "$status" 0
+}
+
+up() { # OPTION...: in the background
+	lib_devices=$((lib_devices + 1))
+	log=$T/up-$lib_devices.log
+	timeout --kill-after=5 30 ublk-host up --log-file "$log" "$@" >"$T/up.out" 2>"$T/up.err" </dev/null ||
+		fail "up $*: status $?: $(cat "$T/up.err" "$log" 2>/dev/null)"
+	dev=$(grep -m 1 -o '^/dev/ublkb[0-9]*$' "$T/up.out") || fail "up $* printed no node: $(cat "$T/up.out")"
+	id=${dev#/dev/ublkb}
+	[[ -b $dev ]] || fail "$dev is not there after up"
+}
+
+down() { # NAME|ID|OPTION...
+	timeout --kill-after=5 30 ublk-host down "$@" >"$T/down.out" 2>&1 </dev/null ||
+		fail "down $*: status $?: $(cat "$T/down.out")"
+}
+
+server_pid() { # ID: of a device that is up
+	ublk-host info --json "$1" | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1
+}
+
+attr() { # NODE NAME: of the block queue, as the kernel tells it
+	cat "/sys/block/${1#/dev/}/queue/$2"
+}
+
+# -- input and output
+
+fio_verify() { # NODE [FIO-OPTION...]: random writes of mixed sizes, then all of it read and compared
+	local node=$1
+	shift
+	need_tool fio
+	timeout --kill-after=5 120 fio --name=verify --filename="$node" --rw=randwrite --bsrange=4k-64k \
+		--size=8M --ioengine=libaio --direct=1 --iodepth=16 --verify=crc32c --do_verify=1 \
+		--verify_fatal=1 --group_reporting --output="$T/fio.out" --randrepeat=1 --norandommap=0 \
+		"$@" >"$T/fio.err" 2>&1 || fail "fio $node $*: status $?: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
+	not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
+}
+
+write_at() { # NODE OFFSET BYTES FILE: direct, in blocks of 4096 or what divides the offset and size
+	dd if="$4" of="$1" bs="$(lib_block "$2" "$3")" seek="$2"B count="$3"B iflag=fullblock \
+		oflag=direct conv=notrunc status=none
+}
+
+read_at() { # NODE OFFSET BYTES: direct, to standard output
+	dd if="$1" bs="$(lib_block "$2" "$3")" skip="$2"B count="$3"B iflag=direct status=none
+}
+
+lib_block() { # OFFSET BYTES: the largest block that divides both
+	local b
+	for b in 65536 4096 512; do
+		(($1 % b || $2 % b)) || { echo $b; return; }
+	done
+	fail "offset $1 and size $2 are not in sectors"
+}
+
+random_file() { # FILE BYTES
+	head -c "$2" /dev/urandom >"$1"
+}
+
+sum() { sha256sum | cut -d ' ' -f 1; }
+
+blocks_of() { # FILE: space that it takes, in KiB
+	echo $(($(stat -c '%b * %B' "$1") / 1024))
+}
+
+rss_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; } # PID
