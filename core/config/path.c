@@ -29,10 +29,16 @@ char *path_absolute(const char *folder, const char *path)
 	return joined;
 }
 
+char *path_from_cwd(const char *path)
+{
+	__cleanup_free char *cwd = path[0] == '/' ? NULL : path_cwd();
+
+	return path_absolute(cwd, path);
+}
+
 char *path_folder(const char *file)
 {
-	__cleanup_free char *cwd = file[0] == '/' ? NULL : path_cwd();
-	char *path = path_absolute(cwd, file), *slash;
+	char *path = path_from_cwd(file), *slash;
 
 	if (!path)
 		return NULL;

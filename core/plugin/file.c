@@ -40,21 +40,6 @@ static int fail(const struct reason *why, int err, const char *fmt, ...)
 	return err;
 }
 
-char *path_absolute(const char *path)
-{
-	__cleanup_free char *cwd = NULL;
-	char *full;
-
-	if (*path == '/')
-		return strdup(path);
-	cwd = getcwd(NULL, 0);
-	if (!cwd)
-		return NULL;
-	while (!strncmp(path, "./", 2))
-		path += 2;
-	return asprintf(&full, "%s/%s", strcmp(cwd, "/") ? cwd : "", path) < 0 ? NULL : full;
-}
-
 static bool have_capabilities(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -7,10 +7,6 @@
 
 #include "base/util.h"
 
-/* The folder the process stands in is put before a relative path, because a daemon will stand
- * elsewhere. malloc()ed; NULL with errno set on failure. */
-char *path_absolute(const char *path);
-
 /* Whom a plugin's file and its folders must be safe from. */
 struct file_trust {
 	bool strict; /* false: we have no more rights than who put the file there; nothing to guard */

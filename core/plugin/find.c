@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "config/path.h"
 #include "config/suggest.h"
 #include "plugin/file.h"
 #include "plugin/plugin.h"
@@ -32,7 +33,7 @@ static int add_dir(struct plugin_dirs *dirs, const char *path)
 
 	if (!*path)
 		return 0;
-	full = path_absolute(path);
+	full = path_from_cwd(path);
 	grown = full ? reallocarray(dirs->dir, dirs->nr + 1, sizeof(*grown)) : NULL;
 	if (!grown) {
 		free(full);
@@ -286,7 +287,7 @@ int plugin_find(const char *name, const struct plugin_dirs *dirs, char **path)
 
 	*path = NULL;
 	if (strchr(name, '/')) {
-		*path = path_absolute(name);
+		*path = path_from_cwd(name);
 		return *path ? 0 : -ENOMEM;
 	}
 	base = strdup(name);

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "config/options.h"
+#include "config/path.h"
 #include "config/plugin_manifest.h"
 #include "plugin/file.h"
 #include "plugin/plugin.h"
@@ -206,7 +207,7 @@ static int load(const char *path, const struct file_trust *trust, bool with_mani
 	*out = NULL;
 	if (!plugin)
 		goto out;
-	plugin->path = path_absolute(path);
+	plugin->path = path_from_cwd(path);
 	ret = plugin->path ? load_object(plugin, trust) : -errno;
 	if (!ret)
 		ret = check_object(plugin, with_manifest);

@@ -3,7 +3,7 @@
  * The host-services table that plugins get. Nothing that a plugin passes in is believed: pointers
  * to ios are looked up in the queue's own arrays before they are followed.
  */
-#include "config.h"
+#include <config.h>
 #include "queue/internal.h"
 
 static void host_log(struct ublk_dev *dev, int level, const char *msg)
