@@ -230,7 +230,8 @@ static void append(char **text, const char *before, const char *word)
 	*text = longer;
 }
 
-static int unknown(const char *name, const struct plugin_dirs *dirs)
+/* base: the name without .so, which is what can be close to a plugin's. */
+static int unknown(const char *name, const char *base, const struct plugin_dirs *dirs)
 {
 	__cleanup_free char *plugins = NULL, *folders = NULL;
 	char hint[SUGGEST_HINT_MAX];
@@ -239,7 +240,7 @@ static int unknown(const char *name, const struct plugin_dirs *dirs)
 	const char *last = NULL;
 	int ret = scan(&list, dirs);
 
-	suggest_begin(&suggest, name);
+	suggest_begin(&suggest, base);
 	for (size_t i = 0; i < list.nr; i++) {
 		if (!list.item[i].has_so || (last && !strcmp(last, list.item[i].name)))
 			continue;
@@ -297,5 +298,5 @@ int plugin_find(const char *name, const struct plugin_dirs *dirs, char **path)
 		base[len - 3] = '\0';
 	if (plugin_name_ok(base))
 		ret = search(base, dirs, path);
-	return ret == -ENOENT ? unknown(name, dirs) : ret;
+	return ret == -ENOENT ? unknown(name, base, dirs) : ret;
 }

@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The contract's header alone: compiles by itself, without a warning, without padding, and twice
+# over, in every language version that it promises.
+top=${top_srcdir:-.}
+build=${top_builddir:-$top}
+dir=$(mktemp -d) || exit 99
+trap 'rm -rf "$dir"' EXIT
+cc=$(sed -n 's/^CC = //p' "$build/Makefile" 2>/dev/null)
+cc=${cc:-cc}
+strict="-I$top/include -Wall -Wextra -Wpedantic -Wpadded -Wconversion -Wshadow -Werror -fPIC -c"
+n=0
+
+cat >"$dir/alone.c" <<'EOF'
+#include "ublk-plugin.h"
+#include "ublk-plugin.h"
+EOF
+cp "$dir/alone.c" "$dir/alone.cc"
+
+cat >"$dir/plugin.c" <<'EOF'
+#include "ublk-plugin.h"
+
+static const struct ublk_host *host;
+
+static int load(const struct ublk_host *h)
+{
+	host = h;
+	ublk_logf(host, 0, UBLK_LOG_INFO, "%s", "hello");
+	return 0;
+}
+
+const struct ublk_plugin ublk_plugin_v1 = {
+	UBLK_PLUGIN_INIT(0), "x", "1", "X", 0, 0, 0, UBLK_THREADS_SERIAL, 0, 0, 0, 0, 0,
+	load, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+};
+EOF
+cp "$dir/plugin.c" "$dir/plugin.cc"
+
+# try COMPILER STANDARD FILE
+try() {
+	n=$((n + 1))
+	# shellcheck disable=SC2086 # both hold several words
+	if $1 -std=$2 $strict -o "$dir/out.o" "$dir/$3" >"$dir/out" 2>&1; then
+		echo "ok $n - $3 with $1 as $2"
+	else
+		echo "not ok $n - $3 with $1 as $2"
+		sed 's/^/# /' "$dir/out"
+	fi
+}
+
+# each COMPILERS STANDARDS SUFFIX
+each() {
+	for compiler in $1; do
+		command -v "$compiler" >/dev/null || continue
+		for std in $2; do
+			# a compiler that is older than the standard has nothing to say of it
+			: >"$dir/empty.$3"
+			if ! $compiler -std=$std -c -o "$dir/out.o" "$dir/empty.$3" 2>/dev/null; then
+				n=$((n + 1))
+				echo "ok $n - $compiler as $std # SKIP the compiler does not know $std"
+				continue
+			fi
+			try "$compiler" "$std" "alone.$3"
+			try "$compiler" "$std" "plugin.$3"
+		done
+	done
+	if [ "$seen" = "$n" ]; then
+		n=$((n + 1))
+		echo "ok $n - $1 # SKIP no such compiler"
+	fi
+	seen=$n
+}
+
+seen=0
+cc_name=${cc%% *}
+list="$cc_name"
+for other in gcc clang; do
+	[ "$other" = "$cc_name" ] || list="$list $other"
+done
+each "$list" "c99 c11 c17 gnu11" c
+each "g++ clang++" "c++11 c++17 c++20" cc
+echo "1..$n"
