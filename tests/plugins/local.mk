@@ -14,3 +14,11 @@ tests_plugins_asyncmem_la_SOURCES = tests/plugins/asyncmem.c
 tests_plugins_asyncmem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_plugins_asyncmem_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS) -pthread
 tests_plugins_asyncmem_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
+
+# The example of the plugin author's guide, as the tests see it; a third party has its own Makefile.
+check_LTLIBRARIES += tests/plugins/concat.la
+
+tests_plugins_concat_la_SOURCES = doc/example-plugin/concat.c
+tests_plugins_concat_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -D_FILE_OFFSET_BITS=64
+tests_plugins_concat_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+tests_plugins_concat_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The test backends of the call and async profiles under a mock host: what the tests of the host
- * lean on must itself be right.
+ * Under a mock host: the test backends of the call and async profiles (what the tests of the host
+ * lean on must itself be right), and the example of the plugin author's guide.
  */
 #include "config.h"
 
@@ -180,16 +180,58 @@ START_TEST(async_is_busy)
 }
 END_TEST
 
+START_TEST(example_maps_over_the_border)
+{
+	static const char *const names[] = { "first", "second" };
+	struct ublk_io io = { .op = UBLK_OP_READ, .offset = 4096, .length = 12288 };
+	char paths[2][64], opts[2][80];
+	struct ublk_extent ext[3];
+
+	for (int i = 0; i < 2; i++) {
+		int fd;
+
+		strcpy(paths[i], "/tmp/concat-XXXXXX");
+		fd = mkstemp(paths[i]);
+		ck_assert_int_eq(ftruncate(fd, 8192 + 100), 0);
+		close(fd);
+		snprintf(opts[i], sizeof(opts[i]), "%s=%s", names[i], paths[i]);
+	}
+	ck_assert_int_eq(
+		mock_open(&dev, mock_load("tests/plugins", "concat"), 0, opts[0], opts[1], NULL),
+		0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_uint_eq(dev.limits.size_bytes, 16384);
+	ck_assert_int_eq(dev.plugin->map(dev.priv, &io, ext, 3), 2);
+	ck_assert_int_eq(ext[0].file, 1);
+	ck_assert_uint_eq(ext[0].at.offset, 4096);
+	ck_assert_uint_eq(ext[0].length, 4096);
+	ck_assert_int_eq(ext[1].file, 2);
+	ck_assert_uint_eq(ext[1].at.offset, 0);
+	ck_assert_uint_eq(ext[1].length, 8192);
+	ck_assert_int_eq(dev.plugin->map(dev.priv, &io, ext, 1), 1);
+	ck_assert_uint_eq(mock_map(&dev, UBLK_OP_WRITE, 8192, 512).at.offset, 0);
+	ck_assert_int_eq(mock_map(&dev, UBLK_OP_WRITE, 7680, 512).file, 1);
+	mock_close(&dev, true);
+	unlink(paths[1]);
+	ck_assert_int_eq(mock_open(&dev, dev.plugin, 0, opts[0], opts[1], NULL), -ENOENT);
+	ck_assert(mock_said(&dev, UBLK_LOG_ERR, paths[1]));
+	unlink(paths[0]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("backends_profiles");
-	TCase *call = tcase_create("call"), *async = tcase_create("async");
+	TCase *call = tcase_create("call"), *async = tcase_create("async"),
+	      *example = tcase_create("example");
 
 	tcase_add_test(call, call_stores_and_tells);
 	tcase_add_test(call, call_fails_where_told);
 	tcase_add_test(call, call_takes_its_time);
 	tcase_add_loop_test(async, async_stores, 0, 3);
 	tcase_add_loop_test(async, async_is_busy, 0, 3);
+	tcase_add_test(example, example_maps_over_the_border);
+	suite_add_tcase(suite, example);
 	suite_add_tcase(suite, call);
 	suite_add_tcase(suite, async);
 	return run_tap(suite);
