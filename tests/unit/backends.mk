@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The backends, each loaded from the build tree under a mock host.
+# The backends, each loaded from the build tree under a mock host: nothing of the host is linked.
+BACKENDS_LIBS = $(CHECK_LIBS) $(LIBURING_LIBS) -ldl
 BACKENDS_MOCK = tests/unit/mock_host.c tests/unit/mock_host.h
 
 check_PROGRAMS += tests/unit/backends_memory
@@ -8,7 +9,7 @@ TESTS += tests/unit/backends_memory
 tests_unit_backends_memory_SOURCES = tests/unit/backends_memory.c $(BACKENDS_MOCK)
 tests_unit_backends_memory_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_backends_memory_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_backends_memory_LDADD = $(UNIT_LIBS)
+tests_unit_backends_memory_LDADD = $(BACKENDS_LIBS)
 
 check_PROGRAMS += tests/unit/backends_file
 TESTS += tests/unit/backends_file
@@ -16,7 +17,7 @@ TESTS += tests/unit/backends_file
 tests_unit_backends_file_SOURCES = tests/unit/backends_file.c $(BACKENDS_MOCK)
 tests_unit_backends_file_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_backends_file_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_backends_file_LDADD = $(UNIT_LIBS)
+tests_unit_backends_file_LDADD = $(BACKENDS_LIBS)
 
 check_PROGRAMS += tests/unit/backends_block
 TESTS += tests/unit/backends_block
@@ -24,7 +25,7 @@ TESTS += tests/unit/backends_block
 tests_unit_backends_block_SOURCES = tests/unit/backends_block.c $(BACKENDS_MOCK)
 tests_unit_backends_block_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_backends_block_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_backends_block_LDADD = $(UNIT_LIBS)
+tests_unit_backends_block_LDADD = $(BACKENDS_LIBS)
 
 check_PROGRAMS += tests/unit/backends_profiles
 TESTS += tests/unit/backends_profiles
@@ -32,4 +33,4 @@ TESTS += tests/unit/backends_profiles
 tests_unit_backends_profiles_SOURCES = tests/unit/backends_profiles.c $(BACKENDS_MOCK)
 tests_unit_backends_profiles_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_backends_profiles_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_backends_profiles_LDADD = $(UNIT_LIBS)
+tests_unit_backends_profiles_LDADD = $(BACKENDS_LIBS)

@@ -30,6 +30,14 @@ static char folder[256], node[64], node_opt[320];
 static unsigned int fds_before;
 static int loop_fd = -1;
 
+/* What BLKROSET set outlives the loop device: for us from others, for others from us. */
+static int make_writable(void)
+{
+	int ro = 0;
+
+	return ioctl(loop_fd, BLKROSET, &ro) ? -errno : 0;
+}
+
 /* A free loop device over a new image; it goes when loop_fd is closed. 0 or -errno. */
 static int make_loop(uint32_t block, uint32_t flags)
 {
@@ -50,7 +58,7 @@ static int make_loop(uint32_t block, uint32_t flags)
 		snprintf(node, sizeof(node), "/dev/loop%d", nr);
 		loop_fd = nr < 0 ? -1 : open(node, O_RDWR | O_CLOEXEC);
 		if (loop_fd >= 0 && !ioctl(loop_fd, LOOP_CONFIGURE, &config)) {
-			err = 0;
+			err = make_writable();
 			break;
 		}
 		err = -errno; /* another was faster: again */
@@ -82,8 +90,10 @@ static void setup(void)
 
 static void teardown(void)
 {
-	if (loop_fd >= 0)
+	if (loop_fd >= 0) {
+		make_writable();
 		close(loop_fd);
+	}
 	umount2(folder, MNT_DETACH);
 	rmdir(folder);
 }
