@@ -16,7 +16,6 @@
 #include "device/params.h"
 #include "device/state.h"
 #include "kernel/features.h"
-#include "kernel/sysfs.h"
 
 #define OPEN_TRIES 100 /* udev may hold ublkcN for a moment (rule 10) */
 #define OPEN_WAIT_US 20000
@@ -193,8 +192,8 @@ static int add_device(struct device *d)
 	limits->max_queues = info->nr_hw_queues;
 	limits->max_depth = info->queue_depth;
 	limits->max_io_bytes = min_of(limits->max_io_bytes, info->max_io_buf_bytes);
-	snprintf(d->node, sizeof(d->node), "/dev/ublkb%u", info->dev_id);
-	snprintf(d->char_node, sizeof(d->char_node), "/dev/ublkc%u", info->dev_id);
+	node_block(info->dev_id, d->node);
+	node_char(info->dev_id, d->char_node);
 	return 0;
 }
 
@@ -324,7 +323,7 @@ static int start_device(struct device *d)
 	if (err)
 		return ctrl_failed(UBLK_U_CMD_START_DEV, d->info.dev_id, err);
 	d->live = true;
-	err = sysfs_wait_node(d->info.dev_id, NODE_DEADLINE_MS);
+	err = sysfs_wait_node("", d->info.dev_id, NODE_DEADLINE_MS);
 	if (err)
 		log_err("%s did not appear within %d s of START_DEV: %s; is devtmpfs mounted on "
 			"/dev?",

@@ -8,9 +8,8 @@
 #include "base/log.h"
 #include "device/device.h"
 #include "kernel/ctrl.h"
+#include "kernel/sysfs.h"
 #include "queue/queue.h"
-
-#define NODE_PATH_MAX 32
 
 struct device {
 	struct ublk_dev dev; /* the data plane's part: first, so that plugins' pointers are ours */
@@ -23,7 +22,7 @@ struct device {
 	uint64_t features;		   /* the driver's */
 	bool buf_table;			   /* io_uring's sparse buffer tables work */
 	struct ublksrv_ctrl_dev_info info; /* as granted */
-	char node[NODE_PATH_MAX], char_node[NODE_PATH_MAX];
+	char node[NODE_PATH_SIZE], char_node[NODE_PATH_SIZE];
 	int char_fd;
 	struct ublk_queue **queues;
 	unsigned int nr_started;
