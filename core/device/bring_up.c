@@ -16,6 +16,7 @@
 #include "device/params.h"
 #include "device/state.h"
 #include "kernel/features.h"
+#include "kernel/ring_probe.h"
 
 #define OPEN_TRIES 100 /* udev may hold ublkcN for a moment (rule 10) */
 #define OPEN_WAIT_US 20000
@@ -61,14 +62,16 @@ static int probe_kernel(struct device *d)
 		return err;
 	err = ctrl_get_features(d->ctrl, &d->features);
 	if (err == -EOPNOTSUPP || err == -EINVAL) {
-		d->features = features_assumed(); /* before 6.5 */
+		d->features = features_assumed(ctrl_is_legacy(d->ctrl)); /* before 6.5 */
 		err = 0;
 	}
 	if (err)
 		return ctrl_failed(UBLK_U_CMD_GET_FEATURES, UINT32_MAX, err);
-	ring_features_probe(&ring);
-	d->buf_table = ring.buffer_table;
-	return 0;
+	err = ring_probe(&ring);
+	if (err)
+		log_err("io_uring does not work on this machine: %s", strerror(-err));
+	d->buf_table = ring.sparse_buffers;
+	return err;
 }
 
 static int open_plugin(struct device *d)
@@ -134,21 +137,7 @@ static int choose_path(struct device *d)
 
 static int check_name(struct device *d)
 {
-	struct device_state other;
-	bool alive;
-
-	if (!d->cfg->name || state_find_name(d->cfg->name, &other))
-		return 0;
-	alive = state_server_alive(&other);
-	if (alive)
-		log_err("the name %s is taken by %s, served by process %d; choose another --name",
-			d->cfg->name, other.node, other.pid);
-	else
-		log_err("the name %s is taken by %s, whose server is dead; ublk-host down %s "
-			"removes it",
-			d->cfg->name, other.node, d->cfg->name);
-	state_free(&other);
-	return -EEXIST;
+	return d->cfg->name ? state_check_name(d->cfg->name, UINT32_MAX) : 0;
 }
 
 static int settle_limits(struct device *d)
@@ -357,6 +346,7 @@ static int announce(struct device *d)
 		.node = d->node,
 		.plugin_path = d->plugin->path,
 		.data_path = (char *)d->dev.path->name,
+		.data_path_why = (char *)d->path_why,
 		.manifest = device_manifest_build(d->cfg, &d->plugin->desc, d->values),
 	};
 	int err = state.manifest ? state_self(&state) : -ENOMEM;

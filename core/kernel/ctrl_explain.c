@@ -3,7 +3,6 @@
  * Why a control command failed, in one line: the driver says it with one errno for many reasons,
  * its rules say which can apply. No privilege needed; reads a few files for numbers to name.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
