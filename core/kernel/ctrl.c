@@ -7,19 +7,17 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/log.h"
 #include "kernel/ctrl_ring.h"
+#include "kernel/sysfs.h"
 
 static void log_open_failure(bool ring, int err)
 {
-	struct utsname uts;
-	char line[512];
+	char release[64], line[512];
 
-	if (uname(&uts))
-		uts.release[0] = '\0';
-	log_err("%s", ctrl_explain_open(uts.release, "", ring, err, line, sizeof(line)));
+	kernel_release(release, sizeof(release));
+	log_err("%s", ctrl_explain_open(release, "", ring, err, line, sizeof(line)));
 }
 
 int ctrl_open(struct ctrl **out)

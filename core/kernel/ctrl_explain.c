@@ -7,9 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "kernel/ctrl.h"
+#include "kernel/sysfs.h"
 
 static const struct {
 	uint32_t op;
@@ -136,22 +136,6 @@ static bool known_bad(const char *release)
 		(strstr(release, "-aws") || strstr(release, "-azure")));
 }
 
-static void read_word(const char *root, const char *path, char *buf, size_t size)
-{
-	char full[512];
-	ssize_t len = -1;
-	int fd;
-
-	snprintf(full, sizeof(full), "%s%s", root, path);
-	fd = open(full, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		len = read(fd, buf, size - 1);
-		close(fd);
-	}
-	buf[len > 0 ? len : 0] = '\0';
-	buf[strcspn(buf, "\n")] = '\0';
-}
-
 /* Appends to buf what fits. */
 static __printf_like(3, 4) void append(char *buf, size_t size, const char *fmt, ...)
 {
@@ -193,7 +177,7 @@ const char *ctrl_explain_on(const char *release, const char *root, uint32_t cmd_
 	const char *code = strerrorname_np(-err);
 	char limit[32];
 
-	read_word(root, "/sys/module/ublk_drv/parameters/ublks_max", limit, sizeof(limit));
+	sysfs_read_line(root, "/sys/module/ublk_drv/parameters/ublks_max", limit, sizeof(limit));
 	buf[0] = '\0';
 	append(buf, size, "%s", ctrl_cmd_name(cmd_op));
 	if (id != UINT32_MAX)
@@ -215,11 +199,10 @@ const char *ctrl_explain_on(const char *release, const char *root, uint32_t cmd_
 
 const char *ctrl_explain(uint32_t cmd_op, uint32_t id, int err, char *buf, size_t size)
 {
-	struct utsname uts;
+	char release[64];
 
-	if (uname(&uts))
-		strcpy(uts.release, "unknown");
-	return ctrl_explain_on(uts.release, "", cmd_op, id, err, buf, size);
+	return ctrl_explain_on(kernel_release(release, sizeof(release)), "", cmd_op, id, err, buf,
+			       size);
 }
 
 /* Does a line of modules.dep or modules.builtin name the driver? */
@@ -247,7 +230,7 @@ static const char *explain_no_driver(const char *release, const char *root, char
 {
 	char dev[32];
 
-	read_word(root, "/sys/class/misc/ublk-control/dev", dev, sizeof(dev));
+	sysfs_read_line(root, "/sys/class/misc/ublk-control/dev", dev, sizeof(dev));
 	if (*dev)
 		snprintf(buf, size,
 			 "%s is missing, though kernel %s has the ublk driver loaded: give this "
@@ -274,7 +257,7 @@ static const char *explain_ring(const char *release, const char *root, int err, 
 {
 	char word[32];
 
-	read_word(root, "/proc/sys/kernel/io_uring_disabled", word, sizeof(word));
+	sysfs_read_line(root, "/proc/sys/kernel/io_uring_disabled", word, sizeof(word));
 	if (err == -EPERM && *word && strcmp(word, "0"))
 		snprintf(
 			buf, size,

@@ -5,3 +5,11 @@ tests_unit_kernel_ctrl_SOURCES = tests/unit/kernel_ctrl.c
 tests_unit_kernel_ctrl_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_kernel_ctrl_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_kernel_ctrl_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/kernel_uapi
+TESTS += tests/unit/kernel_uapi
+tests_unit_kernel_uapi_SOURCES = tests/unit/kernel_uapi.c tests/unit/kernel_uapi.h \
+	tests/unit/kernel_uapi_system.c
+tests_unit_kernel_uapi_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_kernel_uapi_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_kernel_uapi_LDADD = $(UNIT_LIBS)

@@ -3,7 +3,6 @@
  * Control commands against a real driver, without a server: needs root and /dev/ublk-control, and
  * is skipped elsewhere.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
