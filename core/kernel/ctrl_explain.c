@@ -128,11 +128,18 @@ static const struct {
 	{ 0, EBUSY, "the device, or the ring for commands to it, is busy; try again" },
 };
 
+static bool is_release(const char *release, const char *version)
+{
+	size_t len = strlen(version);
+
+	return !strncmp(release, version, len) && !isdigit((unsigned char)release[len]);
+}
+
 /* Kernels on which adding a device is known to crash or hang in the driver. */
 static bool known_bad(const char *release)
 {
-	return !strncmp(release, "6.18.4", 6) || !strncmp(release, "6.18.5", 6) ||
-	       (!strncmp(release, "6.17.0", 6) &&
+	return is_release(release, "6.18.4") || is_release(release, "6.18.5") ||
+	       (is_release(release, "6.17.0") &&
 		(strstr(release, "-aws") || strstr(release, "-azure")));
 }
 

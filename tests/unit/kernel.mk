@@ -13,3 +13,10 @@ tests_unit_kernel_uapi_SOURCES = tests/unit/kernel_uapi.c tests/unit/kernel_uapi
 tests_unit_kernel_uapi_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_kernel_uapi_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_kernel_uapi_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/kernel_facts
+TESTS += tests/unit/kernel_facts
+tests_unit_kernel_facts_SOURCES = tests/unit/kernel_facts.c
+tests_unit_kernel_facts_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_kernel_facts_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_kernel_facts_LDADD = $(UNIT_LIBS)
