@@ -173,6 +173,14 @@ attr() { # NODE NAME: of the block queue, as the kernel tells it
 	cat "/sys/block/${1#/dev/}/queue/$2"
 }
 
+nothing_served() { # no device of ours, no state, no link
+	local left
+	left=$(find /run/ublk-host -mindepth 1 ! -type d)
+	[[ ! $left ]] || fail "state is left: $left"
+	[[ $UBLK_TEST_SPEED == native && -e $UBLK_TEST_SHARE/stage ]] || # natively there may be others
+		same "devices that are left" "$(ls /sys/class/ublk-char)" ""
+}
+
 # -- input and output
 
 fio_verify() { # NODE [FIO-OPTION...]: random writes of mixed sizes, then all of it read and compared
@@ -207,10 +215,44 @@ random_file() { # FILE BYTES
 	head -c "$2" /dev/urandom >"$1"
 }
 
+make_fs() { # TYPE NODE
+	case $1 in
+	ext4) mkfs.ext4 -q -F "$2" ;;
+	xfs) mkfs.xfs -q -f "$2" ;;
+	esac >"$T/mkfs" 2>&1 || fail "mkfs.$1: $(cat "$T/mkfs")"
+}
+
+write_tree() { # FOLDER: files of many sizes, and their checksums
+	local d f size=1
+	for d in d1 d2 d3; do
+		mkdir -p "$1/tree/$d/sub"
+		for f in 1 2 3 4 5 6; do
+			size=$((size * 7 % 300007 + 1))
+			head -c "$size" /dev/urandom >"$1/tree/$d/f$f"
+		done
+		head -c 2097152 /dev/urandom >"$1/tree/$d/sub/large"
+		ln -s ../f1 "$1/tree/$d/sub/link"
+	done
+	truncate -s 64M "$1/tree/sparse"
+	(cd "$1" && find tree -type f -exec sha256sum {} + >"$T/tree.sums")
+	sync -f "$1"
+}
+
+verify_tree() { # FOLDER
+	(cd "$1" && sha256sum --quiet -c "$T/tree.sums") || fail "files in $1 have changed"
+}
+
 sum() { sha256sum | cut -d ' ' -f 1; }
 
 blocks_of() { # FILE: space that it takes, in KiB
 	echo $(($(stat -c '%b * %B' "$1") / 1024))
+}
+
+entries() { # FOLDER: how many
+	local names
+	names=("$1"/*)
+	[[ -e ${names[0]} || -L ${names[0]} ]] || names=()
+	echo ${#names[@]}
 }
 
 rss_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; } # PID

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+# features and plugins tell of this kernel and these plugins, for people and for programs.
+. "$UBLK_TEST_LIB"
+
+ublk-host features >"$T/features"
+matches "$T/features" "$(uname -r)"
+for plugin in null mem file; do
+	matches "$T/features" "$plugin"
+done
+ublk-host features --json >"$T/features.json"
+matches "$T/features.json" '"USER_RECOVERY|user_recovery|"user-recovery'
+ublk-host plugins >"$T/plugins"
+for plugin in null mem file; do
+	matches "$T/plugins" "^ *$plugin"
+	ublk-host plugins $plugin >"$T/plugin"
+	matches "$T/plugin" '(size|path)'
+done
+nothing_served
