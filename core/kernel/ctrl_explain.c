@@ -3,7 +3,7 @@
  * Why a control command failed, in one line: the driver says it with one errno for many reasons,
  * its rules say which can apply. No privilege needed; reads a few files for numbers to name.
  */
-#include <fcntl.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
