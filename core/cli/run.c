@@ -43,7 +43,7 @@ static int serve(struct device_options *options, struct plugin *plugin,
 		log_err("signalfd: %m");
 		return EXIT_FAILED;
 	}
-	err = device_bring_up(&options->cfg, plugin, values, &device);
+	err = device_bring_up(&options->cfg, plugin, values, signal_fd, &device);
 	if (err)
 		return EXIT_FAILED;
 	log_set_who(device_name(device));
@@ -156,6 +156,8 @@ static int up_wait(int fd, pid_t daemon)
 		log_err("the device is not usable after %d s; stopping its server (process %d)",
 			UP_DEADLINE_MS / 1000, daemon);
 		kill(daemon, SIGTERM);
+		sleep(1);
+		kill(daemon, SIGKILL);
 		return EXIT_FAILED;
 	}
 	n = read(fd, node, sizeof(node));

@@ -86,10 +86,12 @@ static int open_plugin(struct device *d)
 		.opts = d->values->opt,
 	};
 	const char *what = "load";
+	struct guard guard;
 	unsigned int said = log_count(LOG_LVL_ERR);
 	int err = 0;
 
 	d->dev.open_phase = true;
+	guard_begin(&guard, d, "open", GUARD_OPEN_SECONDS);
 	if (desc->load)
 		err = desc->load(&host_services);
 	if (!err) {
@@ -102,6 +104,7 @@ static int open_plugin(struct device *d)
 		what = "get_limits";
 		err = desc->get_limits(d->dev.priv, limits);
 	}
+	guard_end(&guard);
 	/* The plugin's own message is the one line, if it gave one. */
 	if (err && log_count(LOG_LVL_ERR) == said)
 		log_err("plugin %s: %s failed: %s", desc->name, what,
@@ -200,8 +203,14 @@ static int start_plugin(struct device *d)
 {
 	const struct ublk_plugin *desc = &d->plugin->desc;
 	unsigned int said = log_count(LOG_LVL_ERR);
-	int err = desc->start ? desc->start(d->dev.priv, &d->dev.limits) : 0;
+	struct guard guard;
+	int err = 0;
 
+	if (desc->start) {
+		guard_begin(&guard, d, "start", GUARD_OPEN_SECONDS);
+		err = desc->start(d->dev.priv, &d->dev.limits);
+		guard_end(&guard);
+	}
 	d->dev.open_phase = false;
 	if (!err) {
 		d->started_plugin = true;
@@ -372,7 +381,7 @@ static int bring_up(struct device *d)
 }
 
 int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct option_values *values,
-		    struct device **out)
+		    int signal_fd, struct device **out)
 {
 	struct device *d = calloc(1, sizeof(*d));
 	char size[SIZE_TEXT_MAX];
@@ -386,6 +395,7 @@ int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct opt
 	d->plugin = plugin;
 	d->values = values;
 	d->char_fd = -1;
+	d->signal_fd = signal_fd;
 	d->dev.name = plugin->desc.name;
 	d->dev.plugin = &plugin->desc;
 	d->dev.transport = &d->transport;

@@ -19,9 +19,10 @@ int device_resolve(const struct device_config *cfg, const struct plugin_dirs *di
 
 /* From ADD_DEV to a node that can be opened. Takes cfg, plugin and values over (they stay the
  * caller's memory, unchanged until device_end(), but for cfg's members that are resolved: name, id,
- * queues, depth ...). On failure everything has been undone. */
+ * queues, depth ...). signal_fd: a signalfd that interrupts a plugin that does not come
+ * back from open(), or -1. On failure everything has been undone. */
 int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct option_values *values,
-		    struct device **out);
+		    int signal_fd, struct device **out);
 
 const char *device_node(const struct device *device); /* "/dev/ublkbN" */
 const char *device_name(const struct device *device);

@@ -92,8 +92,7 @@ int device_serve(struct device *d, int signal_fd)
 static int stop_and_drain(struct device *d)
 {
 	uint64_t start = now_ms(), passed;
-	unsigned int done = 0;
-	bool stopped = false;
+	bool stopped = false, cancelled = false, quitting = false;
 	int err = ctrl_begin(d->ctrl, UBLK_U_CMD_STOP_DEV, d->info.dev_id, 0);
 
 	for (;;) {
@@ -110,26 +109,24 @@ static int stop_and_drain(struct device *d)
 		if ((stopped || err) && all_ended(d))
 			return err == -ENODEV ? 0 : err;
 		passed = now_ms() - start;
-		if (passed > CANCEL_AFTER_MS && !(done & QUEUE_ASK_CANCEL))
-			ask_all(d, done |= QUEUE_ASK_CANCEL);
-		if (passed > ABANDON_AFTER_MS && !(done & QUEUE_ASK_ABANDON)) {
-			done |= QUEUE_ASK_ABANDON;
-			ask_all(d, QUEUE_ASK_ABANDON);
+		if (passed > CANCEL_AFTER_MS && !cancelled) {
+			ask_all(d, QUEUE_ASK_CANCEL);
+			cancelled = true;
 		}
-		/* An io that was on its way to the plugin when the rest was taken away. */
-		if (done & QUEUE_ASK_ABANDON)
+		/* Again and again: an io may have been on its way to the plugin. */
+		if (passed > ABANDON_AFTER_MS)
 			ask_all(d, QUEUE_ASK_ABANDON);
-		if (passed > QUIT_AFTER_MS && !(done & QUEUE_ASK_QUIT)) {
+		if (passed > QUIT_AFTER_MS && !quitting) {
 			log_err("%s does not stop after %u s; leaving it without a server", d->node,
 				QUIT_AFTER_MS / 1000);
-			done |= QUEUE_ASK_QUIT;
 			ask_all(d, QUEUE_ASK_QUIT);
+			quitting = true;
 		}
 		if (passed > GIVE_UP_MS) {
 			ctrl_cancel(d->ctrl);
 			return -ETIMEDOUT;
 		}
-		poll(fds, stopped ? 2 : 2, 200);
+		poll(fds, ARRAY_SIZE(fds), 200);
 		drain_fd(d->dev.notify_fd);
 	}
 }
@@ -178,9 +175,23 @@ static void log_counters(const struct device *d)
 		 ops ? (double)sum.enters / ops : 0.0);
 }
 
-int device_end(struct device *d)
+static void close_plugin(struct device *d)
 {
 	const struct ublk_plugin *desc = &d->plugin->desc;
+	struct guard guard;
+
+	if (!d->opened)
+		return;
+	guard_begin(&guard, d, "stop or close", GUARD_CLOSE_SECONDS);
+	if (d->started_plugin && desc->stop)
+		desc->stop(d->dev.priv);
+	if (desc->close)
+		desc->close(d->dev.priv);
+	guard_end(&guard);
+}
+
+int device_end(struct device *d)
+{
 	bool joined = true;
 	int err = 0, res;
 
@@ -193,13 +204,12 @@ int device_end(struct device *d)
 			joined &= queue_join(d->queues[i]);
 	else
 		joined = false;
-	/* With a thread still in the plugin, its memory must stay as it is. */
-	if (joined && d->started_plugin && desc->stop)
-		desc->stop(d->dev.priv);
-	if (joined && d->opened && desc->close)
-		desc->close(d->dev.priv);
 	if (d->char_fd >= 0)
 		close(d->char_fd);
+	d->char_fd = -1;
+	/* With a thread still in the plugin, its memory must stay as it is. */
+	if (joined)
+		close_plugin(d);
 	if (d->added) {
 		res = delete_device(d);
 		err = err ? err : res;
@@ -208,7 +218,8 @@ int device_end(struct device *d)
 		state_remove(d->info.dev_id, d->cfg->name);
 	ctrl_close(d->ctrl);
 	if (!joined) {
-		log_err("plugin %s has not returned from a call: leaving without it", desc->name);
+		log_err("plugin %s has not returned from a call: leaving without it",
+			d->plugin->desc.name);
 		return err ? err : -ETIMEDOUT;
 	}
 	if (d->prepared)
