@@ -49,7 +49,7 @@ static int serve(struct device_options *options, struct plugin *plugin,
 	log_set_who(device_name(device));
 	err = ready(device_node(device), arg);
 	if (!err)
-		err = device_serve(device, signal_fd);
+		err = device_serve(device);
 	res = device_end(device);
 	if (res == -ETIMEDOUT)
 		_exit(EXIT_FAILED); /* threads may still be in the plugin */

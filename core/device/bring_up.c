@@ -272,8 +272,8 @@ static int start_queues(struct device *d)
 {
 	int err = 0;
 
-	d->transport.fd = d->char_fd;
-	transport_kernel_init(&d->transport, d->char_fd, d->info.nr_hw_queues, d->info.queue_depth);
+	transport_kernel_init(&d->transport, d->char_fd, ctrl_is_legacy(d->ctrl),
+			      d->info.nr_hw_queues, d->info.queue_depth);
 	err = dev_prepare(&d->dev);
 	if (err)
 		return err;

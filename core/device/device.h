@@ -19,7 +19,7 @@ int device_resolve(const struct device_config *cfg, const struct plugin_dirs *di
 
 /* From ADD_DEV to a node that can be opened. Takes cfg, plugin and values over (they stay the
  * caller's memory, unchanged until device_end(), but for cfg's members that are resolved: name, id,
- * queues, depth ...). signal_fd: a signalfd that interrupts a plugin that does not come
+ * queues, depth ...). signal_fd: a signalfd; it also interrupts a plugin that does not come
  * back from open(), or -1. On failure everything has been undone. */
 int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct option_values *values,
 		    int signal_fd, struct device **out);
@@ -27,9 +27,9 @@ int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct opt
 const char *device_node(const struct device *device); /* "/dev/ublkbN" */
 const char *device_name(const struct device *device);
 
-/* Serve until a signal arrives on signal_fd (a signalfd), the plugin gives up, or somebody else
+/* Serve until a signal arrives on the signalfd, the plugin gives up, or somebody else
  * stops the device. 0: a signal or somebody else; -errno: a failure. */
-int device_serve(struct device *device, int signal_fd);
+int device_serve(struct device *device);
 
 /* Stop, drain, delete, free. 0, or -errno when something would not end in time: then the process
  * should leave by _exit(), as threads may still run in the plugin. */

@@ -48,9 +48,9 @@ static void drain_fd(int fd)
 		return; /* nonblocking: nothing there */
 }
 
-int device_serve(struct device *d, int signal_fd)
+int device_serve(struct device *d)
 {
-	struct pollfd fds[] = { { signal_fd, POLLIN, 0 },
+	struct pollfd fds[] = { { d->signal_fd, POLLIN, 0 },
 				{ d->fail_fd, POLLIN, 0 },
 				{ d->dev.notify_fd, POLLIN, 0 } };
 	uint64_t next_tick = now_ms() + TICK_MS;
@@ -71,7 +71,7 @@ int device_serve(struct device *d, int signal_fd)
 		if (fds[0].revents) {
 			struct signalfd_siginfo si;
 
-			if (read(signal_fd, &si, sizeof(si)) == sizeof(si))
+			if (read(d->signal_fd, &si, sizeof(si)) == sizeof(si))
 				log_info("%s, stopping", strsignal(si.ssi_signo));
 			return 0;
 		}

@@ -48,7 +48,8 @@ static int queue_cmd(struct transport_queue *tq, uint32_t op, uint64_t ud, uint1
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->ioprio = 0;
 	sqe->fd = 0;
-	sqe->off = op; /* cmd_op, with the padding above it zero */
+	sqe->off = tq->transport->legacy_ops ? _IOC_NR(op)
+					     : op; /* cmd_op, with the padding above it zero */
 	sqe->addr = addr->auto_reg;
 	sqe->len = 0;
 	sqe->rw_flags = 0;
@@ -99,7 +100,8 @@ static const struct transport_ops kernel_ops = {
 	.unregister_buf = kernel_unregister_buf,
 };
 
-void transport_kernel_init(struct transport *t, int fd, uint16_t nr_queues, uint16_t depth)
+void transport_kernel_init(struct transport *t, int fd, bool legacy_ops, uint16_t nr_queues,
+			   uint16_t depth)
 {
-	*t = (struct transport){ &kernel_ops, fd, nr_queues, depth };
+	*t = (struct transport){ &kernel_ops, fd, legacy_ops, nr_queues, depth };
 }

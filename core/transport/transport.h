@@ -37,7 +37,8 @@ struct transport_ops {
 /* Shared by the queues of a device; embedded by each kind of transport. */
 struct transport {
 	const struct transport_ops *ops;
-	int fd; /* /dev/ublkcN, or -1 */
+	int fd;		 /* /dev/ublkcN, or -1 */
+	bool legacy_ops; /* a driver before 6.4: commands by their numbers alone (rule 2) */
 	uint16_t nr_queues, depth;
 };
 
@@ -58,6 +59,7 @@ static inline uint64_t transport_fixed_addr(const struct transport_queue *tq, ui
 }
 
 /* The real driver. fd: /dev/ublkcN, owned by the caller, who closes it after the last queue. */
-void transport_kernel_init(struct transport *t, int fd, uint16_t nr_queues, uint16_t depth);
+void transport_kernel_init(struct transport *t, int fd, bool legacy_ops, uint16_t nr_queues,
+			   uint16_t depth);
 
 #endif
