@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+/* The driver's parameters, made of limits that have been checked, and what ADD_DEV refuses. */
+#include <string.h>
+
+#include "base/log.h"
+#include "device/params.h"
+
+static uint32_t basic_attrs(const struct ublk_limits *limits, bool fua_ok)
+{
+	uint32_t attrs = 0;
+
+	if (limits->attrs & UBLK_ATTR_READ_ONLY)
+		attrs |= UBLK_PARAM_ATTR_READ_ONLY;
+	if (limits->attrs & UBLK_ATTR_ROTATIONAL)
+		attrs |= UBLK_PARAM_ATTR_ROTATIONAL;
+	if (limits->attrs & UBLK_ATTR_VOLATILE_CACHE)
+		attrs |= UBLK_PARAM_ATTR_VOLATILE_CACHE | (fua_ok ? UBLK_PARAM_ATTR_FUA : 0);
+	return attrs;
+}
+
+void params_build(const struct ublk_limits *limits, bool fua_ok, struct ublk_params *params)
+{
+	struct ublk_param_basic *basic = &params->basic;
+	struct ublk_param_discard *discard = &params->discard;
+
+	*params = (struct ublk_params){ .len = sizeof(*params), .types = UBLK_PARAM_TYPE_BASIC };
+	basic->attrs = basic_attrs(limits, fua_ok);
+	basic->logical_bs_shift = log2_of(limits->logical_block);
+	basic->physical_bs_shift = log2_of(limits->physical_block);
+	basic->io_min_shift = log2_of(limits->io_min);
+	basic->io_opt_shift = log2_of(limits->io_opt);
+	basic->max_sectors = limits->max_io_bytes >> 9;
+	basic->chunk_sectors = limits->chunk_bytes >> 9;
+	basic->dev_sectors = limits->size_bytes >> 9;
+
+	discard->max_discard_sectors = limits->max_discard_bytes >> 9;
+	discard->max_write_zeroes_sectors = limits->max_write_zeroes_bytes >> 9;
+	if (discard->max_discard_sectors || discard->max_write_zeroes_sectors) {
+		params->types |= UBLK_PARAM_TYPE_DISCARD;
+		/* The driver wants both even if there are no discards. */
+		discard->discard_granularity = limits->discard_granularity;
+		discard->max_discard_segments = 1;
+	}
+	/* 4 is the driver's own; a kernel that does not know the type ignores it. */
+	if (limits->dma_align > 4) {
+		params->types |= UBLK_PARAM_TYPE_DMA_ALIGN;
+		params->dma.alignment = limits->dma_align - 1;
+	}
+}
+
+static bool recovery_flags_ok(uint64_t flags)
+{
+	switch (flags & (UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE |
+			 UBLK_F_USER_RECOVERY_FAIL_IO)) {
+	case 0:
+	case UBLK_F_USER_RECOVERY:
+	case UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE:
+	case UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_FAIL_IO:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* NULL, or what is wrong with the features that are asked for. */
+static const char *flags_wrong(const struct ublksrv_ctrl_dev_info *info)
+{
+	const uint64_t flags = info->flags;
+	const uint64_t no_copy = UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG;
+
+	if (!recovery_flags_ok(flags))
+		return "user_recovery_reissue and user_recovery_fail_io exclude each other, and "
+		       "both need user_recovery";
+	if (flags & UBLK_F_QUIESCE && !(flags & UBLK_F_USER_RECOVERY))
+		return "quiesce needs user_recovery";
+	/* Root's devices lose the flag before the driver looks at it. */
+	if (flags & UBLK_F_UNPRIVILEGED_DEV && flags & no_copy && geteuid())
+		return "an unprivileged device must copy: none of user_copy, support_zero_copy and "
+		       "auto_buf_reg";
+	if (flags & UBLK_F_INTEGRITY && !(flags & UBLK_F_USER_COPY))
+		return "integrity needs user_copy";
+	if (flags & UBLK_F_ZONED && !(flags & (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY)))
+		return "zoned needs user_copy or support_zero_copy";
+	if (flags & UBLK_F_IO_DESC_SIZE && (info->io_desc_size < sizeof(struct ublksrv_io_desc) ||
+					    info->io_desc_size > 256 || info->io_desc_size % 8))
+		return "io_desc_size must be a multiple of 8 from 24 to 256";
+	return NULL;
+}
+
+int add_check(const struct ublksrv_ctrl_dev_info *info)
+{
+	const char *wrong = flags_wrong(info);
+
+	if (!info->queue_depth || info->queue_depth > MAX_DEPTH)
+		log_err("--depth %u: must be from 1 to %u", info->queue_depth, MAX_DEPTH);
+	else if (!info->nr_hw_queues || info->nr_hw_queues > MAX_QUEUES)
+		log_err("--queues %u: must be from 1 to %u", info->nr_hw_queues, MAX_QUEUES);
+	else if (info->dev_id != UINT32_MAX && info->dev_id > MAX_DEV_ID)
+		log_err("--id %u: must be from 0 to %u", info->dev_id, MAX_DEV_ID);
+	else if (wrong)
+		log_err("the ublk driver refuses this combination of features: %s", wrong);
+	else
+		return 0;
+	return -EINVAL;
+}
