@@ -3,8 +3,6 @@
  * Is a descriptor one that this host can work with? Every refusal says what was wanted and what
  * was found. Nothing beyond the descriptor's own size is read.
  */
-#include "config.h"
-
 #include <stdio.h>
 #include <string.h>
 

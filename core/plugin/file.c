@@ -4,8 +4,6 @@
  * object for this machine. Everything is read with pread(), so that a short file is an error and
  * not a SIGBUS.
  */
-#include "config.h"
-
 #include <elf.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -43,7 +41,7 @@ static int fail(const struct reason *why, int err, const char *fmt, ...)
 static bool have_capabilities(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
 	if (syscall(SYS_capget, &head, data))
 		return true; /* unknown: be careful */

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Where plugins are: the folders that are searched, and the names of the files in them. */
-#include "config.h"
-
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -40,8 +38,14 @@ static int add_dir(struct plugin_dirs *dirs, const char *path)
 		return -ENOMEM;
 	}
 	dirs->dir = grown;
-	for (len = strlen(full); len > 1 && full[len - 1] == '/'; len--)
-		full[len - 1] = '\0';
+	for (len = strlen(full); len > 1; len--) {
+		if (len > 2 && !strcmp(full + len - 2, "/."))
+			full[len - 1] = '\0';
+		else if (full[len - 1] == '/')
+			full[len - 1] = '\0';
+		else
+			break;
+	}
 	for (size_t i = 0; i < dirs->nr; i++) {
 		if (!strcmp(dirs->dir[i], full)) {
 			free(full);
@@ -60,8 +64,12 @@ int plugin_dirs_init(struct plugin_dirs *dirs, char *const *extra, size_t nr_ext
 	int ret = 0;
 
 	*dirs = (struct plugin_dirs){ 0 };
-	for (size_t i = 0; i < nr_extra && !ret; i++)
+	for (size_t i = 0; i < nr_extra && !ret; i++) {
 		ret = add_dir(dirs, extra[i]);
+		/* The others may well be missing, but this one was asked for just now. */
+		if (*extra[i] && access(extra[i], F_OK))
+			log_warn("no plugins in --plugin-dir %s: %s", extra[i], strerror(errno));
+	}
 	if (variable && !ret) {
 		rest = list = strdup(variable);
 		if (!list)

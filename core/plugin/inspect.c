@@ -2,8 +2,6 @@
 /*
  * What a plugin is, from its manifest and the outside of its file, without running its code.
  */
-#include "config.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>

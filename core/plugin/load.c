@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Bringing a plugin into the process: file checks, dlopen(), its one symbol, descriptor checks. */
-#include "config.h"
-
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
@@ -138,13 +136,17 @@ static int load_object(struct plugin *plugin, const struct file_trust *trust)
 static int check_table(const struct plugin *plugin)
 {
 	const struct ublk_plugin *desc = &plugin->desc;
+	__cleanup_free char *who = NULL;
 	struct errors errors = { 0 };
 	int ret;
 
 	if (!desc->nr_opts)
 		return 0;
-	ret = options_check_table(plugin->path, desc->opts, desc->nr_opts, desc->opt_spec_size,
-				  &errors);
+	if (asprintf(&who, "plugin %s", plugin->path) < 0) {
+		who = NULL;
+		return -ENOMEM;
+	}
+	ret = options_check_table(who, desc->opts, desc->nr_opts, desc->opt_spec_size, &errors);
 	errors_print(&errors);
 	errors_free(&errors);
 	return ret;

@@ -55,7 +55,7 @@ each() {
 		for std in $2; do
 			# a compiler that is older than the standard has nothing to say of it
 			: >"$dir/empty.$3"
-			if ! $compiler -std=$std -c -o "$dir/out.o" "$dir/empty.$3" 2>/dev/null; then
+			if ! $compiler -std="$std" -c -o "$dir/out.o" "$dir/empty.$3" 2>/dev/null; then
 				n=$((n + 1))
 				echo "ok $n - $compiler as $std # SKIP the compiler does not know $std"
 				continue

@@ -2,7 +2,7 @@
 /* Descriptors, good and bad, through plugin_check_descriptor(): the exact words of each refusal. */
 #include "base/log.h"
 #include "plugin/plugin.h"
-#include "stderr_text.h"
+#include "capture.h"
 #include "tap.h"
 
 static int do_open(struct ublk_dev *dev, const struct ublk_open_args *args, void **priv)
@@ -58,26 +58,26 @@ static const struct ublk_plugin good = {
 static void refused(const struct ublk_plugin *desc, int err, const char *text)
 {
 	struct ublk_plugin copy;
-	struct stderr_text cap;
+	struct capture cap;
 	char expected[1024];
 	int ret;
 
 	snprintf(expected, sizeof(expected), "ublk-host: plugin X: %s\n", text);
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ret = plugin_check_descriptor("X", desc, &copy);
-	ck_assert_str_eq(stderr_end(&cap), expected);
+	ck_assert_str_eq(capture_end(&cap), expected);
 	ck_assert_int_eq(ret, err);
 }
 
 static void accepted(const struct ublk_plugin *desc)
 {
 	struct ublk_plugin copy;
-	struct stderr_text cap;
+	struct capture cap;
 	int ret;
 
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ret = plugin_check_descriptor("X", desc, &copy);
-	ck_assert_str_eq(stderr_end(&cap), "");
+	ck_assert_str_eq(capture_end(&cap), "");
 	ck_assert_int_eq(ret, 0);
 }
 

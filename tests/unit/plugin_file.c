@@ -17,6 +17,9 @@ static struct file_trust strict(void)
 }
 
 static void refused(const char *path, const struct file_trust *trust, int err, const char *fmt, ...)
+	__printf_like(4, 5);
+
+static void refused(const char *path, const struct file_trust *trust, int err, const char *fmt, ...)
 {
 	char why[512] = "", expected[1024];
 	struct plugin_file file;
@@ -204,20 +207,20 @@ START_TEST(test_writable)
 	static const mode_t dir_modes[] = { 0777, 01777, 0775, 02775 };
 
 	accepted(path, &trust, false);
-	chmod(path, 0666);
+	set_mode(path, 0666);
 	refused(path, &trust, -EPERM,
 		"refused with privileges: the file good.so has mode 0666: everyone could put other "
 		"code there; take the right to write away, or install the plugin where only root "
 		"can write");
 	accepted(path, &lax, false);
-	chmod(path, 0664);
+	set_mode(path, 0664);
 	refused(path, &trust, -EPERM,
 		"refused with privileges: the file good.so has mode 0664: its group could put "
 		"other code there; take the right to write away, or install the plugin where only "
 		"root can write");
-	chmod(path, 0644);
+	set_mode(path, 0644);
 	for (size_t i = 0; i < ARRAY_SIZE(dir_modes); i++) {
-		chmod(dir, dir_modes[i]);
+		set_mode(dir, dir_modes[i]);
 		refused(path, &trust, -EPERM,
 			"refused with privileges: folder %s has mode %04o: %s could put other code "
 			"there; take the right to write away, or install the plugin where only "
@@ -226,14 +229,14 @@ START_TEST(test_writable)
 		accepted(path, &lax, false);
 	}
 	/* the folder of a link is not what counts, but that of the file is */
-	chmod(dir, 0777);
+	set_mode(dir, 0777);
 	ck_assert_int_eq(symlink("sub/good.so", in_scratch("link.so")), 0);
 	refused(in_scratch("link.so"), &trust, -EPERM,
 		"refused with privileges: folder %s has mode 0777: everyone could put other code "
 		"there; take the right to write away, or install the plugin where only root can "
 		"write",
 		dir);
-	chmod(dir, 0755);
+	set_mode(dir, 0755);
 	accepted(in_scratch("link.so"), &trust, false);
 }
 END_TEST
@@ -282,13 +285,13 @@ START_TEST(test_pinned)
 	scratch_dir("outer/inner", 0755);
 	path = scratch_fixture("good", "outer/inner/good.so");
 	accepted(path, &trust, false);
-	chmod(outer, 0777);
+	set_mode(outer, 0777);
 	accepted(path, &trust, true);
 	accepted(path, &lax, false);
-	chmod(outer, 01777); /* nobody else can rename inner */
+	set_mode(outer, 01777); /* nobody else can rename inner */
 	accepted(path, &trust, false);
 	/* exchanged after the check: what is loaded still is what was checked */
-	chmod(outer, 0777);
+	set_mode(outer, 0777);
 	ck_assert_int_eq(file_check(path, &trust, &file, why, sizeof(why)), 0);
 	ck_assert_int_eq(rename(in_scratch("outer/inner"), in_scratch("outer/gone")), 0);
 	scratch_dir("outer/inner", 0755);

@@ -2,7 +2,7 @@
 /* Where plugins are looked for, in which order, and what is said when there is none. */
 #include "plugin/plugin.h"
 #include "scratch.h"
-#include "stderr_text.h"
+#include "capture.h"
 #include "tap.h"
 
 static struct plugin_dirs dirs;
@@ -35,13 +35,13 @@ static void teardown(void)
 
 static void finds(const char *name, const char *expected)
 {
-	struct stderr_text cap;
+	struct capture cap;
 	char *path;
 	int ret;
 
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ret = plugin_find(name, &dirs, &path);
-	ck_assert_str_eq(stderr_end(&cap), "");
+	ck_assert_str_eq(capture_end(&cap), "");
 	ck_assert_int_eq(ret, 0);
 	ck_assert_str_eq(path, expected);
 	free(path);
@@ -49,7 +49,7 @@ static void finds(const char *name, const char *expected)
 
 static void finds_none(const char *name, const char *hint)
 {
-	struct stderr_text cap;
+	struct capture cap;
 	char expected[2048];
 	char *path;
 	int ret;
@@ -57,9 +57,9 @@ static void finds_none(const char *name, const char *hint)
 	snprintf(expected, sizeof(expected),
 		 "ublk-host: unknown plugin \"%s\"%s; found: one, two (in %s, %s, %s)\n", name,
 		 hint, in_scratch("a"), in_scratch("b"), PLUGINDIR);
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ret = plugin_find(name, &dirs, &path);
-	ck_assert_str_eq(stderr_end(&cap), expected);
+	ck_assert_str_eq(capture_end(&cap), expected);
 	ck_assert_int_eq(ret, -ENOENT);
 	ck_assert_ptr_null(path);
 }
@@ -111,7 +111,7 @@ END_TEST
 START_TEST(test_none_at_all)
 {
 	struct plugin_dirs none;
-	struct stderr_text cap;
+	struct capture cap;
 	char expected[1024], *path;
 
 	unsetenv("UBLK_HOST_PLUGIN_PATH");
@@ -123,9 +123,9 @@ START_TEST(test_none_at_all)
 		 "ublk-host: unknown plugin \"one\"; there are no plugins in %s: give a path, or a "
 		 "folder with --plugin-dir\n",
 		 none.dir[0]);
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ck_assert_int_eq(plugin_find("one", &none, &path), -ENOENT);
-	ck_assert_str_eq(stderr_end(&cap), expected);
+	ck_assert_str_eq(capture_end(&cap), expected);
 	plugin_dirs_free(&none);
 }
 END_TEST
@@ -135,38 +135,59 @@ START_TEST(test_not_a_folder)
 {
 	char *extra[] = { (char *)in_scratch("b/two.json") };
 	struct plugin_dirs more;
-	struct stderr_text cap;
+	struct capture cap;
 	char *path, head[1024];
 
 	ck_assert_int_eq(plugin_dirs_init(&more, extra, 1), 0);
 	snprintf(head, sizeof(head),
 		 "ublk-host: warning: cannot look for plugins in %s: Not a directory\n", extra[0]);
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ck_assert_int_eq(plugin_find("none", &more, &path), -ENOENT);
-	ck_assert_msg(strstr(stderr_end(&cap), head) == cap.text, "%s", cap.text);
+	ck_assert_msg(strstr(capture_end(&cap), head) == cap.text, "%s", cap.text);
 	plugin_dirs_free(&more);
 }
 END_TEST
 
 START_TEST(test_environment)
 {
-	char *extra[] = { "rel/", "./rel", "", "/" };
+	char *extra[] = { "rel/", "./rel", "", "/", "rel/./", "." };
+	struct capture cap;
 	struct plugin_dirs more;
 	char cwd[512], expected[600];
 
 	ck_assert_int_eq(chdir(scratch), 0);
 	ck_assert_ptr_nonnull(getcwd(cwd, sizeof(cwd)));
-	setenv("UBLK_HOST_PLUGIN_PATH", "::/x//:rel:/y::/x", 1);
-	ck_assert_int_eq(plugin_dirs_init(&more, extra, 4), 0);
+	scratch_dir("rel", 0755);
+	setenv("UBLK_HOST_PLUGIN_PATH", "::/no/x//:rel:/no/y::/no/x", 1);
+	capture_begin(&cap, STDERR_FILENO);
+	ck_assert_int_eq(plugin_dirs_init(&more, extra, 6), 0);
+	ck_assert_str_eq(capture_end(&cap), "");
 	snprintf(expected, sizeof(expected), "%s/rel", cwd);
-	ck_assert_uint_eq(more.nr, 5); /* each once, an empty one never */
+	ck_assert_uint_eq(more.nr, 6); /* each once, an empty one never */
 	ck_assert_str_eq(more.dir[0], expected);
 	ck_assert_str_eq(more.dir[1], "/");
-	ck_assert_str_eq(more.dir[2], "/x");
-	ck_assert_str_eq(more.dir[3], "/y");
-	ck_assert_str_eq(more.dir[4], PLUGINDIR);
+	ck_assert_str_eq(more.dir[2], cwd);
+	ck_assert_str_eq(more.dir[3], "/no/x");
+	ck_assert_str_eq(more.dir[4], "/no/y");
+	ck_assert_str_eq(more.dir[5], PLUGINDIR);
 	plugin_dirs_free(&more);
 	ck_assert_ptr_null(more.dir);
+}
+END_TEST
+
+/* A folder that was named on the command line and is not there is a slip of the hand. */
+START_TEST(test_missing_folder)
+{
+	char *extra[] = { "/no/such/folder" };
+	struct capture cap;
+	struct plugin_dirs more;
+
+	capture_begin(&cap, STDERR_FILENO);
+	ck_assert_int_eq(plugin_dirs_init(&more, extra, 1), 0);
+	ck_assert_str_eq(capture_end(&cap),
+			 "ublk-host: warning: no plugins in --plugin-dir /no/such/folder: No such "
+			 "file or directory\n");
+	plugin_dirs_free(&more);
 }
 END_TEST
 
@@ -230,6 +251,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_none_at_all);
 	tcase_add_test(tc, test_not_a_folder);
 	tcase_add_test(tc, test_environment);
+	tcase_add_test(tc, test_missing_folder);
 	tcase_add_test(tc, test_for_each);
 	tcase_add_test(tc, test_many);
 	suite_add_tcase(s, tc);

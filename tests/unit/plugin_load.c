@@ -6,13 +6,15 @@
 #include "config/plugin_manifest.h"
 #include "plugin/plugin.h"
 #include "scratch.h"
-#include "stderr_text.h"
+#include "capture.h"
 #include "tap.h"
+
+static void refused(const char *path, int err, const char *fmt, ...) __printf_like(3, 4);
 
 /* fmt is what follows "ublk-host: "; one line. */
 static void refused(const char *path, int err, const char *fmt, ...)
 {
-	struct stderr_text cap;
+	struct capture cap;
 	struct plugin *plugin;
 	char text[1024], expected[1100];
 	va_list ap;
@@ -22,22 +24,22 @@ static void refused(const char *path, int err, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	snprintf(expected, sizeof(expected), "ublk-host: %s\n", text);
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ret = plugin_load(path, &plugin);
-	ck_assert_str_eq(stderr_end(&cap), expected);
+	ck_assert_str_eq(capture_end(&cap), expected);
 	ck_assert_int_eq(ret, err);
 	ck_assert_ptr_null(plugin);
 }
 
 static struct plugin *accepted(const char *path)
 {
-	struct stderr_text cap;
+	struct capture cap;
 	struct plugin *plugin;
 	int ret;
 
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ret = plugin_load(path, &plugin);
-	ck_assert_str_eq(stderr_end(&cap), "");
+	ck_assert_str_eq(capture_end(&cap), "");
 	ck_assert_int_eq(ret, 0);
 	return plugin;
 }
@@ -170,15 +172,8 @@ END_TEST
 START_TEST(test_options)
 {
 	const char *path = scratch_fixture("bad-option", "bad-option.so");
-	struct stderr_text cap;
-	struct plugin *plugin;
-	int ret;
 
-	stderr_begin(&cap);
-	ret = plugin_load(path, &plugin);
-	stderr_end(&cap);
-	ck_assert_int_eq(ret, -EINVAL);
-	ck_assert_msg(strstr(cap.text, path) && strstr(cap.text, "size"), "%s", cap.text);
+	refused(path, -EINVAL, "plugin %s: option \"size\" is there twice", path);
 }
 END_TEST
 
@@ -207,20 +202,20 @@ START_TEST(test_privileges)
 
 	if (geteuid() != 0)
 		return;
-	chmod(path, 0666);
+	set_mode(path, 0666);
 	refused(path, -EPERM,
 		"plugin %s: refused with privileges: the file good.so has mode 0666: everyone "
 		"could put other code there; take the right to write away, or install the plugin "
 		"where only root can write",
 		path);
-	chmod(path, 0644);
-	chmod(dir, 01777);
+	set_mode(path, 0644);
+	set_mode(dir, 01777);
 	refused(path, -EPERM,
 		"plugin %s: refused with privileges: folder %s has mode 1777: everyone could put "
 		"other code there; take the right to write away, or install the plugin where only "
 		"root can write",
 		path, dir);
-	chmod(scratch, 0755);
+	set_mode(scratch, 0755);
 	ck_assert_int_eq(load_as_user(path), 0);
 }
 END_TEST
@@ -258,24 +253,24 @@ START_TEST(test_manifest)
 	const char *path = scratch_fixture("good", "good.so");
 	struct plugin *plugin = accepted(path);
 	struct plugin changed = *plugin, *built;
-	struct stderr_text cap;
+	struct capture cap;
 	int ret;
 
 	write_manifest(plugin);
 	plugin_free(accepted(path));
 	changed.desc.version = "0.9";
 	write_manifest(&changed);
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ret = plugin_load(path, &built);
-	stderr_end(&cap);
+	capture_end(&cap);
 	ck_assert_int_eq(ret, -ESTALE);
 	ck_assert_msg(strstr(cap.text, "good.json:") && strstr(cap.text, "stale manifest") &&
 			      strstr(cap.text, "\"0.9\"") && strstr(cap.text, "\"1.0\""),
 		      "%s", cap.text);
 	scratch_text("good.json", "{ nonsense");
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ret = plugin_load(path, &built);
-	stderr_end(&cap);
+	capture_end(&cap);
 	ck_assert_int_lt(ret, 0);
 	ck_assert_msg(strstr(cap.text, "good.json:1:"), "%s", cap.text);
 	/* a build makes a new one whatever the old one says */
