@@ -138,6 +138,8 @@ int cli_main(int argc, char **argv)
 		status = EXIT_DONE;
 	} else if (argc > 1 && !strcmp(argv[1], "--version")) {
 		status = verb_version(1, argv);
+	} else if (argc == 3 && !strcmp(argv[1], "--dump-plugin")) {
+		status = cli_dump_plugin(argv[2]);
 	} else if (argc < 2 || *argv[1] == '-') {
 		status = verb_run(argc, argv);
 	} else if ((verb = find_verb(argv[1]))) {

@@ -27,6 +27,10 @@ struct verb {
 /* Every verb, in the order of the help; ends with name NULL. */
 const struct verb *cli_verbs(void);
 
+/* ublk-host --dump-plugin FILE.so, for builds: print the manifest that belongs beside it. The same
+ * file always gives the same bytes. Returns the exit status. */
+int cli_dump_plugin(const char *path);
+
 /* The whole program: find the verb in argv[1] and run it. */
 int cli_main(int argc, char **argv);
 

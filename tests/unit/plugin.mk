@@ -1,36 +1,43 @@
 # SPDX-License-Identifier: MIT
 # Tests of the plugin room, of the contract's layout, and of the verb that lists plugins.
 check_PROGRAMS += tests/unit/plugin_check tests/unit/plugin_file tests/unit/plugin_find \
-	tests/unit/plugin_load tests/abi/layout
+	tests/unit/plugin_load tests/unit/verb_plugins tests/abi/layout
 TESTS += tests/unit/plugin_check tests/unit/plugin_file tests/unit/plugin_find \
-	tests/unit/plugin_load tests/abi/layout tests/abi/header.t
+	tests/unit/plugin_load tests/unit/verb_plugins tests/abi/layout tests/abi/header.t
 dist_check_SCRIPTS += tests/abi/header.t
 
-tests_unit_plugin_check_SOURCES = tests/unit/plugin_check.c tests/unit/stderr_text.h
+tests_unit_plugin_check_SOURCES = tests/unit/plugin_check.c tests/unit/capture.h
 tests_unit_plugin_check_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_plugin_check_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_plugin_check_LDADD = $(UNIT_LIBS)
 
-tests_unit_plugin_file_SOURCES = tests/unit/plugin_file.c tests/unit/stderr_text.h \
+tests_unit_plugin_file_SOURCES = tests/unit/plugin_file.c tests/unit/capture.h \
 	tests/unit/scratch.h
 tests_unit_plugin_file_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_plugin_file_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_plugin_file_LDADD = $(UNIT_LIBS)
 EXTRA_tests_unit_plugin_file_DEPENDENCIES = tests/plugins/load/stamp
 
-tests_unit_plugin_find_SOURCES = tests/unit/plugin_find.c tests/unit/stderr_text.h \
+tests_unit_plugin_find_SOURCES = tests/unit/plugin_find.c tests/unit/capture.h \
 	tests/unit/scratch.h
 tests_unit_plugin_find_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_plugin_find_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_plugin_find_LDADD = $(UNIT_LIBS)
 EXTRA_tests_unit_plugin_find_DEPENDENCIES = tests/plugins/load/stamp
 
-tests_unit_plugin_load_SOURCES = tests/unit/plugin_load.c tests/unit/stderr_text.h \
+tests_unit_plugin_load_SOURCES = tests/unit/plugin_load.c tests/unit/capture.h \
 	tests/unit/scratch.h
 tests_unit_plugin_load_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_plugin_load_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_plugin_load_LDADD = $(UNIT_LIBS)
 EXTRA_tests_unit_plugin_load_DEPENDENCIES = tests/plugins/load/stamp
+
+tests_unit_verb_plugins_SOURCES = tests/unit/verb_plugins.c tests/unit/capture.h \
+	tests/unit/scratch.h
+tests_unit_verb_plugins_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_verb_plugins_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_verb_plugins_LDADD = $(UNIT_LIBS)
+EXTRA_tests_unit_verb_plugins_DEPENDENCIES = tests/plugins/load/stamp
 
 tests_abi_layout_SOURCES = tests/abi/layout.c
 tests_abi_layout_CPPFLAGS = $(UNIT_CPPFLAGS)
