@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Requests made up in-process, the server's side: fetch, commit and buffers, on the queue's thread,
+ * without a lock or a system call unless somebody sleeps in fake_wait() or the device stops.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+#include "transport/fake_internal.h"
+
+static struct fake *fake_of(const struct transport *t)
+{
+	return container_of((struct transport *)(uintptr_t)t, struct fake, transport);
+}
+
+static struct fake_queue *queue_of(const struct transport_queue *tq)
+{
+	return &fake_of(tq->transport)->queues[tq->qid];
+}
+
+void fake_violation(struct fake_queue *fq, const char *fmt, ...)
+{
+	struct fake *f = fq->fake;
+	char text[sizeof(f->first_violation)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!atomic_flag_test_and_set(&f->has_first))
+		memcpy(f->first_violation, text, sizeof(text));
+	atomic_fetch_add(&f->violations, 1);
+	log_err("fake transport: queue %u: %s", (unsigned int)(fq - f->queues), text);
+}
+
+static void check_addr(struct fake_queue *fq, uint16_t tag, const struct tag_addr *addr,
+		       const char *what)
+{
+	if (fq->fake->config.mode == FAKE_COPY) {
+		if (!addr->buf || addr->auto_reg)
+			fake_violation(fq,
+				       "%s of tag %u: buffer %#llx, auto_reg %#llx in copy mode",
+				       what, tag, (unsigned long long)addr->buf,
+				       (unsigned long long)addr->auto_reg);
+	} else if (addr->buf || (addr->auto_reg & 0xffff) != tag ||
+		   addr->auto_reg >> 16 != UBLK_AUTO_BUF_REG_FALLBACK) {
+		fake_violation(fq,
+			       "%s of tag %u: buffer %#llx, auto_reg %#llx with registered buffers",
+			       what, tag, (unsigned long long)addr->buf,
+			       (unsigned long long)addr->auto_reg);
+	}
+	fq->tags[tag].addr = addr->buf;
+}
+
+static bool check_caller(struct fake_queue *fq, uint16_t tag, const char *what)
+{
+	if (!pthread_equal(pthread_self(), fq->thread))
+		fake_violation(fq, "%s of tag %u on a thread that is not the queue's", what, tag);
+	if (tag < fq->fake->config.depth)
+		return true;
+	fake_violation(fq, "%s of tag %u, there are %u", what, tag, fq->fake->config.depth);
+	return false;
+}
+
+static int fake_fetch(struct transport_queue *tq, uint16_t tag, const struct tag_addr *addr)
+{
+	struct fake_queue *fq = queue_of(tq);
+	struct fake_tag *ft;
+
+	if (!check_caller(fq, tag, "fetch"))
+		return 0;
+	ft = &fq->tags[tag];
+	if (atomic_load(&ft->state) != TAG_NEW) {
+		fake_violation(fq, "fetch of tag %u, which has been fetched", tag);
+		return 0;
+	}
+	check_addr(fq, tag, addr, "fetch");
+	atomic_store(&ft->state, TAG_IDLE);
+	fake_end_if_stopping(fq, tag);
+	return 0;
+}
+
+/* Rule 14: anything between 0 and all would be taken for success, or asked for again. */
+static void check_result(struct fake_queue *fq, uint16_t tag, int32_t res)
+{
+	const struct fake_tag *ft = &fq->tags[tag];
+	bool has_data = ft->op == UBLK_IO_OP_READ || ft->op == UBLK_IO_OP_WRITE;
+
+	if (res < -4095)
+		fake_violation(fq, "commit of tag %u with %d, which is no errno", tag, res);
+	else if (res == -EAGAIN || res == -EBUSY)
+		fake_violation(fq, "commit of tag %u with %s", tag, strerror(-res));
+	else if (res >= 0 && has_data && (uint64_t)res != ft->length)
+		fake_violation(fq, "commit of tag %u: %d of %llu bytes", tag, res,
+			       (unsigned long long)ft->length);
+	else if (res > 0 && !has_data)
+		fake_violation(fq, "commit of tag %u, operation %u: %d", tag, ft->op, res);
+}
+
+static void wake_waiters(struct fake *f)
+{
+	if (!atomic_load(&f->waiters))
+		return;
+	pthread_mutex_lock(&f->wait_lock);
+	pthread_cond_broadcast(&f->done);
+	pthread_mutex_unlock(&f->wait_lock);
+}
+
+static int fake_commit(struct transport_queue *tq, uint16_t tag, int32_t res,
+		       const struct tag_addr *addr)
+{
+	struct fake_queue *fq = queue_of(tq);
+	struct fake_tag *ft;
+
+	if (!check_caller(fq, tag, "commit"))
+		return 0;
+	ft = &fq->tags[tag];
+	if (atomic_load(&ft->state) != TAG_BUSY) {
+		fake_violation(fq, "commit of tag %u, which has no request", tag);
+		return 0;
+	}
+	check_addr(fq, tag, addr, "commit");
+	check_result(fq, tag, res);
+	if (ft->registered)
+		fake_violation(fq, "commit of tag %u with its buffer still registered by hand",
+			       tag);
+	if (fq->fake->config.mode == FAKE_COPY && ft->op == UBLK_IO_OP_READ && res > 0 && ft->addr)
+		memcpy(ft->pages, (const void *)(uintptr_t)ft->addr,
+		       min_of((uint32_t)res, ft->bytes));
+	ft->result = res;
+	atomic_store(&ft->state, TAG_IDLE);
+	atomic_store(&ft->done, true);
+	wake_waiters(fq->fake);
+	fake_end_if_stopping(fq, tag);
+	return 0;
+}
+
+/* Put memory into, or take it out of, the queue's table of registered buffers. Queue's thread. */
+static int table_update(struct transport_queue *tq, uint16_t tag, void *base, size_t length)
+{
+	struct iovec iov = { base, length };
+	__u64 no_tag = 0;
+	int res = io_uring_register_buffers_update_tag(tq->ring, tag, &iov, &no_tag, 1);
+
+	return res < 0 ? res : 0;
+}
+
+static int post_nop(struct transport_queue *tq, uint64_t ud)
+{
+	struct io_uring_sqe *sqe = ring_sqe(tq->ring);
+
+	if (!sqe)
+		return -EBUSY;
+	io_uring_prep_nop(sqe);
+	sqe->user_data = ud;
+	return 0;
+}
+
+static int fake_register_buf(struct transport_queue *tq, uint16_t tag)
+{
+	struct fake_queue *fq = queue_of(tq);
+	struct fake_tag *ft;
+	int err;
+
+	if (!check_caller(fq, tag, "registering the buffer"))
+		return 0;
+	ft = &fq->tags[tag];
+	if (atomic_load(&ft->state) != TAG_BUSY || !ft->fallback || ft->registered)
+		fake_violation(fq, "registering the buffer of tag %u, which needs none", tag);
+	err = post_nop(tq, ud_make(UD_BUFFER, tag, 0));
+	if (err)
+		return err;
+	ft->registered = true;
+	atomic_fetch_add(&fq->fake->registrations, 1);
+	err = table_update(tq, tag, ft->pages, fq->fake->config.max_io);
+	if (err)
+		fake_violation(fq, "registering the buffer of tag %u: %s", tag, strerror(-err));
+	return 0;
+}
+
+static int fake_unregister_buf(struct transport_queue *tq, uint16_t tag)
+{
+	struct fake_queue *fq = queue_of(tq);
+	struct fake_tag *ft;
+	int err;
+
+	if (!check_caller(fq, tag, "unregistering the buffer"))
+		return 0;
+	ft = &fq->tags[tag];
+	if (!ft->registered)
+		fake_violation(fq, "unregistering the buffer of tag %u, which is not registered",
+			       tag);
+	err = post_nop(tq, ud_make(UD_QUIET, tag, 0));
+	if (err)
+		return err;
+	ft->registered = false;
+	err = table_update(tq, tag, NULL, 0);
+	if (err)
+		fake_violation(fq, "unregistering the buffer of tag %u: %s", tag, strerror(-err));
+	return 0;
+}
+
+static int fake_queue_open(struct transport *t, struct transport_queue *tq)
+{
+	struct fake *f = fake_of(t);
+	struct fake_queue *fq = &f->queues[tq->qid];
+	int err = 0;
+
+	tq->descs = fq->descs;
+	fq->thread = pthread_self();
+	if (f->config.mode == FAKE_REGISTERED) {
+		tq->fixed_base = (uintptr_t)fq->pages;
+		tq->fixed_stride = f->config.max_io;
+		for (uint16_t tag = 0; tag < f->config.depth && !err; tag++)
+			if (!fq->tags[tag].fallback)
+				err = table_update(tq, tag, fq->tags[tag].pages, f->config.max_io);
+		if (err)
+			log_err("fake transport: registering buffers: %s", strerror(-err));
+	}
+	pthread_mutex_lock(&f->inject_lock);
+	fq->tq = tq;
+	pthread_mutex_unlock(&f->inject_lock);
+	return err;
+}
+
+static void fake_queue_close(struct transport_queue *tq)
+{
+	struct fake_queue *fq = queue_of(tq);
+
+	pthread_mutex_lock(&fq->fake->inject_lock);
+	fq->tq = NULL;
+	pthread_mutex_unlock(&fq->fake->inject_lock);
+}
+
+static const struct transport_ops fake_ops = {
+	.queue_open = fake_queue_open,
+	.queue_close = fake_queue_close,
+	.fetch = fake_fetch,
+	.commit = fake_commit,
+	.register_buf = fake_register_buf,
+	.unregister_buf = fake_unregister_buf,
+};
+
+/* ---- Life ---- */
+
+static int fake_queue_init(struct fake *f, struct fake_queue *fq)
+{
+	fq->fake = f;
+	fq->descs = calloc(f->config.depth, sizeof(*fq->descs));
+	fq->tags = calloc(f->config.depth, sizeof(*fq->tags));
+	fq->pages = mmap(NULL, f->pages_size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (fq->pages == MAP_FAILED)
+		fq->pages = NULL;
+	if (!fq->descs || !fq->tags || !fq->pages)
+		return -ENOMEM;
+	for (unsigned int tag = 0; tag < f->config.depth; tag++)
+		fq->tags[tag].pages = fq->pages + (size_t)tag * f->config.max_io;
+	return 0;
+}
+
+static void fake_free(struct fake *f)
+{
+	for (unsigned int i = 0; f->queues && i < f->config.nr_queues; i++) {
+		free(f->queues[i].descs);
+		free(f->queues[i].tags);
+		if (f->queues[i].pages)
+			munmap(f->queues[i].pages, f->pages_size);
+	}
+	free(f->queues);
+	free(f);
+}
+
+int fake_create(const struct fake_config *config, struct fake **out)
+{
+	struct fake *f = calloc(1, sizeof(*f));
+	pthread_condattr_t attr;
+	int err = f ? 0 : -ENOMEM;
+
+	if (err)
+		return err;
+	f->transport = (struct transport){ &fake_ops, -1, config->nr_queues, config->depth };
+	f->config = *config;
+	f->pages_size = (size_t)config->depth * config->max_io;
+	f->queues = calloc(config->nr_queues, sizeof(*f->queues));
+	if (!f->queues)
+		err = -ENOMEM;
+	for (unsigned int i = 0; i < config->nr_queues && !err; i++)
+		err = fake_queue_init(f, &f->queues[i]);
+	if (!err)
+		err = fake_injector_open(f);
+	if (err) {
+		fake_free(f);
+		return err;
+	}
+	pthread_mutex_init(&f->inject_lock, NULL);
+	pthread_mutex_init(&f->wait_lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&f->done, &attr);
+	pthread_condattr_destroy(&attr);
+	*out = f;
+	return 0;
+}
+
+void fake_destroy(struct fake *f)
+{
+	io_uring_queue_exit(&f->injector);
+	pthread_cond_destroy(&f->done);
+	pthread_mutex_destroy(&f->wait_lock);
+	pthread_mutex_destroy(&f->inject_lock);
+	fake_free(f);
+}
