@@ -95,6 +95,7 @@ static int ring_wait(struct ublk_queue *q)
 	struct __kernel_timespec ms = { .tv_nsec = 1000000 };
 	struct io_uring_cqe *cqe;
 
+	q->counters.loops++;
 	q->counters.enters++;
 	if (likely(!q->retry_first && q->wake_armed))
 		return io_uring_submit_and_wait(&q->ring, 1);

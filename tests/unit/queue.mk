@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# The data plane over requests made up in-process.
+QUEUE_TESTS = tests/unit/test_queue_map
+check_PROGRAMS += $(QUEUE_TESTS)
+TESTS += $(QUEUE_TESTS)
+PLANE = tests/unit/plane.c tests/unit/plane.h
+
+tests_unit_test_queue_map_SOURCES = tests/unit/test_queue_map.c $(PLANE)
+tests_unit_test_queue_map_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_map_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_map_LDADD = $(UNIT_LIBS)
