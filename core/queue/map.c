@@ -141,6 +141,7 @@ static void window_range_op(struct ublk_queue *q, struct request *r)
 		kinds |= r->ext[i].kind;
 	if (!(kinds & (UBLK_EXT_FD | UBLK_EXT_MEM)))
 		return;
+	job->q = q;
 	job->run = range_job_run;
 	job->io = r->slot->io;
 	job->io.offset += r->done;
