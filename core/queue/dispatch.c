@@ -149,6 +149,7 @@ void request_arrived(struct ublk_queue *q, uint16_t tag)
 			q->qid, tag, q->tq.descs[tag].op_flags,
 			(unsigned long long)q->tq.descs[tag].start_sector,
 			q->tq.descs[tag].nr_sectors, strerror(-res));
+		r->zeroed = 0; /* the driver may have copied data to the buffer all the same */
 		request_done(q, r, res);
 		return;
 	}
