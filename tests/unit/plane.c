@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/* The data plane under test: see plane.h. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "plane.h"
+#include "queue/internal.h"
+
+static void plane_failed(struct ublk_dev *dev, int err, const char *why)
+{
+	struct plane *p = container_of(dev, struct plane, dev);
+
+	log_err("the device failed: %s (%s)", why, strerror(-err));
+	atomic_store(&p->failed_err, err);
+	atomic_fetch_add(&p->failures, 1);
+}
+
+void plane_need_fake(void)
+{
+	struct fake_config config = { .nr_queues = 1, .depth = 1, .max_io = 4096 };
+	struct fake *f;
+	int err = fake_create(&config, &f);
+
+	if (!err) {
+		fake_destroy(f);
+		return;
+	}
+	printf("1..0 # SKIP no fake transport: %s\n",
+	       err == -EOPNOTSUPP ? "this kernel's io_uring passes no messages between rings"
+				  : strerror(-err));
+	exit(EXIT_SUCCESS);
+}
+
+void plane_init(struct plane *p, const struct ublk_plugin *plugin, void *priv)
+{
+	*p = (struct plane){ .plugin = *plugin, .nr_queues = 1, .depth = 16 };
+	if (!p->plugin.name)
+		p->plugin.name = "test";
+	p->dev.name = "test";
+	p->dev.plugin = &p->plugin;
+	p->dev.priv = priv;
+	p->dev.path = &path_copy;
+	p->dev.failed = plane_failed;
+	p->dev.nr_files = 1; /* slot 0 is the transport's */
+	p->dev.notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ck_assert_int_ge(p->dev.notify_fd, 0);
+	p->dev.limits = (struct ublk_limits){
+		.struct_size = sizeof(struct ublk_limits),
+		.size_bytes = 16u << 20,
+		.logical_block = 512,
+		.physical_block = 4096,
+		.max_io_bytes = 64u << 10,
+		.max_discard_bytes = UINT32_MAX,
+		.max_write_zeroes_bytes = UINT32_MAX,
+		.map_kinds = plugin->map_kinds,
+		.data_modes = plugin->data_modes,
+	};
+}
+
+int plane_file(struct plane *p, int fd)
+{
+	int slot;
+
+	p->dev.open_phase = true;
+	slot = host_services.file_register(&p->dev, fd);
+	p->dev.open_phase = false;
+	ck_assert_int_gt(slot, 0);
+	return slot;
+}
+
+void plane_start(struct plane *p)
+{
+	struct fake_config config = {
+		.nr_queues = p->nr_queues,
+		.depth = p->depth,
+		.max_io = p->dev.limits.max_io_bytes,
+		.mode = p->dev.path->needs_buffers ? FAKE_COPY : FAKE_REGISTERED,
+	};
+
+	p->dev.limits.max_queues = p->nr_queues;
+	p->dev.limits.max_depth = p->depth;
+	ck_assert_int_eq(fake_create(&config, &p->fake), 0);
+	for (uint16_t tag = 0; p->need_register && tag < p->depth; tag++)
+		for (uint16_t qid = 0; qid < p->nr_queues && p->need_register(tag); qid++)
+			fake_need_register(p->fake, qid, tag);
+	p->dev.transport = fake_transport(p->fake);
+	ck_assert_int_eq(dev_prepare(&p->dev), 0);
+	for (uint16_t qid = 0; qid < p->nr_queues; qid++)
+		ck_assert_int_eq(queue_start(&p->dev, qid, NULL, 0, &p->q[qid]), 0);
+}
+
+void plane_wait_ended(struct plane *p)
+{
+	struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (unsigned int i = 0; i < p->nr_queues; i++)
+		for (unsigned int waited = 0; !queue_ended(p->q[i]); waited++) {
+			if (waited > PLANE_PATIENCE_MS)
+				ck_abort_msg("queue %u does not end; %u ios are held", i,
+					     queue_held(p->q[i]));
+			nanosleep(&ms, NULL);
+		}
+}
+
+void plane_join(struct plane *p)
+{
+	p->joined = true;
+	for (unsigned int i = 0; i < p->nr_queues; i++) {
+		const uint64_t *from = (const uint64_t *)queue_counters(p->q[i]);
+		uint64_t *to = (uint64_t *)&p->counters;
+
+		for (size_t at = 0; at < sizeof(p->counters) / sizeof(*to); at++)
+			to[at] += from[at];
+		p->joined &= queue_join(p->q[i]);
+	}
+	dev_unprepare(&p->dev);
+	close(p->dev.notify_fd);
+	ck_assert_msg(!fake_violations(p->fake), "%u protocol violations, the first: %s",
+		      fake_violations(p->fake), fake_first_violation(p->fake));
+	fake_destroy(p->fake);
+}
+
+void plane_stop(struct plane *p)
+{
+	fake_abort_all(p->fake);
+	plane_wait_ended(p);
+	plane_join(p);
+	ck_assert_msg(!atomic_load(&p->failures), "the device failed");
+	ck_assert_msg(p->joined, "a worker never came back");
+}
+
+int plane_submit(struct plane *p, uint16_t qid, unsigned int op, unsigned int flags,
+		 uint64_t offset, uint64_t length, const void *data)
+{
+	static const uint32_t driver_ops[NR_OPS] = { UBLK_IO_OP_READ, UBLK_IO_OP_WRITE,
+						     UBLK_IO_OP_FLUSH, UBLK_IO_OP_DISCARD,
+						     UBLK_IO_OP_WRITE_ZEROES };
+	struct fake_request req = {
+		.tag = FAKE_ANY_TAG,
+		.op_flags = driver_ops[op] | (flags & UBLK_IOF_FUA ? UBLK_IO_F_FUA : 0) |
+			    (flags & UBLK_IOF_NOUNMAP ? UBLK_IO_F_NOUNMAP : 0),
+		.nr_sectors = length >> 9,
+		.start_sector = offset >> 9,
+		.data = data,
+	};
+	struct timespec ms = { .tv_nsec = 1000000 };
+	int tag = fake_submit(p->fake, qid, &req);
+
+	for (unsigned int i = 0; tag == -EBUSY && i < PLANE_PATIENCE_MS; i++) {
+		nanosleep(&ms, NULL);
+		tag = fake_submit(p->fake, qid, &req);
+	}
+	ck_assert_msg(tag >= 0, "submitting a request: %s", strerror(-tag));
+	return tag;
+}
+
+int32_t plane_wait(struct plane *p, uint16_t qid, int tag, void *data)
+{
+	int32_t res = 0;
+
+	if (fake_wait(p->fake, qid, tag, PLANE_PATIENCE_MS, &res, data))
+		ck_abort_msg("queue %u tag %d: no result", qid, tag);
+	return res;
+}
+
+int32_t plane_io(struct plane *p, unsigned int op, unsigned int flags, uint64_t offset,
+		 uint64_t length, void *data)
+{
+	int tag = plane_submit(p, 0, op, flags, offset, length, op == UBLK_OP_WRITE ? data : NULL);
+
+	return plane_wait(p, 0, tag, data);
+}
+
+void plane_tick(struct plane *p, unsigned int n)
+{
+	const uint32_t *tick = &p->q[0]->tick;
+	struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t before = __atomic_load_n(tick, __ATOMIC_RELAXED);
+
+		queue_ask(p->q[0], QUEUE_ASK_TICK);
+		for (int waited = 0; __atomic_load_n(tick, __ATOMIC_RELAXED) == before; waited++) {
+			ck_assert_int_lt(waited, PLANE_PATIENCE_MS);
+			nanosleep(&ms, NULL);
+		}
+	}
+}
+
+void plane_wait_count(const atomic_uint *value, unsigned int wanted)
+{
+	struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (unsigned int i = 0; atomic_load(value) < wanted; i++) {
+		if (i > PLANE_PATIENCE_MS)
+			ck_abort_msg("waited for %u, it is %u", wanted, atomic_load(value));
+		nanosleep(&ms, NULL);
+	}
+}
+
+uint64_t plane_misuse(const struct plane *p)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < p->nr_queues; i++)
+		n += __atomic_load_n(&queue_counters(p->q[i])->misuse, __ATOMIC_RELAXED);
+	return n;
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
+
+static unsigned char pattern_byte(uint64_t seed, uint64_t pos)
+{
+	return mix((seed << 40) + (pos >> 3) + 1) >> ((pos & 7) * 8);
+}
+
+void plane_pattern(void *buf, uint64_t seed, uint64_t pos, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		((unsigned char *)buf)[i] = pattern_byte(seed, pos + i);
+}
+
+bool plane_is_pattern(const void *buf, uint64_t seed, uint64_t pos, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (((const unsigned char *)buf)[i] != pattern_byte(seed, pos + i))
+			return false;
+	return true;
+}
+
+bool plane_is_zero(const void *buf, size_t length)
+{
+	const unsigned char *bytes = buf;
+
+	return !length || (!bytes[0] && !memcmp(bytes, bytes + 1, length - 1));
+}
+
+uint32_t plane_random(uint64_t *state)
+{
+	*state += 0x9e3779b97f4a7c15u;
+	return mix(*state) >> 32;
+}
+
+int plane_temp_file(uint64_t size)
+{
+	const char *dir = getenv("TMPDIR");
+	int fd = open(dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0) {
+		char path[] = "/tmp/ublk-host-test-XXXXXX";
+
+		fd = mkstemp(path);
+		unlink(path);
+	}
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, size), 0);
+	return fd;
+}
