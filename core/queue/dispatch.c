@@ -80,7 +80,8 @@ static int request_decode(struct ublk_queue *q, struct request *r)
 	}
 	io->offset = offset;
 	io->length = length;
-	if (unlikely(!length || offset > limits->size_bytes ||
+	/* In sectors: as bytes, a wild one may wrap to a place on the device. */
+	if (unlikely(!length || iod->start_sector > limits->size_bytes >> 9 ||
 		     length > limits->size_bytes - offset))
 		return -EIO;
 	if (op_has_data(op)) {
