@@ -73,7 +73,7 @@ static int make_loop(uint32_t block, uint32_t flags)
 
 static int own_namespace(void)
 {
-	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	if (unshare(CLONE_NEWNS) || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL))
 		return -errno;
 	return mount("backends", folder, "tmpfs", 0, NULL) ? -errno : 0;
 }
@@ -300,7 +300,7 @@ START_TEST(read_only_filesystem)
 	ck_assert_int_eq(ftruncate(fd, 1 << 20), 0);
 	close(fd);
 	fds_before = mock_count_fds();
-	ck_assert_int_eq(mount(NULL, folder, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+	ck_assert_int_eq(mount("none", folder, "none", MS_REMOUNT | MS_RDONLY, NULL), 0);
 	check_read_only();
 	ck_assert(mock_said(&dev, UBLK_LOG_WARN, "Read-only file system"));
 	snprintf(node_opt, sizeof(node_opt), "path=%s2", path);

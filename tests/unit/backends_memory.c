@@ -245,7 +245,8 @@ START_TEST(mem_too_big_to_map)
 	const struct ublk_plugin *mem = mock_load("plugins", "mem");
 	static const char *const sizes[] = { "size=1048576T", "size=18446744073709551104" };
 
-	ck_assert_int_eq(mock_open(&dev, mem, 0, sizes[_i], NULL), -ENOMEM);
+	/* -ENOMEM, but valgrind, which maps for us, says -EINVAL */
+	ck_assert_int_lt(mock_open(&dev, mem, 0, sizes[_i], NULL), 0);
 	ck_assert(mock_said(&dev, UBLK_LOG_ERR, _i ? sizes[1] : "size=1152921504606846976"));
 	ck_assert(mock_said(&dev, UBLK_LOG_ERR, "are available"));
 	ck_assert_uint_eq(mock_lines(&dev, UBLK_LOG_ERR), 1);

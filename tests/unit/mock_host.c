@@ -9,6 +9,7 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mock_host.h"
 
@@ -318,6 +319,20 @@ void mock_queue_exit(struct ublk_queue *q)
 	pthread_mutex_destroy(&q->lock);
 }
 
+/* Nothing is on the ring: wait for another thread. */
+static void wait_for_thread(struct ublk_queue *q, unsigned int count)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&q->lock);
+	while (!q->woken && q->completed < count)
+		if (pthread_cond_timedwait(&q->changed, &q->lock, &until))
+			break;
+	pthread_mutex_unlock(&q->lock);
+}
+
 static void reap(struct ublk_queue *q)
 {
 	struct __kernel_timespec moment = { .tv_nsec = 10000000 };
@@ -339,7 +354,9 @@ static void reap(struct ublk_queue *q)
 
 void mock_queue_run(struct ublk_queue *q, unsigned int count)
 {
-	for (unsigned int round = 0; round < 500; round++) {
+	time_t give_up = time(NULL) + 10;
+
+	while (time(NULL) < give_up) {
 		bool woken, done;
 
 		pthread_mutex_lock(&q->lock);
@@ -351,7 +368,10 @@ void mock_queue_run(struct ublk_queue *q, unsigned int count)
 			return;
 		if (woken)
 			q->dev->plugin->event(q->qpriv);
-		reap(q);
+		if (q->sqes_in_flight)
+			reap(q);
+		else
+			wait_for_thread(q, count);
 	}
 	ck_abort_msg("only %u of %u ios completed", q->completed, count);
 }

@@ -66,7 +66,7 @@ unsigned int mock_count_fds(void);
 /* queue_init() on a new queue of this depth, with a ring; data arrives MAPPED. */
 void mock_queue_init(struct ublk_queue *q, struct ublk_dev *dev, uint16_t depth);
 void mock_queue_exit(struct ublk_queue *q);
-/* Serve wake-ups and ring completions until count ios are complete in all; fails after 5 s. */
+/* Serve wake-ups and ring completions until count ios are complete in all; fails after 10 s. */
 void mock_queue_run(struct ublk_queue *q, unsigned int count);
 
 #endif
