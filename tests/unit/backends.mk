@@ -2,6 +2,7 @@
 # The backends, each loaded from the build tree under a mock host: nothing of the host is linked.
 BACKENDS_LIBS = $(CHECK_LIBS) $(LIBURING_LIBS) -ldl
 BACKENDS_MOCK = tests/unit/mock_host.c tests/unit/mock_host.h
+BACKENDS_FILE_FIXTURE = tests/unit/file_fixture.c tests/unit/file_fixture.h $(BACKENDS_MOCK)
 
 check_PROGRAMS += tests/unit/backends_memory
 TESTS += tests/unit/backends_memory
@@ -14,10 +15,19 @@ tests_unit_backends_memory_LDADD = $(BACKENDS_LIBS)
 check_PROGRAMS += tests/unit/backends_file
 TESTS += tests/unit/backends_file
 
-tests_unit_backends_file_SOURCES = tests/unit/backends_file.c $(BACKENDS_MOCK)
+tests_unit_backends_file_SOURCES = tests/unit/backends_file.c $(BACKENDS_FILE_FIXTURE)
 tests_unit_backends_file_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_backends_file_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_backends_file_LDADD = $(BACKENDS_LIBS)
+
+check_PROGRAMS += tests/unit/backends_file_access
+TESTS += tests/unit/backends_file_access
+
+tests_unit_backends_file_access_SOURCES = tests/unit/backends_file_access.c \
+	$(BACKENDS_FILE_FIXTURE)
+tests_unit_backends_file_access_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_backends_file_access_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_backends_file_access_LDADD = $(BACKENDS_LIBS)
 
 check_PROGRAMS += tests/unit/backends_block
 TESTS += tests/unit/backends_block
