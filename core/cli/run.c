@@ -45,7 +45,7 @@ static int serve(struct device_options *options, struct plugin *plugin,
 	}
 	err = device_bring_up(&options->cfg, plugin, values, signal_fd, &device);
 	if (err)
-		return EXIT_FAILED;
+		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	log_set_who(device_name(device));
 	err = ready(device_node(device), arg);
 	if (!err)

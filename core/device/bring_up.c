@@ -145,14 +145,17 @@ static int check_name(struct device *d)
 
 static int settle_limits(struct device *d)
 {
-	struct ublk_limits *limits = &d->dev.limits;
+	const struct ublk_plugin *desc = &d->plugin->desc;
+	struct ublk_limits *limits = &d->dev.limits, offered;
 	int err;
 
-	limits_settle(d->cfg, &d->plugin->desc, limits);
-	err = limits_check(d->plugin->desc.name, limits, d->cfg);
-	if (!err)
-		err = choose_path(d);
-	return err;
+	limits_offer(d->cfg, desc, &offered);
+	err = limits_check_plugin(desc->name, &offered, limits, d->cfg);
+	if (err)
+		return err;
+	limits_settle(d->cfg, desc, limits);
+	err = limits_check(desc->name, limits, d->cfg);
+	return err ? err : choose_path(d);
 }
 
 static int add_device(struct device *d)
@@ -168,6 +171,9 @@ static int add_device(struct device *d)
 		.dev_id = d->cfg->id < 0 ? UINT32_MAX : (uint32_t)d->cfg->id,
 		.flags = UBLK_F_CMD_IOCTL_ENCODE | d->dev.path->dev_flags,
 	};
+	err = add_check(info);
+	if (err)
+		return err;
 	err = ctrl_add_dev(d->ctrl, info);
 	if (err)
 		return ctrl_failed(UBLK_U_CMD_ADD_DEV,
@@ -375,8 +381,11 @@ static int bring_up(struct device *d)
 						  start_device,	 resolve_config, announce };
 	int err = 0;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(steps) && !err; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(steps) && !err; i++) {
 		err = steps[i](d);
+		if (err == -EINVAL && steps[i] != settle_limits)
+			err = -EIO; /* only there it means that the user is wrong */
+	}
 	return err;
 }
 

@@ -20,7 +20,8 @@ int device_resolve(const struct device_config *cfg, const struct plugin_dirs *di
 /* From ADD_DEV to a node that can be opened. Takes cfg, plugin and values over (they stay the
  * caller's memory, unchanged until device_end(), but for cfg's members that are resolved: name, id,
  * queues, depth ...). signal_fd: a signalfd; it also interrupts a plugin that does not come
- * back from open(), or -1. On failure everything has been undone. */
+ * back from open(), or -1. On failure everything has been undone; -EINVAL: what the
+ * user asked for does not fit the plugin (exit status 2). */
 int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct option_values *values,
 		    int signal_fd, struct device **out);
 
