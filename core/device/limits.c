@@ -189,14 +189,12 @@ static int check_discard(const struct check *c)
 {
 	const struct ublk_limits *l = c->l;
 	uint64_t longest = (uint64_t)LIMITS_MAX_RANGE_SECTORS << 9;
-	uint64_t granule = max_of(l->discard_granularity, l->logical_block);
 
-	if (l->max_write_zeroes_bytes && l->max_write_zeroes_bytes < l->logical_block)
-		return plugin_wrong(
-			c,
-			"max_write_zeroes_bytes to 0 or at least a logical block of %u; "
-			"it set %" PRIu64,
-			l->logical_block, l->max_write_zeroes_bytes);
+	if (l->max_write_zeroes_bytes && l->max_write_zeroes_bytes < MIN_BLOCK)
+		return plugin_wrong(c,
+				    "max_write_zeroes_bytes to 0 or at least a logical block; it "
+				    "set %" PRIu64,
+				    l->max_write_zeroes_bytes);
 	if (!l->max_discard_bytes)
 		return 0;
 	if (!is_pow2(l->discard_granularity) || l->discard_granularity < MIN_BLOCK ||
