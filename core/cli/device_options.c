@@ -33,8 +33,7 @@ struct device_args {
 static const struct cli_opt opts_before[] = {
 	{ KEY_MANIFEST, "manifest", "FILE",
 	  "take the device from a manifest; options given here win over it" },
-	{ KEY_OPT, "opt", "KEY=VALUE",
-	  "set an option of the plugin (ublk-host plugins NAME lists them); may be repeated" },
+	{ KEY_OPT, "opt", "KEY=VALUE", "set an option of the plugin; may be given several times" },
 	CLI_OPT_PLUGIN_DIR(KEY_PLUGIN_DIR),
 };
 
@@ -65,7 +64,8 @@ static const struct cli_usage usages[] = {
 	},
 };
 
-static const char notes[] = "A size is a number of bytes, or 512K, 4M, 1G, 2T.\n";
+static const char notes[] = "A size is a number of bytes, or 512K, 4M, 1G, 2T.\n"
+			    "ublk-host plugins NAME tells the options of a plugin.\n";
 
 static void add_opts(struct device_usage *out, size_t *n, const struct cli_opt *opts, size_t nr)
 {
@@ -146,6 +146,8 @@ static int take(struct device_options *options, struct device_args *args, int ke
 	case KEY_MANIFEST:
 		if (args->manifest)
 			cli_error(&args->cli, "--manifest is given twice");
+		else if (!*value)
+			cli_error(&args->cli, "--manifest: expected a file, got \"\"");
 		args->manifest = value;
 		return 0;
 	case KEY_LOG_FILE:
@@ -169,7 +171,7 @@ static int merge(struct device_options *options, struct device_args *args)
 {
 	int err = 0;
 
-	if (args->manifest) {
+	if (args->manifest && *args->manifest) {
 		err = device_manifest_load(&options->cfg, args->manifest, &args->cli.errors);
 		if (err)
 			return err;

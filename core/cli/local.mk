@@ -2,7 +2,10 @@
 libcore_la_SOURCES += \
 	core/cli/cli.c core/cli/cli.h \
 	core/cli/device_options.c core/cli/device_options.h \
+	core/cli/devices.c core/cli/devices.h \
+	core/cli/info.c \
 	core/cli/json_out.c core/cli/json_out.h \
+	core/cli/list.c \
 	core/cli/plugins.c core/cli/plugin_text.c core/cli/plugin_text.h \
 	core/cli/run.c \
 	core/cli/table.c core/cli/table.h \

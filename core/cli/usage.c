@@ -9,6 +9,7 @@
 
 #define HELP_KEY 'h'
 #define HELP_COLUMN 30
+#define HELP_WIDTH 98
 
 static const struct cli_opt help_opt = { HELP_KEY, "help", NULL, "print this help" };
 
@@ -180,6 +181,24 @@ int cli_finish(struct cli_args *args)
 	return status;
 }
 
+/* Words from column HELP_COLUMN on; the line is broken where it would pass HELP_WIDTH. */
+static void print_wrapped(FILE *out, const char *text)
+{
+	int column = HELP_COLUMN;
+
+	while (*text) {
+		int len = (int)strcspn(text, " ");
+
+		if (column > HELP_COLUMN && column + 1 + len > HELP_WIDTH) {
+			fprintf(out, "\n%*s", HELP_COLUMN, "");
+			column = HELP_COLUMN;
+		}
+		column += fprintf(out, "%s%.*s", column > HELP_COLUMN ? " " : "", len, text);
+		text += len + strspn(text + len, " ");
+	}
+	fputc('\n', out);
+}
+
 static void print_opt(FILE *out, const struct cli_opt *opt)
 {
 	char left[80];
@@ -187,7 +206,8 @@ static void print_opt(FILE *out, const struct cli_opt *opt)
 	snprintf(left, sizeof(left), "  %c%c%s --%s%s%s", opt->key < 256 ? '-' : ' ',
 		 opt->key < 256 ? opt->key : ' ', opt->key < 256 ? "," : " ", opt->name,
 		 opt->arg ? " " : "", opt->arg ? opt->arg : "");
-	fprintf(out, "%-*s %s\n", HELP_COLUMN, left, opt->help);
+	fprintf(out, "%-*s ", HELP_COLUMN - 1, left);
+	print_wrapped(out, opt->help);
 }
 
 void cli_print_help(FILE *out, const struct cli_usage *usage)

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+/* What can be known of a device from outside its server. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/devices.h"
+#include "config/errors.h"
+#include "config/suggest.h"
+#include "kernel/sysfs.h"
+
+struct ctrl *devices_ctrl(void)
+{
+	struct ctrl *ctrl = NULL;
+
+	if (access(UBLK_CONTROL_PATH, R_OK | W_OK) < 0 || ctrl_open(&ctrl) < 0)
+		return NULL;
+	return ctrl;
+}
+
+bool device_in_kernel(uint32_t id)
+{
+	__cleanup_free uint32_t *ids = NULL;
+	size_t i, nr = 0;
+
+	if (sysfs_devices("", &ids, &nr) < 0)
+		return false;
+	for (i = 0; i < nr; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
+static void ask_driver(struct device_view *view, struct ctrl *ctrl)
+{
+	if (ctrl_get_dev_info(ctrl, view->id, &view->info) < 0)
+		return;
+	view->has_info = true;
+	view->queues = view->info.nr_hw_queues;
+	view->depth = view->info.queue_depth;
+	view->params.len = sizeof(view->params);
+	view->has_params = ctrl_get_params(ctrl, view->id, &view->params) == 0;
+}
+
+/* Everybody may read this, where there is a disk. */
+static void ask_sysfs(struct device_view *view)
+{
+	struct sysfs_disk disk;
+	char path[64];
+	uint64_t tags;
+
+	view->has_disk = sysfs_disk("", view->id, &disk) == 0;
+	if (!view->has_disk)
+		return;
+	view->size = (int64_t)disk.size_bytes;
+	if (view->has_info)
+		return;
+	for (; view->queues < MAX_QUEUES; view->queues++) {
+		snprintf(path, sizeof(path), "/sys/block/ublkb%" PRIu32 "/mq/%" PRIu32 "/nr_tags",
+			 view->id, view->queues);
+		if (sysfs_read_number("", path, &tags) < 0)
+			break;
+		view->depth = (uint32_t)tags;
+	}
+}
+
+static void find_server(struct device_view *view)
+{
+	char path[40];
+	uint64_t start;
+
+	if (view->ours)
+		view->server_alive = state_server_alive(&view->state);
+	if (view->server_alive)
+		view->pid = view->state.pid;
+	else if (view->has_info && view->info.ublksrv_pid > 0)
+		view->pid = view->info.ublksrv_pid;
+	if (!view->pid)
+		return;
+	if (!view->ours)
+		view->server_alive = state_pid_start(view->pid, &start) != -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/comm", view->pid);
+	sysfs_read_line("", path, view->command, sizeof(view->command));
+}
+
+static enum device_condition judge(const struct device_view *view, bool in_kernel)
+{
+	if (!in_kernel)
+		return DEVICE_GONE;
+	if (!view->has_info && !view->ours)
+		return DEVICE_UNKNOWN;
+	if (!view->has_info)
+		return view->server_alive ? DEVICE_LIVE : DEVICE_STOPPED;
+	switch (view->info.state) {
+	case UBLK_S_DEV_LIVE:
+		return DEVICE_LIVE;
+	case UBLK_S_DEV_QUIESCED:
+		return DEVICE_QUIESCED;
+	case UBLK_S_DEV_FAIL_IO:
+		return DEVICE_FAIL_IO;
+	default:
+		return DEVICE_STOPPED;
+	}
+}
+
+/* read_state false: there is none that can be used, which has been told. */
+static int view_read(struct device_view *view, uint32_t id, bool read_state, struct ctrl *ctrl)
+{
+	bool in_kernel = device_in_kernel(id);
+	int err = -ENOENT;
+
+	*view = (struct device_view){ .id = id, .size = -1 };
+	if (read_state)
+		err = state_read(id, &view->state);
+	if (err == -ENOMEM)
+		return err;
+	view->ours = err == 0;
+	if (!view->ours && !in_kernel)
+		return -ENOENT;
+	if (in_kernel && ctrl)
+		ask_driver(view, ctrl);
+	if (in_kernel)
+		ask_sysfs(view);
+	find_server(view);
+	view->condition = judge(view, in_kernel);
+	return 0;
+}
+
+int device_view_read(struct device_view *view, uint32_t id, struct ctrl *ctrl)
+{
+	return view_read(view, id, true, ctrl);
+}
+
+void device_view_free(struct device_view *view)
+{
+	if (view->ours)
+		state_free(&view->state);
+	view->ours = false;
+}
+
+/* What there is to look at: one entry for each source that knows the id. */
+struct found {
+	uint32_t id;
+	bool has_state;
+};
+
+struct found_list {
+	struct found *found;
+	size_t nr;
+};
+
+static int add_found(struct found_list *list, uint32_t id, bool has_state)
+{
+	struct found *grown = reallocarray(list->found, list->nr + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	list->found = grown;
+	list->found[list->nr++] = (struct found){ .id = id, .has_state = has_state };
+	return 0;
+}
+
+static int add_state(const struct device_state *state, void *arg)
+{
+	return add_found(arg, state->id, true);
+}
+
+/* By id; with a state file first. */
+static int compare_found(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id > y->id ? 1 : -1;
+	return (int)y->has_state - (int)x->has_state;
+}
+
+static int find_all(struct found_list *list)
+{
+	__cleanup_free uint32_t *ids = NULL;
+	size_t i, kept = 0, nr = 0;
+	int err;
+
+	err = sysfs_devices("", &ids, &nr);
+	for (i = 0; i < nr && !err; i++)
+		err = add_found(list, ids[i], false);
+	if (!err)
+		err = state_for_each(add_state, list);
+	if (err || !list->nr)
+		return err;
+	qsort(list->found, list->nr, sizeof(*list->found), compare_found);
+	for (i = 0; i < list->nr; i++)
+		if (!kept || list->found[kept - 1].id != list->found[i].id)
+			list->found[kept++] = list->found[i];
+	list->nr = kept;
+	return 0;
+}
+
+int device_list_read(struct device_list *list, struct ctrl *ctrl)
+{
+	struct found_list all = { 0 };
+	int err = find_all(&all);
+	size_t i;
+
+	*list = (struct device_list){ 0 };
+	if (!err && all.nr) {
+		list->view = calloc(all.nr, sizeof(*list->view));
+		err = list->view ? 0 : -ENOMEM;
+	}
+	for (i = 0; i < all.nr && !err; i++) {
+		err = view_read(&list->view[list->nr], all.found[i].id, all.found[i].has_state,
+				ctrl);
+		if (!err)
+			list->nr++;
+		else if (err == -ENOENT) /* it went away just now */
+			err = 0;
+	}
+	free(all.found);
+	if (err) {
+		log_err("cannot list the devices: %s", strerror(-err));
+		device_list_free(list);
+	}
+	return err;
+}
+
+void device_list_free(struct device_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->nr; i++)
+		device_view_free(&list->view[i]);
+	free(list->view);
+	*list = (struct device_list){ 0 };
+}
+
+struct closest {
+	struct suggest suggest;
+	char *best;
+};
+
+static int offer_name(const struct device_state *state, void *arg)
+{
+	struct closest *closest = arg;
+	char *copy;
+
+	suggest_offer(&closest->suggest, state->name);
+	if (closest->suggest.best != state->name)
+		return 0;
+	copy = strdup(state->name);
+	free(closest->best);
+	closest->suggest.best = closest->best = copy;
+	return copy ? 0 : -ENOMEM;
+}
+
+static void no_such_name(const char *word)
+{
+	struct closest closest = { .best = NULL };
+	char hint[SUGGEST_HINT_MAX];
+	struct errors errors = { 0 };
+
+	suggest_begin(&closest.suggest, word);
+	if (state_for_each(offer_name, &closest) < 0)
+		closest.best = NULL;
+	/* the collector makes control characters visible */
+	errors_add(&errors, "no device is named \"%s\"%s; ublk-host list shows what there is", word,
+		   suggest_hint(closest.best, hint));
+	errors_print(&errors);
+	errors_free(&errors);
+	free(closest.best);
+}
+
+/* "7", "ublkb7", "/dev/ublkb7" */
+static bool word_is_id(const char *word, uint32_t *id)
+{
+	unsigned long value;
+	size_t len;
+
+	if (strncmp(word, "/dev/", 5) == 0)
+		word += 5;
+	if (strncmp(word, "ublkb", 5) == 0)
+		word += 5;
+	len = strspn(word, "0123456789");
+	if (!len || word[len] || len > 9)
+		return false;
+	value = strtoul(word, NULL, 10);
+	*id = (uint32_t)value;
+	return true;
+}
+
+int device_find(const char *word, uint32_t *id)
+{
+	struct device_state state;
+	int err = state_find_name(word, &state);
+
+	if (err == 0) {
+		*id = state.id;
+		state_free(&state);
+		return 0;
+	}
+	if (err == -ENOENT && word_is_id(word, id)) {
+		err = state_read(*id, &state);
+		if (err == 0)
+			state_free(&state);
+		if (err == 0 || device_in_kernel(*id))
+			return 0;
+		if (err == -ENOENT)
+			log_err("there is no device %u; ublk-host list shows what there is", *id);
+		return err;
+	}
+	if (err == -ENOENT)
+		no_such_name(word);
+	return err;
+}
+
+const char *device_condition_word(const struct device_view *view)
+{
+	static const char *const words[] = {
+		[DEVICE_LIVE] = "live",		[DEVICE_STOPPED] = "dead",
+		[DEVICE_QUIESCED] = "quiesced", [DEVICE_FAIL_IO] = "fail-io",
+		[DEVICE_GONE] = "gone",		[DEVICE_UNKNOWN] = "unknown",
+	};
+
+	if (view->condition == DEVICE_STOPPED && view->server_alive)
+		return "stopping";
+	return words[view->condition];
+}
+
+char *device_plugin_name(const struct device_view *view)
+{
+	const char *base;
+	size_t len;
+
+	if (!view->ours || !view->state.plugin_path)
+		return NULL;
+	base = strrchr(view->state.plugin_path, '/');
+	base = base ? base + 1 : view->state.plugin_path;
+	len = strlen(base);
+	if (len > 3 && strcmp(base + len - 3, ".so") == 0)
+		len -= 3;
+	return strndup(base, len);
+}

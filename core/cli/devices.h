@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that can be known of a device from outside its server: its state file, sysfs, and, if we may
+ * ask, the driver. For list, info and down.
+ */
+#ifndef CLI_DEVICES_H
+#define CLI_DEVICES_H
+
+#include "device/state.h"
+#include "kernel/ctrl.h"
+
+enum device_condition {
+	DEVICE_LIVE,
+	DEVICE_STOPPED,	 /* no disk: not started yet, stopping, or its server is dead */
+	DEVICE_QUIESCED, /* its server is dead, io waits for the next */
+	DEVICE_FAIL_IO,	 /* its server is dead, io fails */
+	DEVICE_GONE,	 /* nothing but a state file is left */
+	DEVICE_UNKNOWN	 /* we may not ask the driver */
+};
+
+struct device_view {
+	uint32_t id;
+	enum device_condition condition;
+	bool ours;     /* there is a state file */
+	bool has_disk; /* /dev/ublkbN is there */
+	struct device_state state;
+	bool has_info; /* the driver was asked */
+	struct ublksrv_ctrl_dev_info info;
+	bool has_params;
+	struct ublk_params params;
+	int64_t size;		/* bytes; -1: not known */
+	uint32_t queues, depth; /* 0: not known */
+	int32_t pid;		/* of the server; 0: none, or not known */
+	bool server_alive;
+	char command[32]; /* of the server; "": not known */
+};
+
+/* From ADD_DEV to DEL_DEV, with a server or without. */
+bool device_in_kernel(uint32_t id);
+
+/* The control device, if this user may open it; NULL otherwise, without a message. */
+struct ctrl *devices_ctrl(void);
+
+/* Look at device id; ctrl may be NULL. 0; -ENOENT: neither a state file nor a device; -errno. */
+int device_view_read(struct device_view *view, uint32_t id, struct ctrl *ctrl);
+void device_view_free(struct device_view *view);
+
+/* Every device and every state file, in order of id. */
+struct device_list {
+	struct device_view *view;
+	size_t nr;
+};
+int device_list_read(struct device_list *list, struct ctrl *ctrl);
+void device_list_free(struct device_list *list);
+
+/* NAME, ID or node, as down and info take it, to an id. -ENOENT, logged with a did-you-mean. */
+int device_find(const char *word, uint32_t *id);
+
+/* "live"; "stopping" and "dead": no disk, with a server and without; "quiesced", "fail-io", "gone",
+ * "unknown". */
+const char *device_condition_word(const struct device_view *view);
+
+/* "mem" of /usr/lib/ublk-host/plugins/mem.so; malloc()ed, NULL: not known. */
+char *device_plugin_name(const struct device_view *view);
+
+#endif

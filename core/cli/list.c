@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/* Verb list: every ublk device, one line each. Works without privilege, as far as files tell. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/devices.h"
+#include "cli/json_out.h"
+#include "cli/table.h"
+#include "cli/usage.h"
+#include "config/size.h"
+#include "kernel/sysfs.h"
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_JSON('j'),
+	{ 0, NULL, NULL, NULL },
+};
+
+static const struct cli_usage usage = {
+	.verb = "list",
+	.synopsis = "[--json]",
+	.about = "Lists all ublk devices, those of other servers too.",
+	.opts = opts,
+	.notes =
+		"States: live; stopping; dead (its server has ended: ublk-host down removes it);\n"
+		"quiesced, fail-io (its server has ended, io waits or fails until another takes over);\n"
+		"gone (only its state file is left); unknown (ask as root).\n",
+};
+
+static void add_number(struct table *table, bool known, uint64_t number)
+{
+	if (known)
+		table_add(table, "%" PRIu64, number);
+	else
+		table_add(table, "-");
+}
+
+static void add_row(struct table *table, const struct device_view *view)
+{
+	__cleanup_free char *plugin = device_plugin_name(view);
+	char size[SIZE_TEXT_MAX], node[NODE_PATH_SIZE];
+
+	table_add(table, "%" PRIu32, view->id);
+	table_add(table, "%s", view->ours ? view->state.name : "-");
+	table_add(table, "%s", view->has_disk ? node_block(view->id, node) : "-");
+	table_add(table, "%s", view->size >= 0 ? size_format((uint64_t)view->size, size) : "-");
+	if (view->ours)
+		table_add(table, "%s", plugin ? plugin : "-");
+	else
+		table_add(table, "foreign%s%s%s", *view->command ? " (" : "", view->command,
+			  *view->command ? ")" : "");
+	table_add(table, "%s", device_condition_word(view));
+	add_number(table, view->server_alive, (uint64_t)view->pid);
+	add_number(table, view->queues, view->queues);
+	add_number(table, view->depth, view->depth);
+	table_add(table, "%s", view->ours && view->state.data_path ? view->state.data_path : "-");
+}
+
+static int print_table(const struct device_list *list)
+{
+	static const char *const heads[] = { "ID",    "NAME", "NODE",	"SIZE",	 "PLUGIN",
+					     "STATE", "PID",  "QUEUES", "DEPTH", "PATH" };
+	struct table table;
+	size_t i;
+	int err;
+
+	if (!list->nr) {
+		log_info("no ublk devices; ublk-host up --plugin NAME makes one");
+		return EXIT_DONE;
+	}
+	table_begin(&table, ARRAY_SIZE(heads));
+	for (i = 0; i < ARRAY_SIZE(heads); i++)
+		table_add(&table, "%s", heads[i]);
+	for (i = 0; i < list->nr; i++)
+		add_row(&table, &list->view[i]);
+	err = table_print(&table, stdout);
+	if (err)
+		log_err("cannot print the list: %s", strerror(-err));
+	table_free(&table);
+	return err ? EXIT_FAILED : EXIT_DONE;
+}
+
+/*
+ * An array of objects, in order of id. Members, in this order; null where it is not known or there
+ * is none: id, name, node, size (bytes), plugin, state, pid, queues, depth, data_path, foreign
+ * (true: without a state file, another program's), command (of the server).
+ */
+static json_t *to_json(const struct device_view *view)
+{
+	__cleanup_free char *plugin = device_plugin_name(view);
+	char node[NODE_PATH_SIZE];
+
+	return json_pack(
+		"{s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:o}", "id",
+		(json_int_t)view->id, "name", json_from_text(view->ours ? view->state.name : NULL),
+		"node", json_from_text(view->has_disk ? node_block(view->id, node) : NULL), "size",
+		json_number_or_null(view->size >= 0, view->size), "plugin", json_from_text(plugin),
+		"state", device_condition_word(view), "pid",
+		json_number_or_null(view->server_alive, view->pid), "queues",
+		json_number_or_null(view->queues, view->queues), "depth",
+		json_number_or_null(view->depth, view->depth), "data_path",
+		json_from_text(view->ours ? view->state.data_path : NULL), "foreign", !view->ours,
+		"command", json_from_text(*view->command ? view->command : NULL));
+}
+
+static json_t *list_to_json(const struct device_list *list)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; array && i < list->nr; i++)
+		if (json_array_append_new(array, to_json(&list->view[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	return array;
+}
+
+int verb_list(int argc, char **argv)
+{
+	struct device_list list;
+	struct cli_args args;
+	const char *value;
+	struct ctrl *ctrl;
+	bool json = false;
+	int key, status;
+
+	cli_begin(&args, &usage, argc, argv);
+	while ((key = cli_next(&args, &value)) != CLI_END) {
+		if (key == 'j')
+			json = true;
+		else
+			cli_stray(&args, value);
+	}
+	status = cli_finish(&args);
+	if (status >= 0)
+		return status;
+	ctrl = devices_ctrl();
+	if (device_list_read(&list, ctrl) < 0) {
+		status = EXIT_FAILED;
+	} else {
+		status = json ? json_print(list_to_json(&list)) : print_table(&list);
+		device_list_free(&list);
+	}
+	ctrl_close(ctrl);
+	return status;
+}
