@@ -3,11 +3,13 @@ libcore_la_SOURCES += \
 	core/cli/cli.c core/cli/cli.h \
 	core/cli/device_options.c core/cli/device_options.h \
 	core/cli/devices.c core/cli/devices.h \
+	core/cli/down.c \
 	core/cli/info.c \
 	core/cli/json_out.c core/cli/json_out.h \
 	core/cli/list.c \
 	core/cli/plugins.c core/cli/plugin_text.c core/cli/plugin_text.h \
 	core/cli/run.c \
+	core/cli/stop.c core/cli/stop.h \
 	core/cli/table.c core/cli/table.h \
 	core/cli/usage.c core/cli/usage.h \
 	$(NULL)

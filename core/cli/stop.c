@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+/* Stopping a device from outside. */
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "cli/stop.h"
+#include "kernel/sysfs.h"
+
+#define TICK_MS 50
+#define PROGRESS_MS 2000      /* after this long, say what we wait for */
+#define KILL_MS 5000	      /* a killed process is gone by then, or stuck in the kernel */
+#define COMMAND_MIN_MS 5000u  /* STOP_DEV and DEL_DEV get this much, however late it is */
+#define PASSING_USER_TRIES 20 /* udev looks into a new disk for a moment */
+
+uint64_t stop_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void pause_ms(unsigned int ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+const char *stop_outcome_word(enum stop_outcome outcome)
+{
+	static const char *const words[] = {
+		[STOP_PENDING] = "pending", [STOP_DONE] = "stopped",  [STOP_REMOVED] = "removed",
+		[STOP_KILLED] = "killed",   [STOP_TIDIED] = "tidied", [STOP_FAILED] = "failed",
+	};
+
+	return words[outcome];
+}
+
+static ino_t node_inode(uint32_t id)
+{
+	char node[NODE_PATH_SIZE];
+	struct stat st;
+
+	return stat(node_char(id, node), &st) == 0 ? st.st_ino : 0;
+}
+
+/* The device that we began with is no longer there; another may have its id by now. */
+static bool is_gone(const struct stop *stop)
+{
+	return !device_in_kernel(stop->id) || (stop->inode && node_inode(stop->id) != stop->inode);
+}
+
+/* False, logged: somebody uses the disk. A process that has it open may be udev's, which soon
+ * leaves; a mount does not. */
+static bool is_free(const struct stop *stop)
+{
+	struct disk_users users = { 0 };
+	char text[512];
+	bool passing = true;
+	int tries, err = 0;
+	size_t i, nr = 0;
+
+	for (tries = 0; tries < PASSING_USER_TRIES && passing; tries++) {
+		if (tries)
+			pause_ms(TICK_MS);
+		disk_users_free(&users);
+		err = disk_users_find("", stop->id, &users);
+		nr = err ? 0 : users.nr;
+		for (i = 0, passing = nr > 0; i < nr; i++)
+			passing &= users.user[i].kind == DISK_OPEN;
+	}
+	if (err && err != -ENODEV)
+		log_err("cannot tell whether %s is in use: %s; --force stops it anyway",
+			stop->label, strerror(-err));
+	if (nr)
+		log_err("%s is in use: %s; end that first, or --force stops it under its users",
+			stop->label, disk_users_text(&users, text, sizeof(text)));
+	disk_users_free(&users);
+	return !nr && (!err || err == -ENODEV);
+}
+
+/* A device without a state file of ours: 0, or -EPERM, logged. */
+static int check_foreign(const struct stop *stop, const struct device_view *view)
+{
+	if (view->condition == DEVICE_UNKNOWN) {
+		log_err("%s: only root can ask whose it is; try with sudo", stop->label);
+		return -EPERM;
+	}
+	if (stop->force)
+		return 0;
+	if (view->server_alive) {
+		log_err("%s belongs to another program, process %d (%s): stop it there, or with "
+			"--force here",
+			stop->label, view->pid, *view->command ? view->command : "?");
+		return -EPERM;
+	}
+	if (view->condition == DEVICE_QUIESCED || view->condition == DEVICE_FAIL_IO) {
+		log_err("%s belongs to another program, whose server is dead but may come back "
+			"(%s); --force removes it",
+			stop->label, device_condition_word(view));
+		return -EPERM;
+	}
+	log_info("%s has no server and no state file: removing it", stop->label);
+	return 0;
+}
+
+/* The pid may have been given to another process since the state file was read: with the
+ * descriptor in hand, what /proc says is said of the process that it stands for. */
+static int ask_server(struct stop *stop, const struct device_state *state)
+{
+	int err;
+
+	stop->pid = state->pid;
+	stop->pidfd = pidfd_open(state->pid, 0);
+	if (stop->pidfd < 0 && errno == ESRCH)
+		return 0;
+	if (stop->pidfd >= 0 && !state_server_alive(state)) {
+		close(stop->pidfd);
+		stop->pidfd = -1;
+		return 0;
+	}
+	if (stop->pidfd >= 0 && pidfd_send_signal(stop->pidfd, SIGTERM, NULL, 0) == 0)
+		return 0;
+	err = -errno;
+	log_err("cannot stop %s: signalling its server, process %d: %s%s", stop->label, state->pid,
+		strerror(-err), err == -EPERM ? "; it is another user's, try with sudo" : "");
+	return err;
+}
+
+static int begin(struct stop *stop, const struct device_view *view)
+{
+	int err = 0;
+
+	if (view->condition == DEVICE_GONE && !view->server_alive) {
+		state_remove(stop->id, stop->name);
+		stop->outcome = STOP_TIDIED;
+		return 0;
+	}
+	if (!view->ours)
+		err = check_foreign(stop, view);
+	if (!err && !stop->force && !is_free(stop))
+		err = -EBUSY;
+	if (!err && view->ours && view->server_alive)
+		err = ask_server(stop, &view->state);
+	return err;
+}
+
+void stop_begin(struct stop *stop, uint32_t id, bool force, struct ctrl *ctrl)
+{
+	char node[NODE_PATH_SIZE];
+	struct device_view view;
+	int err;
+
+	*stop = (struct stop){ .id = id, .pidfd = -1, .force = force, .inode = node_inode(id) };
+	err = device_view_read(&view, id, ctrl);
+	if (err) {
+		log_err("cannot stop device %" PRIu32 ": %s", id,
+			err == -ENOENT ? "it has just gone" : strerror(-err));
+		stop->outcome = STOP_FAILED;
+		return;
+	}
+	node_block(id, node);
+	if (view.ours)
+		stop->name = strdup(view.state.name);
+	if (view.ours && asprintf(&stop->label, "%s (%s)", view.state.name, node) < 0)
+		stop->label = NULL;
+	if (!view.ours)
+		stop->label = strdup(node);
+	if (!stop->label || (view.ours && !stop->name)) {
+		log_err("cannot stop %s: out of memory", node);
+		err = -ENOMEM;
+	} else {
+		err = begin(stop, &view);
+	}
+	if (err)
+		stop->outcome = STOP_FAILED;
+	device_view_free(&view);
+}
+
+/* True: the server has ended. */
+static bool wait_server(struct stop *stop, uint64_t began, uint64_t deadline)
+{
+	struct pollfd pfd = { .fd = stop->pidfd, .events = POLLIN };
+	uint64_t now;
+
+	for (;;) {
+		if (poll(&pfd, 1, TICK_MS) > 0)
+			return true;
+		now = stop_now_ms();
+		if (now >= deadline)
+			return false;
+		if (!stop->told && now >= began + PROGRESS_MS) {
+			log_info("waiting for process %d to stop %s", stop->pid, stop->label);
+			stop->told = true;
+		}
+	}
+}
+
+static int kill_server(const struct stop *stop)
+{
+	struct pollfd pfd = { .fd = stop->pidfd, .events = POLLIN };
+
+	log_warn("%s has not stopped in time: killing its server, process %d", stop->label,
+		 stop->pid);
+	if (pidfd_send_signal(stop->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH) {
+		log_err("cannot kill process %d: %s", stop->pid, strerror(errno));
+		return -errno;
+	}
+	if (poll(&pfd, 1, KILL_MS) > 0)
+		return 0;
+	log_err("process %d does not end although it was killed: it is stuck in the kernel, see "
+		"/proc/%d/stack",
+		stop->pid, stop->pid);
+	return -ETIMEDOUT;
+}
+
+/* A command for which "no such device" is as good as success. */
+static int command(const struct stop *stop, struct ctrl *ctrl, uint32_t op,
+		   int (*send)(struct ctrl *ctrl, uint32_t id))
+{
+	char why[512];
+	int err = send(ctrl, stop->id);
+
+	if (!err || err == -ENODEV || is_gone(stop))
+		return 0;
+	log_err("%s", ctrl_explain(op, stop->id, err, why, sizeof(why)));
+	return err;
+}
+
+static int remove_device(const struct stop *stop, uint64_t deadline, struct ctrl **ctrl)
+{
+	uint64_t now = stop_now_ms();
+	int err = 0;
+
+	if (!*ctrl)
+		err = ctrl_open(ctrl);
+	if (err)
+		return err;
+	ctrl_set_deadline(*ctrl, max_of(deadline > now ? (unsigned int)(deadline - now) : 0u,
+					COMMAND_MIN_MS));
+	err = command(stop, *ctrl, UBLK_U_CMD_STOP_DEV, ctrl_stop_dev);
+	if (!err)
+		err = command(stop, *ctrl, UBLK_U_CMD_DEL_DEV, ctrl_del_dev);
+	return err;
+}
+
+/* Until the server has ended, one way or another. -errno: it has not, logged. */
+static int end_server(struct stop *stop, uint64_t deadline)
+{
+	if (wait_server(stop, stop_now_ms(), deadline)) {
+		stop->outcome = STOP_DONE;
+		return 0;
+	}
+	if (!stop->force) {
+		log_err("%s has not stopped in time, and process %d still serves it: see its log, "
+			"wait, or use --force",
+			stop->label, stop->pid);
+		return -ETIMEDOUT;
+	}
+	stop->outcome = STOP_KILLED;
+	return kill_server(stop);
+}
+
+void stop_finish(struct stop *stop, uint64_t deadline, struct ctrl **ctrl)
+{
+	int err = 0;
+
+	if (stop->outcome != STOP_PENDING)
+		return;
+	if (stop->pidfd >= 0)
+		err = end_server(stop, deadline);
+	if (!err && !is_gone(stop)) {
+		if (stop->outcome != STOP_KILLED)
+			stop->outcome = STOP_REMOVED;
+		err = remove_device(stop, deadline, ctrl);
+	} else if (!err && stop->outcome == STOP_PENDING) {
+		stop->outcome = STOP_DONE;
+	}
+	if (!err && stop->name)
+		state_remove(stop->id, stop->name);
+	if (err)
+		stop->outcome = STOP_FAILED;
+}
+
+void stop_free(struct stop *stop)
+{
+	if (stop->pidfd >= 0)
+		close(stop->pidfd);
+	free(stop->name);
+	free(stop->label);
+}

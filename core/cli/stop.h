@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stopping a device from outside: first the server is asked, then, if that is wanted, killed, and
+ * what is left is taken from the kernel. In two steps, so that many devices can stop at once.
+ */
+#ifndef CLI_STOP_H
+#define CLI_STOP_H
+
+#include <sys/stat.h>
+
+#include "cli/devices.h"
+
+enum stop_outcome {
+	STOP_PENDING, /* begun */
+	STOP_DONE,    /* the server ended and took the device with it */
+	STOP_REMOVED, /* there was no server, or it died: we removed the device */
+	STOP_KILLED,  /* we killed the server and removed the device */
+	STOP_TIDIED,  /* the device was gone already: its state file was removed */
+	STOP_FAILED   /* why has been logged */
+};
+
+/* "stopped", "removed", "killed", "tidied", "failed" */
+const char *stop_outcome_word(enum stop_outcome outcome);
+
+struct stop {
+	uint32_t id;
+	char *name;  /* NULL: a foreign device */
+	char *label; /* "scratch (/dev/ublkb3)" */
+	int pidfd;   /* of the server that was asked; -1: none */
+	int32_t pid;
+	ino_t inode; /* of the node /dev/ublkcN: the same id may come back as another device */
+	bool force, told;
+	enum stop_outcome outcome;
+};
+
+/* Look at device id, refuse what must be refused, and ask its server to stop. Never blocks for
+ * longer than a second. ctrl: the control device, or NULL. Free with stop_free(). */
+void stop_begin(struct stop *stop, uint32_t id, bool force, struct ctrl *ctrl);
+/* Wait for its end until the deadline (as of stop_now_ms()), then do what is to be done. *ctrl is
+ * opened when it is needed. Does nothing unless it is pending. */
+void stop_finish(struct stop *stop, uint64_t deadline_ms, struct ctrl **ctrl);
+void stop_free(struct stop *stop);
+
+uint64_t stop_now_ms(void);
+
+#endif
