@@ -4,6 +4,7 @@ libcore_la_SOURCES += \
 	core/cli/device_options.c core/cli/device_options.h \
 	core/cli/devices.c core/cli/devices.h \
 	core/cli/down.c \
+	core/cli/features.c \
 	core/cli/info.c \
 	core/cli/json_out.c core/cli/json_out.h \
 	core/cli/list.c \
