@@ -5,3 +5,11 @@ dist_schema_DATA = etc/device-manifest.schema.json etc/plugin-manifest.schema.js
 sampledir = $(docdir)/devices
 dist_sample_DATA = etc/devices/scratch-mem.json etc/devices/image-file.json \
 	etc/devices/null-bench.json
+
+# Completion: bash looks for a file of the command's own name.
+bashcompdir = $(datadir)/bash-completion/completions
+nodist_bashcomp_DATA = etc/bash-completion/ublk-host
+etc/bash-completion/ublk-host: etc/ublk-host.bash
+	$(AM_V_GEN)$(MKDIR_P) etc/bash-completion && cp $(srcdir)/etc/ublk-host.bash $@
+EXTRA_DIST += etc/ublk-host.bash
+CLEANFILES += etc/bash-completion/ublk-host

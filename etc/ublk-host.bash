@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+# Completion of ublk-host for bash. Verbs and options come from the program's own --help, so that
+# they cannot be out of date; plugins and devices from its lists.
+
+_ublk_host_options()
+{
+	"$1" "$2" --help 2>/dev/null | sed -n 's/^ .* \(--[a-z-]*\) .*/\1/p'
+}
+
+_ublk_host_verbs()
+{
+	"$1" --help 2>/dev/null | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'
+}
+
+# Names in the first column of a list, under its headings.
+_ublk_host_plugins()
+{
+	"$@" plugins 2>/dev/null | awk 'NR > 1 && $1 ~ /^[a-z0-9][a-z0-9-]*$/ { print $1 }'
+}
+
+_ublk_host_devices()
+{
+	"$1" list 2>/dev/null | awk 'NR > 1 { print $1; if ($2 != "-") print $2 }'
+}
+
+_ublk_host_paths()
+{
+	"$1" features 2>/dev/null | sed -n '/^Data paths:/,/^$/s/^  \([a-z-]*\) .*/\1/p'
+}
+
+_ublk_host()
+{
+	local program=${COMP_WORDS[0]} verb=run cur prev words
+	local IFS=$' \t\n'
+
+	COMPREPLY=()
+	cur=${COMP_WORDS[COMP_CWORD]}
+	prev=${COMP_WORDS[COMP_CWORD - 1]}
+	case ${COMP_WORDS[1]} in
+	-* | '') ;;
+	*) verb=${COMP_WORDS[1]} ;;
+	esac
+	if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then
+		words=$(_ublk_host_verbs "$program")
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		return
+	fi
+	case $prev in
+	--plugin)
+		if [[ $cur == */* ]]; then
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			compopt -o filenames
+		else
+			words=$(_ublk_host_plugins "$program")
+			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		fi
+		return
+		;;
+	--plugin-dir)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		compopt -o filenames
+		return
+		;;
+	--manifest | --log-file)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		compopt -o filenames
+		return
+		;;
+	--cpus)
+		mapfile -t COMPREPLY < <(compgen -W "auto none" -- "$cur")
+		return
+		;;
+	--data-path)
+		words="auto $(_ublk_host_paths "$program")"
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		return
+		;;
+	--opt | --name | --id | --queues | --depth | --max-io | --logical-block | \
+		--physical-block | --io-timeout | --timeout)
+		return
+		;;
+	esac
+	if [[ $cur == -* ]]; then
+		words=$(_ublk_host_options "$program" "$verb")
+	else
+		case $verb in
+		down | info) words=$(_ublk_host_devices "$program") ;;
+		plugins) words=$(_ublk_host_plugins "$program") ;;
+		help) words=$(_ublk_host_verbs "$program") ;;
+		*) words= ;;
+		esac
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+complete -F _ublk_host ublk-host
