@@ -5,3 +5,6 @@ tests_unit_state_SOURCES = tests/unit/state.c tests/unit/tap.h
 tests_unit_state_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_state_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_state_LDADD = $(UNIT_LIBS)
+
+TESTS += tests/unit/cli.t
+EXTRA_DIST += tests/unit/cli.t
