@@ -4,6 +4,7 @@
  * the retry list, for what could not be done at the moment.
  */
 #include <stdarg.h>
+#include <time.h>
 
 #include "queue/internal.h"
 
@@ -139,7 +140,7 @@ void request_arrived(struct ublk_queue *q, uint16_t tag)
 	r->state = REQ_HOST;
 	r->retry = RETRY_DISPATCH;
 	r->retry_bits = 0;
-	r->tries = 0;
+	r->retry_since = 0;
 	r->error = 0;
 	r->pending = 0;
 	r->done = 0;
@@ -219,16 +220,31 @@ void request_fetch(struct ublk_queue *q, struct request *r)
 		request_retry(q, r, RETRY_FETCH);
 }
 
-/* Whether a passing error is worth another try; says so when it no longer is. */
+/* Never 0. The only clock that requests read, and only those that fail. */
+static uint32_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec * 1000 + now.tv_nsec / 1000000) | 1;
+}
+
+/* Whether a passing error is worth another try; says so when it no longer is. Patience is time, not
+ * a number of tries: a busy queue goes round thousands of times in a millisecond. */
 bool request_may_retry(struct ublk_queue *q, struct request *r, int32_t error)
 {
+	uint32_t now;
+
 	if (!errno_is_passing(error))
 		return false;
-	if (++r->tries <= RETRY_MAX)
+	now = clock_ms();
+	if (!r->retry_since)
+		r->retry_since = now;
+	if (now - r->retry_since <= RETRY_MS)
 		return true;
-	log_err("queue %u tag %u: %s of %llu bytes at %llu failed after %u tries: %s", q->qid,
+	log_err("queue %u tag %u: %s of %llu bytes at %llu kept failing for %u ms: %s", q->qid,
 		r->tag, op_name(r->op), (unsigned long long)r->slot->io.length,
-		(unsigned long long)r->slot->io.offset, RETRY_MAX, strerror(-error));
+		(unsigned long long)r->slot->io.offset, RETRY_MS, strerror(-error));
 	return false;
 }
 

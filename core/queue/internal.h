@@ -16,8 +16,8 @@
 #include "config/config.h"
 #include "queue/queue.h"
 
-#define MAP_WINDOW 8   /* extents of one io that are looked up and moved at a time */
-#define RETRY_MAX 2000 /* tries of one operation, a millisecond or more apart */
+#define MAP_WINDOW 8  /* extents of one io that are looked up and moved at a time */
+#define RETRY_MS 2000 /* so long is an operation that fails with a passing error tried again */
 #define ERRNO_MAX 4095
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -88,17 +88,17 @@ struct request {
 	uint16_t pending; /* ring operations and jobs in flight for it */
 	uint8_t state;	  /* enum request_state */
 	uint8_t op;
-	uint8_t parity;	     /* which of the tag's two slots is in use */
-	uint8_t retry;	     /* enum retry_what, while on the retry list */
-	bool buf_registered; /* by hand */
-	bool buf_own;	     /* buf is a mapping of its own, not a part of the queue's */
-	uint16_t tries;
-	int32_t error;	     /* the first one */
-	int32_t result;	     /* what COMMIT says, while it waits */
-	uint32_t tick;	     /* when the plugin got it */
-	uint32_t retry_bits; /* RETRY_MOVE, RETRY_SYNC: which extents */
-	uint64_t done;	     /* bytes of earlier windows */
-	uint64_t window;     /* bytes of this one */
+	uint8_t parity;	      /* which of the tag's two slots is in use */
+	uint8_t retry;	      /* enum retry_what, while on the retry list */
+	bool buf_registered;  /* by hand */
+	bool buf_own;	      /* buf is a mapping of its own, not a part of the queue's */
+	uint32_t retry_since; /* ms, of the first passing error; 0: there was none */
+	int32_t error;	      /* the first one */
+	int32_t result;	      /* what COMMIT says, while it waits */
+	uint32_t tick;	      /* when the plugin got it */
+	uint32_t retry_bits;  /* RETRY_MOVE, RETRY_SYNC: which extents */
+	uint64_t done;	      /* bytes of earlier windows */
+	uint64_t window;      /* bytes of this one */
 	uint32_t nr_ext;
 	uint32_t pos[MAP_WINDOW]; /* where in the io the rest of an extent begins */
 	struct ublk_extent ext[MAP_WINDOW];

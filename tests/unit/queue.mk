@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: MIT
 # The data plane over requests made up in-process.
-QUEUE_TESTS = tests/unit/test_queue_map tests/unit/test_queue_files tests/unit/test_queue_misuse
+QUEUE_TESTS = \
+	tests/unit/test_queue_call \
+	tests/unit/test_queue_files \
+	tests/unit/test_queue_map \
+	tests/unit/test_queue_misuse
 check_PROGRAMS += $(QUEUE_TESTS)
 TESTS += $(QUEUE_TESTS)
 PLANE = tests/unit/plane.c tests/unit/plane.h
 
-tests_unit_test_queue_map_SOURCES = tests/unit/test_queue_map.c $(PLANE)
-tests_unit_test_queue_map_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_queue_map_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_queue_map_LDADD = $(UNIT_LIBS)
+tests_unit_test_queue_call_SOURCES = tests/unit/test_queue_call.c $(PLANE)
+tests_unit_test_queue_call_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_call_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_call_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_files_SOURCES = tests/unit/test_queue_files.c $(PLANE)
 tests_unit_test_queue_files_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_files_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_files_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_map_SOURCES = tests/unit/test_queue_map.c $(PLANE)
+tests_unit_test_queue_map_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_map_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_map_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_misuse_SOURCES = tests/unit/test_queue_misuse.c $(PLANE)
 tests_unit_test_queue_misuse_CPPFLAGS = $(UNIT_CPPFLAGS)
