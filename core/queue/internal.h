@@ -110,7 +110,8 @@ struct workers {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct job *first, **last;
-	unsigned int nr, idle, max;
+	unsigned int nr, max;
+	unsigned int idle, queued; /* a woken worker idles until it has taken its job */
 	bool stop;
 	pthread_t thread[CALL_WORKERS_MAX];
 };

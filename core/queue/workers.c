@@ -43,6 +43,7 @@ static void *worker_thread(void *arg)
 		w->first = job->next;
 		if (!w->first)
 			w->last = &w->first;
+		w->queued--;
 		pthread_mutex_unlock(&w->lock);
 		job->res = job->run(job);
 		job_deliver(q, job);
@@ -82,13 +83,11 @@ int workers_init(struct ublk_queue *q)
 int workers_add(struct ublk_queue *q, struct job *job)
 {
 	struct workers *w = &q->workers;
-	unsigned int idle;
 
 	job->q = q;
 	job->next = NULL;
 	pthread_mutex_lock(&w->lock);
-	idle = w->idle;
-	if (!idle && w->nr < w->max) {
+	if (w->idle <= w->queued && w->nr < w->max) {
 		pthread_mutex_unlock(&w->lock);
 		if (worker_start(q) && !w->nr)
 			return -EAGAIN;
@@ -96,6 +95,7 @@ int workers_add(struct ublk_queue *q, struct job *job)
 	}
 	*w->last = job;
 	w->last = &job->next;
+	w->queued++;
 	pthread_cond_signal(&w->more);
 	pthread_mutex_unlock(&w->lock);
 	return 0;
