@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* What a user asked for: filled from the command line, merged, checked as a whole. */
-#include <config.h> /* of configure: "config.h" would be our own */
-
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* The table of everything that can be said about a device, and the check of each value. */
-#include <config.h> /* of configure: "config.h" would be our own */
-
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>

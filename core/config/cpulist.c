@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Lists of CPUs: "0-3,6". */
-#include <config.h> /* of configure: "config.h" would be our own */
-
 #include <stdio.h>
 #include <string.h>
 

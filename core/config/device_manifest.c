@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Device manifests to struct device_config, driven by the table of config_key_spec(). */
-#include <config.h> /* of configure: "config.h" would be our own */
-
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* struct device_config back to a device manifest, for state files. */
-#include <config.h> /* of configure: "config.h" would be our own */
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Collects messages about what a user wrote. */
-#include <config.h> /* of configure: "config.h" would be our own */
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

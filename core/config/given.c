@@ -17,6 +17,8 @@ void given_from_text(struct given *g, const char *text)
 
 void given_from_json(struct given *g, const json_t *value)
 {
+	int len;
+
 	g->text = g->buf;
 	g->buf[0] = '\0';
 	switch (json_typeof(value)) {
@@ -31,7 +33,9 @@ void given_from_json(struct given *g, const json_t *value)
 		break;
 	case JSON_REAL:
 		g->kind = GIVEN_REAL;
-		snprintf(g->buf, sizeof(g->buf), "%.15g", json_real_value(value));
+		len = snprintf(g->buf, sizeof(g->buf), "%.15g", json_real_value(value));
+		if (!strpbrk(g->buf, ".e"))
+			strcpy(g->buf + len, ".0"); /* "expected integer, got 2" would puzzle */
 		break;
 	case JSON_TRUE:
 	case JSON_FALSE:

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Where in a JSON text a value stands, by JSON Pointer, for messages: jansson keeps no positions. */
-#include <config.h> /* of configure: "config.h" would be our own */
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* JSON with the text that it came from: read, parsed, searched. */
-#include <config.h> /* of configure: "config.h" would be our own */
-
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>

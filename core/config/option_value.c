@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* One value of a plugin's option checked by its entry in the table. */
-#include <config.h> /* of configure: "config.h" would be our own */
-
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>

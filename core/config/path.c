@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Paths made absolute. */
-#include <config.h> /* of configure: "config.h" would be our own */
-
 #include <stdio.h>
 #include <string.h>
 

@@ -62,16 +62,19 @@ void suggest_offer(struct suggest *s, const char *candidate)
 {
 	size_t nw = strlen(s->word), nc = strlen(candidate);
 	unsigned int distance, limit;
+	bool prefix;
 
 	if (!nw || !nc || nw > WORD_MAX || nc > WORD_MAX)
 		return;
 	distance = edit_distance(s->word, nw, candidate, nc);
 	limit = (unsigned int)((nw + 2) / 3);
+	prefix = nw < nc && is_prefix(s->word, nw, candidate);
 	/* "phys" for "physical_block" is far by letters, yet plain to see; a real slip goes first */
-	if (distance > limit && nw >= 3 && nw < nc && is_prefix(s->word, nw, candidate))
+	if (distance > limit && nw >= 3 && prefix)
 		distance = limit;
 	if (distance > limit || distance >= min_of(nw, nc))
 		return;
+	distance = 2 * distance - prefix; /* "of" is rather "off" than "on" */
 	if (!s->best || distance < s->distance) {
 		s->best = candidate;
 		s->distance = distance;

@@ -7,9 +7,9 @@
 
 /* Offer candidates one by one; the strings are not copied. */
 struct suggest {
-	const char *word; /* as mistyped */
-	const char *best; /* closest candidate so far, or NULL: none is close */
-	unsigned int distance;
+	const char *word;      /* as mistyped */
+	const char *best;      /* closest candidate so far, or NULL: none is close */
+	unsigned int distance; /* of best; less is closer */
 };
 
 void suggest_begin(struct suggest *s, const char *word);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Sizes, suggestions, collected errors, CPU lists, paths. */
-#include "config.h"
 #include <fcntl.h>
 #include <sys/wait.h>
 
@@ -42,9 +41,9 @@ END_TEST
 
 START_TEST(malformed_sizes_are_refused)
 {
-	static const char *const bad[] = { "",	  "K",	 "4KK",	  "4 K", " 4",	"4 ",	"-1",
-					   "+1",  "4.5K", "0x10", "4KiB", "4P", "four", "4\n",
-					   "1e3", "4K4", "12Q" };
+	static const char *const bad[] = { "",	   "K",	  "4KK",  "4 K",  " 4",	  "4 ",
+					   "-1",   "+1",  "4.5K", "0x10", "4KiB", "4P",
+					   "four", "4\n", "1e3",  "4K4",  "12Q" };
 	uint64_t bytes = 77;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -68,17 +67,28 @@ END_TEST
 
 START_TEST(close_words_are_suggested)
 {
-	static const char *const words[] = { "queues", "depth", "id", "max_io", "physical_block",
-					     "read_only" };
+	static const char *const words[] = { "queues", "depth",		 "id",
+					     "max_io", "physical_block", "read_only" };
 	static const struct {
 		const char *word, *want;
 	} cases[] = {
-		{ "queues", "queues" },	  { "queue", "queues" },      { "quueues", "queues" },
-		{ "qeueus", "queues" },	  { "Queues", "queues" },     { "dpeth", "depth" },
-		{ "max-io", "max_io" },	  { "maxio", "max_io" },      { "di", "id" },
-		{ "phys", "physical_block" }, { "readonly", "read_only" }, { "ro", NULL },
-		{ "colour", NULL },	  { "x", NULL },	      { "", NULL },
-		{ "zz", NULL },		  { "backend", NULL },
+		{ "queues", "queues" },
+		{ "queue", "queues" },
+		{ "quueues", "queues" },
+		{ "qeueus", "queues" },
+		{ "Queues", "queues" },
+		{ "dpeth", "depth" },
+		{ "max-io", "max_io" },
+		{ "maxio", "max_io" },
+		{ "di", "id" },
+		{ "phys", "physical_block" },
+		{ "readonly", "read_only" },
+		{ "ro", NULL },
+		{ "colour", NULL },
+		{ "x", NULL },
+		{ "", NULL },
+		{ "zz", NULL },
+		{ "backend", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -86,6 +96,7 @@ START_TEST(close_words_are_suggested)
 
 		ck_assert_pstr_eq(got, cases[i].want);
 	}
+	ck_assert_str_eq(suggest_word("of", (const char *[]){ "on", "off" }, 2), "off");
 	ck_assert_ptr_null(suggest_word("x", (const char *[]){ "y" }, 1));
 	ck_assert_ptr_null(suggest_word("x", NULL, 0));
 }
