@@ -20,6 +20,17 @@ plugins_file_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_file_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 plugins_file_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)
 
+# The manifest beside each module, from its own table.
+plugin_manifests = plugins/null.json plugins/mem.json plugins/file.json
+plugin_DATA += $(plugin_manifests)
+CLEANFILES += $(plugin_manifests)
+
+.la.json:
+	$(AM_V_GEN)./ublk-host$(EXEEXT) --dump-plugin plugins/.libs/`basename $*`.so > $@.tmp && mv $@.tmp $@ && \
+		cp $@ plugins/.libs/
+SUFFIXES = .la .json
+$(plugin_manifests): ublk-host$(EXEEXT)
+
 # libtool archives are of no use for modules that are dlopen()ed, and without its archive libtool
 # does not find a module again to uninstall it.
 install-data-hook:

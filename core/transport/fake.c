@@ -282,7 +282,7 @@ int fake_create(const struct fake_config *config, struct fake **out)
 
 	if (err)
 		return err;
-	f->transport = (struct transport){ &fake_ops, -1, config->nr_queues, config->depth };
+	f->transport = (struct transport){ &fake_ops, -1, false, config->nr_queues, config->depth };
 	f->config = *config;
 	f->pages_size = (size_t)config->depth * config->max_io;
 	f->queues = calloc(config->nr_queues, sizeof(*f->queues));

@@ -8,14 +8,14 @@
 
 #include "base/log.h"
 #include "device/params.h"
-#include "stderr_text.h"
+#include "capture.h"
 #include "tap.h"
 
 #define PAGE 4096u
 
 static struct device_config cfg;
 static struct ublk_limits offered, limits;
-static struct stderr_text cap;
+static struct capture cap;
 static const char *said;
 
 static struct ublk_limits an_offer(void)
@@ -50,9 +50,9 @@ static int check(void)
 {
 	int err;
 
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	err = limits_check_paged("file", &limits, &cfg, PAGE);
-	said = stderr_end(&cap);
+	said = capture_end(&cap);
 	return err;
 }
 
@@ -60,9 +60,9 @@ static int check_plugin(void)
 {
 	int err;
 
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	err = limits_check_plugin("file", &offered, &limits, &cfg);
-	said = stderr_end(&cap);
+	said = capture_end(&cap);
 	return err;
 }
 
@@ -246,9 +246,9 @@ END_TEST
 START_TEST(a_larger_page_asks_for_more)
 {
 	limits.max_io_bytes = 4096;
-	stderr_begin(&cap);
+	capture_begin(&cap, STDERR_FILENO);
 	ck_assert_int_eq(limits_check_paged("file", &limits, &cfg, 65536), -EPROTO);
-	said = stderr_end(&cap);
+	said = capture_end(&cap);
 	says("a multiple of 65536 (a page) from 65536");
 	limits.max_io_bytes = 65536;
 	ck_assert_int_eq(limits_check_paged("file", &limits, &cfg, 65536), 0);
@@ -326,9 +326,9 @@ START_TEST(adding_is_predicted)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int err;
 
-		stderr_begin(&cap);
+		capture_begin(&cap, STDERR_FILENO);
 		err = add_check(&cases[i].info);
-		said = stderr_end(&cap);
+		said = capture_end(&cap);
 		ck_assert_int_eq(err, cases[i].text ? -EINVAL : 0);
 		if (cases[i].text)
 			says(cases[i].text);
