@@ -326,7 +326,6 @@ static void adjust(struct ublk_limits *l)
 
 	l->io_min = max_of(l->io_min, l->physical_block);
 	l->io_opt = max_of(l->io_opt, l->physical_block);
-	l->max_io_bytes -= l->max_io_bytes % l->logical_block;
 	l->dma_align = max_of(l->dma_align, 4u);
 	l->discard_granularity = max_of(l->discard_granularity, l->logical_block);
 	l->max_write_zeroes_bytes = min_of(l->max_write_zeroes_bytes, longest);

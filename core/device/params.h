@@ -32,9 +32,8 @@ int limits_check_plugin(const char *plugin, const struct ublk_limits *offered,
 
 /*
  * The limits with the user's choices in them. Those that pass are adjusted to what the device will
- * really have: io_min and io_opt at least physical_block, max_io_bytes in whole logical blocks,
- * discards in whole granules of at least a logical block, and no longer than a result can tell.
- * 0, -EPROTO or -EINVAL as above.
+ * really have: io_min and io_opt at least physical_block, discards in whole granules of at least a
+ * logical block, and none longer than a result can tell. 0, -EPROTO or -EINVAL as above.
  */
 int limits_check(const char *plugin, struct ublk_limits *limits, const struct device_config *cfg);
 

@@ -236,6 +236,7 @@ START_TEST(users_must_respect_the_plugin)
 	ck_assert_int_eq(check_plugin(), 0);
 	limits.logical_block = 300; /* wrong whatever the user says */
 	ck_assert_int_eq(check_plugin(), -EPROTO);
+	teardown();
 	setup();
 	cfg.max_io = offered.max_io_bytes = limits.max_io_bytes = 5000;
 	ck_assert_int_eq(check_plugin(), -EINVAL);

@@ -23,7 +23,7 @@ tests_unit_kernel_facts_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/device_params
 TESTS += tests/unit/device_params
-tests_unit_device_params_SOURCES = tests/unit/device_params.c tests/unit/stderr_text.h
+tests_unit_device_params_SOURCES = tests/unit/device_params.c tests/unit/capture.h
 tests_unit_device_params_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_device_params_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_device_params_LDADD = $(UNIT_LIBS)

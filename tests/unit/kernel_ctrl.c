@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "device/params.h"
 #include "kernel/ctrl_ring.h"
 #include "tap.h"
 
@@ -305,15 +306,55 @@ START_TEST(raw_opcodes_work_where_they_exist)
 }
 END_TEST
 
+/* Limits at the borders of what limits_check() allows: the driver must agree. */
+START_TEST(limits_that_pass_are_accepted)
+{
+	static const uint32_t blocks[] = { 512, 4096 }, physicals[] = { 4096, 256 << 20 },
+			      max_ios[] = { 64 << 10, 32 << 20 }, aligns[] = { 1, 4, 8, 4096 };
+	static const uint64_t discards[] = { 0, 512, 4096, UINT64_MAX };
+	struct ublksrv_ctrl_dev_info info = wanted();
+	struct device_config cfg;
+	struct ublk_params params;
+
+	device_config_init(&cfg);
+	info.max_io_buf_bytes = 32 << 20;
+	ck_assert_int_eq(ctrl_add_dev(ctrl, &info), 0);
+	for (unsigned int i = 0; i < 2 * 2 * 2 * 4 * 4 * 4; i++) {
+		struct ublk_limits limits = {
+			.struct_size = sizeof(limits),
+			.attrs = i & 15,
+			.size_bytes = i & 1 ? 4096 : INT64_MAX - 4095,
+			.logical_block = blocks[i & 1],
+			.physical_block = physicals[i >> 1 & 1],
+			.max_io_bytes = max_ios[i >> 2 & 1],
+			.dma_align = aligns[i >> 3 & 3],
+			.discard_granularity = 512,
+			.max_discard_bytes = discards[i >> 5 & 3],
+			.max_write_zeroes_bytes = discards[i >> 7 & 3],
+			.max_queues = 1,
+			.max_depth = 16,
+		};
+
+		ck_assert_int_eq(limits_check("border", &limits, &cfg), 0);
+		params_build(&limits, true, &params);
+		ck_assert_int_eq(ctrl_set_params(ctrl, info.dev_id, &params), 0);
+	}
+	ck_assert_int_eq(ctrl_del_dev(ctrl, info.dev_id), 0);
+	device_config_free(&cfg);
+}
+END_TEST
+
 int main(void)
 {
-	Suite *suite = suite_create("kernel/ctrl on a real driver");
-	TCase *tc = tcase_create("no server");
+	Suite *suite;
+	TCase *tc;
 
 	if (access(UBLK_CONTROL_PATH, R_OK | W_OK) || geteuid()) {
 		puts("1..0 # SKIP needs root and " UBLK_CONTROL_PATH);
 		return 0;
 	}
+	suite = suite_create("kernel/ctrl on a real driver");
+	tc = tcase_create("no server");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, info_comes_back_as_granted);
 	tcase_add_test(tc, params_come_back_as_set);
@@ -327,6 +368,7 @@ int main(void)
 	tcase_add_test(tc, unprivileged_devices_get_their_path);
 	tcase_add_test(tc, encoding_is_found_without_features);
 	tcase_add_test(tc, raw_opcodes_work_where_they_exist);
+	tcase_add_test(tc, limits_that_pass_are_accepted);
 	suite_add_tcase(suite, tc);
 	return run_tap(suite);
 }
