@@ -208,8 +208,8 @@ static void add_value(struct table *table, const char *head, const char *key, co
 	}
 }
 
-/* Members of an object, or elements of an array, as lines of their own under one head. */
-static void add_members(struct table *table, const char *key, json_t *value)
+/* Members of an object, or elements of an array, as lines of their own. prefix: before the name. */
+static void add_members(struct table *table, const char *prefix, json_t *value)
 {
 	const char *name;
 	char head[96];
@@ -218,13 +218,13 @@ static void add_members(struct table *table, const char *key, json_t *value)
 
 	json_object_foreach(value, name, member)
 	{
-		snprintf(head, sizeof(head), "%s %s", key, name);
+		snprintf(head, sizeof(head), "%s%s", prefix, name);
 		add_value(table, head, name, member);
 	}
 	json_array_foreach(value, i, member)
 	{
-		snprintf(head, sizeof(head), "%s %zu", key, i);
-		add_value(table, head, key, member);
+		snprintf(head, sizeof(head), "%s%zu", prefix, i);
+		add_value(table, head, "", member);
 	}
 }
 
@@ -259,8 +259,10 @@ static int print_text(json_t *json)
 			continue;
 		if (strcmp(key, "flags") == 0 && json_is_array(value))
 			add_names(&table, key, value);
-		else if (json_is_object(value) || json_is_array(value))
-			add_members(&table, key, value);
+		else if (json_is_array(value))
+			add_members(&table, "cpus of queue ", value);
+		else if (json_is_object(value))
+			add_members(&table, strcmp(key, "options") ? "" : "option ", value);
 		else
 			add_value(&table, key, key, value);
 	}
