@@ -121,3 +121,16 @@ void jobs_drain(struct ublk_queue *q)
 			map_job_done(q, r, first->res);
 	}
 }
+
+/* Calls that had been given up, and returned when nobody drained any more. */
+void jobs_drop(struct ublk_queue *q)
+{
+	struct job *job = atomic_exchange_explicit(&q->jobs_done, NULL, memory_order_acquire),
+		   *next;
+
+	for (; job; job = next) {
+		next = job->next;
+		if (job->abandoned)
+			job_forget(q, job);
+	}
+}

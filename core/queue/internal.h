@@ -201,6 +201,7 @@ void call_run(struct ublk_queue *q, struct request *r);
 int call_op(const struct ublk_dev *dev, const struct ublk_io *io);
 int call_result(struct ublk_queue *q, const struct ublk_io *io, int res);
 void jobs_drain(struct ublk_queue *q);
+void jobs_drop(struct ublk_queue *q); /* control thread, after queue's thread and workers */
 
 /* files.c: what a worker does to a file's range */
 int file_range_op(const struct dev_file *file, unsigned int op, uint64_t offset, uint64_t length,
@@ -209,6 +210,7 @@ int file_range_op(const struct dev_file *file, unsigned int op, uint64_t offset,
 /* workers.c */
 int workers_init(struct ublk_queue *q);
 int workers_add(struct ublk_queue *q, struct job *job); /* 0 or -EAGAIN */
+bool workers_remove(struct ublk_queue *q, struct job *job); /* true: nobody has begun it */
 bool workers_end(struct ublk_queue *q);
 
 /* watch.c: what leaves a plugin's hands without its consent */

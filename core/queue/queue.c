@@ -214,6 +214,7 @@ bool queue_join(struct ublk_queue *q)
 	pthread_join(q->thread, NULL);
 	if (!workers_end(q))
 		return false;
+	jobs_drop(q);
 	queue_free(q);
 	return true;
 }

@@ -45,6 +45,8 @@ static bool job_replace(struct ublk_queue *q, struct request *r)
 	void *buf = r->buf ? buffer_alloc(q->dev->limits.max_io_bytes) : NULL;
 
 	if (!job || (r->buf && !buf)) {
+		if (buf)
+			munmap(buf, q->dev->limits.max_io_bytes);
 		free(job);
 		return false;
 	}
@@ -63,8 +65,10 @@ static bool job_replace(struct ublk_queue *q, struct request *r)
 void request_abandon(struct ublk_queue *q, struct request *r, const char *why)
 {
 	const struct ublk_io io = r->slot->io;
-	bool replaced =
-		q->dev->profile[r->op] == PROFILE_SUBMIT ? slot_replace(q, r) : job_replace(q, r);
+	/* A job that waits behind a stuck one is not run late: its io will have failed. */
+	bool replaced = q->dev->profile[r->op] == PROFILE_SUBMIT
+				? slot_replace(q, r)
+				: workers_remove(q, r->job) || job_replace(q, r);
 
 	if (!replaced) {
 		q->dev->failed(q->dev, -ENOMEM, "too many ios are lost in the plugin");

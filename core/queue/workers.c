@@ -101,6 +101,26 @@ int workers_add(struct ublk_queue *q, struct job *job)
 	return 0;
 }
 
+bool workers_remove(struct ublk_queue *q, struct job *job)
+{
+	struct workers *w = &q->workers;
+	bool found = false;
+
+	pthread_mutex_lock(&w->lock);
+	for (struct job **at = &w->first; *at; at = &(*at)->next) {
+		if (*at != job)
+			continue;
+		*at = job->next;
+		if (!*at)
+			w->last = at;
+		w->queued--;
+		found = true;
+		break;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return found;
+}
+
 /* False: a worker is stuck in the plugin; its stack and the queue must stay. */
 bool workers_end(struct ublk_queue *q)
 {
@@ -110,6 +130,8 @@ bool workers_end(struct ublk_queue *q)
 
 	pthread_mutex_lock(&w->lock);
 	w->stop = true;
+	w->last = &w->first;
+	w->first = NULL; /* what nobody has begun by now, nobody waits for */
 	pthread_cond_broadcast(&w->more);
 	pthread_mutex_unlock(&w->lock);
 	clock_gettime(CLOCK_REALTIME, &until);
