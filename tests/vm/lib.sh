@@ -122,6 +122,7 @@ expect_fail() { # STATUS REGEX COMMAND...
 serve() { # OPTION...: in the foreground of a process of its own
 	lib_devices=$((lib_devices + 1))
 	log=$T/serve-$lib_devices.log
+	: >"$T/serve-$lib_devices.out"
 	ublk-host "$@" >"$T/serve-$lib_devices.out" 2>"$log" </dev/null &
 	pid=$!
 	lib_wait_node "$T/serve-$lib_devices.out" "$pid" "$@"

@@ -10,9 +10,13 @@ chown -R 0:0 "$T/example"
 chmod -R go-w "$T/example"
 cd "$T/example" || fail "no copy"
 export PKG_CONFIG_PATH=$UBLK_TEST_PREFIX/lib/pkgconfig
-make >"$T/make.log" 2>&1 || fail "make: $(tail -n 20 "$T/make.log")"
-so=$(ls ./*.so)
-ublk-host plugins "$PWD/${so#./}"
-serve --plugin "$PWD/${so#./}"
-read_at "$dev" 0 65536 >/dev/null
+make CFLAGS="-O2 -Wall -Wextra -Werror" >"$T/make.log" 2>&1 || fail "make: $(tail -n 20 "$T/make.log")"
+ublk-host plugins "$PWD/concat.so"
+truncate -s 8M first second
+serve --plugin ./concat.so --opt first="$PWD/first" --opt second="$PWD/second"
+same "size" "$(blockdev --getsize64 "$dev")" $((16 << 20))
+fio_verify "$dev" --size=16M
+random_file data 65536
+write_at "$dev" $(((8 << 20) - 32768)) 65536 data
 stop
+cmp <(tail -c 32768 first; head -c 32768 second) data || fail "a write across the border is in the wrong place"

@@ -30,7 +30,7 @@ blkdiscard --offset $((16 << 40)) --length 1M "$dev"
 stop
 at_most "space of a sparse 17 TiB file (KiB)" "$(blocks_of "$T/backing")" 1024
 
-for size in 20T 1P; do
+for size in 20T 1024T; do
 	serve --plugin null --opt size=$size
 	bytes=$(blockdev --getsize64 "$dev")
 	write_at "$dev" $((bytes - 65536)) 65536 "$T/data"

@@ -7,7 +7,9 @@ random_load() {
 	fio --name=load --filename="$dev" --rw=randrw --bs=4k --size=8M --io_size=24M --direct=1 \
 		--ioengine=libaio --iodepth=32 --numjobs=2 --group_reporting >"$T/fio" 2>&1 || fail "$(cat "$T/fio")"
 }
-counts() { echo "$(entries "/proc/$pid/fd") fds, $(entries "/proc/$pid/task") threads"; }
+# io_uring's own workers come and go.
+threads() { cat "/proc/$pid/task"/*/comm | grep -vc '^iou-'; }
+counts() { echo "$(entries "/proc/$pid/fd") fds, $(threads) threads"; }
 
 truncate -s 64M "$T/backing"
 for backend in "mem --opt size=64M" "file --opt path=$T/backing"; do

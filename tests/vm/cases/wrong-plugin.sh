@@ -21,7 +21,7 @@ mkfifo "$T/fifo.so"
 expect_fail 1 'regular file' ublk-host --plugin "$T/fifo.so"
 expect_fail 1 'directory|regular file' ublk-host --plugin "$T/open/"
 expect_fail 2 'siz' ublk-host --plugin null --opt siz=1G
-expect_fail 2 'twice|duplicate' ublk-host --plugin null --opt size=1G --opt size=2G
+expect_fail 2 'more than once' ublk-host --plugin null --opt size=1G --opt size=2G
 expect_fail 2 'size' ublk-host --plugin null --opt size=lots
 expect_fail 2 'path' ublk-host --plugin file
 nothing_served
