@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+# Man pages are made from POD where there is pod2man; only the PODs are in the tarball.
+man_pods = doc/ublk-host.pod doc/ublk-host-manifest.pod doc/ublk-plugin.pod \
+	doc/ublk-host-null.pod doc/ublk-host-mem.pod doc/ublk-host-file.pod
+man_pages = doc/ublk-host.8 doc/ublk-host-manifest.5 doc/ublk-plugin.3 \
+	doc/ublk-host-null.7 doc/ublk-host-mem.7 doc/ublk-host-file.7
+
+EXTRA_DIST += $(man_pods)
+dist_doc_DATA = CHANGELOG.md doc/architecture.md
+exampledir = $(docdir)/example-plugin
+dist_example_DATA = doc/example-plugin/README.md doc/example-plugin/Makefile \
+	doc/example-plugin/concat.c
+CLEANFILES += $(man_pages)
+
+if HAVE_POD2MAN
+man_MANS += $(man_pages)
+endif
+
+# No date: the same source makes the same page.
+POD_TO_MAN = $(AM_V_GEN)$(MKDIR_P) $(@D) && page=`basename $@` && \
+	$(POD2MAN) --errors=die --date=' ' --center=ublk-host --release='ublk-host $(VERSION)' \
+	--name=`echo "$${page%.*}" | tr a-z A-Z` --section="$${page\#\#*.}" $< >$@.tmp && \
+	mv $@.tmp $@
+
+SUFFIXES += .pod .3 .5 .7 .8
+.pod.3:
+	$(POD_TO_MAN)
+.pod.5:
+	$(POD_TO_MAN)
+.pod.7:
+	$(POD_TO_MAN)
+.pod.8:
+	$(POD_TO_MAN)
+
+# What the pages say, against what the program does.
+dist_check_SCRIPTS += tests/doc.t
+TESTS += tests/doc.t
