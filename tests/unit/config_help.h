@@ -14,8 +14,8 @@
 	do {                                                                                       \
 		const char *const _want[] = { __VA_ARGS__ };                                       \
 		size_t _nr = sizeof(_want) / sizeof(_want[0]);                                     \
-		for (size_t _i = 0; _i < _nr && _i < errors_count(errors); _i++)                   \
-			ck_assert_str_eq((errors)->msg[_i], _want[_i]);                            \
+		for (size_t _msg = 0; _msg < _nr && _msg < errors_count(errors); _msg++)           \
+			ck_assert_str_eq((errors)->msg[_msg], _want[_msg]);                        \
 		if (errors_count(errors) > _nr)                                                    \
 			ck_abort_msg("also: %s", (errors)->msg[_nr]);                              \
 		ck_assert_uint_eq(errors_count(errors), _nr);                                      \

@@ -4,6 +4,7 @@
  * the same type, bounds and words. And the sample devices are read.
  */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <inttypes.h>
 #include <regex.h>
 
@@ -411,6 +412,27 @@ START_TEST(the_plugin_schema_has_the_words_of_the_code)
 }
 END_TEST
 
+/* The options of a sample are those of the plugin as built. */
+static void assert_options(const struct device_config *cfg)
+{
+	const char *top = getenv("top_builddir");
+	const struct ublk_plugin *desc;
+	struct option_values values;
+	struct errors errors = { 0 };
+	char path[4400];
+	void *handle;
+
+	snprintf(path, sizeof(path), "%s/plugins/.libs/%s.so", top ? top : ".", cfg->plugin);
+	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	ck_assert_msg(handle, "%s", dlerror());
+	desc = dlsym(handle, "ublk_plugin_v1");
+	ck_assert_ptr_nonnull(desc);
+	ck_assert_msg(!options_parse(desc, cfg->opts, cfg->nr_opts, &values, &errors), "%s",
+		      errors.msg[0]);
+	option_values_free(&values);
+	dlclose(handle);
+}
+
 START_TEST(each_sample_is_read)
 {
 	static const char *const data_paths[] = { "auto", NULL };
@@ -434,6 +456,7 @@ START_TEST(each_sample_is_read)
 		cfg.data_path_words = data_paths;
 		ck_assert_msg(!device_manifest_load(&cfg, path, &errors), "%s", errors.msg[0]);
 		ck_assert_int_eq(device_config_check(&cfg, &errors), 0);
+		assert_options(&cfg);
 		/* its name is that of its file */
 		ck_assert_int_eq(strncmp(cfg.name, entry->d_name, strlen(cfg.name)), 0);
 		ck_assert_str_eq(entry->d_name + strlen(cfg.name), ".json");
