@@ -23,14 +23,6 @@
 #define START_DEADLINE_MS 15000
 #define NODE_DEADLINE_MS 5000
 
-uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
-}
-
 static int ctrl_failed(uint32_t cmd, uint32_t id, int err)
 {
 	char why[512];
@@ -143,6 +135,27 @@ static int check_name(struct device *d)
 	return d->cfg->name ? state_check_name(d->cfg->name, UINT32_MAX) : 0;
 }
 
+/* A CPU that is not there would leave its queue running anywhere, without a word. */
+static int check_cpus(struct device *d)
+{
+	unsigned int last = sysfs_nr_cpu_ids("") - 1, cpu;
+	struct cpulist list;
+	int err;
+
+	if (d->cfg->cpus_mode != CPUS_LIST)
+		return 0;
+	err = cpulist_parse(d->cfg->cpus_list, &list, NULL);
+	if (err)
+		return err;
+	cpu = cpulist_nth(&list, list.nr - 1);
+	cpulist_free(&list);
+	if (cpu <= last)
+		return 0;
+	log_err("%s %s: there is no CPU %u; this machine has 0-%u",
+		d->cfg->where[CFG_CPUS] ?: "--cpus", d->cfg->cpus_list, cpu, last);
+	return -EINVAL;
+}
+
 static int settle_limits(struct device *d)
 {
 	const struct ublk_plugin *desc = &d->plugin->desc;
@@ -155,6 +168,8 @@ static int settle_limits(struct device *d)
 		return err;
 	limits_settle(d->cfg, desc, limits);
 	err = limits_check(desc->name, limits, d->cfg);
+	if (!err)
+		err = check_cpus(d);
 	return err ? err : choose_path(d);
 }
 
@@ -250,7 +265,7 @@ static int queue_cpus(struct device *d, uint16_t qid, cpu_set_t **mask, size_t *
 	int err;
 
 	*mask = NULL;
-	*size = CPU_ALLOC_SIZE(max_of(sysconf(_SC_NPROCESSORS_CONF), 1024L));
+	*size = CPU_ALLOC_SIZE(max_of(sysfs_nr_cpu_ids(""), 1024u));
 	if (d->cfg->cpus_mode == CPUS_NONE)
 		return 0;
 	*mask = calloc(1, *size);
@@ -327,12 +342,7 @@ static int start_device(struct device *d)
 	if (err)
 		return ctrl_failed(UBLK_U_CMD_START_DEV, d->info.dev_id, err);
 	d->live = true;
-	err = sysfs_wait_node("", d->info.dev_id, NODE_DEADLINE_MS);
-	if (err)
-		log_err("%s did not appear within %d s of START_DEV: %s; is devtmpfs mounted on "
-			"/dev?",
-			d->node, NODE_DEADLINE_MS / 1000, strerror(-err));
-	return err;
+	return sysfs_wait_node("", d->info.dev_id, NODE_DEADLINE_MS);
 }
 
 /* Write what was chosen back into the configuration, for the state file and info. */

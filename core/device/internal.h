@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "device/device.h"
 #include "kernel/ctrl.h"
@@ -55,8 +56,5 @@ void limits_offer(const struct device_config *cfg, const struct ublk_plugin *des
 void limits_settle(const struct device_config *cfg, const struct ublk_plugin *desc,
 		   struct ublk_limits *limits);
 bool device_fua_ok(const struct ublk_plugin *desc, const struct ublk_limits *limits);
-
-/* monotonic milliseconds */
-uint64_t now_ms(void);
 
 #endif

@@ -7,19 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "kernel/ctrl_ring.h"
 
 #define CANCEL_MS 1000u
 #define NO_QUEUE UINT16_MAX
 #define KERNEL_ERESTARTSYS 512 /* seen when a cancelled command was waiting */
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* The path that goes in front of a command's payload, or NULL. */
 static const char *command_path(const struct ctrl *ctrl, const struct command *cmd, char *buf,

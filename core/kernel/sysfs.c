@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "kernel/sysfs.h"
 
@@ -164,14 +165,6 @@ int sysfs_disk(const char *root, uint32_t id, struct sysfs_disk *disk)
 	disk->logical_block = logical;
 	disk->physical_block = physical;
 	return 0;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* NULL: the node is there. Otherwise what is in the way. */
