@@ -29,4 +29,7 @@ int plugin_manifest_load(struct json_text *jt, const char *path, struct errors *
 int plugin_manifest_compare(const struct json_text *jt, const struct ublk_plugin *desc,
 			    const char *library, struct errors *errors);
 
+/* [a-z0-9][a-z0-9-]{0,31} */
+bool plugin_name_ok(const char *name);
+
 #endif

@@ -60,7 +60,7 @@ static bool is_word(const json_t *value, const char *const *words)
 	return false;
 }
 
-static bool plugin_name_ok(const char *name)
+bool plugin_name_ok(const char *name)
 {
 	static const char rest[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
 	size_t len = strlen(name);

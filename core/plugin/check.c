@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/plugin_manifest.h"
 #include "plugin/plugin.h"
 
 #define MAX_STRUCT_SIZE (64u << 10)

@@ -9,19 +9,13 @@
 
 #include "base/log.h"
 #include "config/path.h"
+#include "config/plugin_manifest.h"
 #include "config/suggest.h"
 #include "plugin/file.h"
 #include "plugin/plugin.h"
 
 #define PATH_VARIABLE "UBLK_HOST_PLUGIN_PATH"
 #define NAME_MAX_LEN 32
-
-bool plugin_name_ok(const char *name)
-{
-	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-	return len > 0 && len <= NAME_MAX_LEN && name[len] == '\0' && name[0] != '-';
-}
 
 /* An empty name is no folder; one that is there already would only shadow itself. */
 static int add_dir(struct plugin_dirs *dirs, const char *path)

@@ -60,9 +60,6 @@ struct plugin_info {
 int plugin_inspect(const struct plugin_entry *entry, struct plugin_info *info);
 void plugin_info_free(struct plugin_info *info);
 
-/* [a-z0-9][a-z0-9-]{0,31} */
-bool plugin_name_ok(const char *name);
-
 /* Check the file and its folder (regular, not writable by others when we are privileged, an ELF
  * shared object for this machine that is whole), dlopen() it and check its descriptor. Runs no
  * code of the plugin but its ELF constructors. Also compares NAME.json beside it, if there is one:
