@@ -121,7 +121,7 @@ enum {
 
 /* One option that a plugin takes. The table is static; the host parses, checks and prints it. */
 struct ublk_opt_spec {
-	const char *name;    /* [a-z][a-z0-9_-]*, unique in the table */
+	const char *name;    /* [a-z][a-z0-9_-]*, not x-*, unique in the table */
 	const char *help;    /* one line, no full stop */
 	const char *def;     /* default, as a user would write it; NULL: none */
 	const char *choices; /* ENUM: "auto|on|off"; otherwise NULL */
@@ -159,7 +159,7 @@ struct ublk_limits {
 	uint32_t io_min, io_opt; /* power of two; 0: physical_block */
 	uint32_t max_io_bytes;	 /* largest READ or WRITE; in: what the user or host chose */
 	uint32_t chunk_bytes;	 /* no READ or WRITE crosses a multiple of it; 0: no such border */
-	uint32_t dma_align;	 /* alignment that the data's memory needs, power of two; in: 4 */
+	uint32_t dma_align; /* that the data's memory needs, power of two up to a page; in: 4 */
 	uint32_t discard_granularity;	 /* in: 4096 */
 	uint64_t max_discard_bytes;	 /* in: the largest there is; 0: discards are not offered */
 	uint64_t max_write_zeroes_bytes; /* likewise; 0: the kernel writes zeroes itself */
@@ -237,8 +237,9 @@ struct ublk_host {
 	/* End an io that submit() accepted. res: bytes done for READ and WRITE, 0 for the rest, or a
 	 * negative errno. Less than io->length is an error of the backend: -EIO for the application. */
 	void (*complete)(struct ublk_queue *q, struct ublk_io *io, int32_t res);
-	/* n SQEs, in one submission, all or nothing: 0, or -EBUSY when more than the declared budget
-	 * would be in flight. Each must be given back by sqe_commit() before the callback returns. */
+	/* n SQEs, cleared, in one submission, all or nothing: 0, or -EBUSY when more than the budget
+	 * (max_depth * sqes_per_io + background_sqes, 16384 at most) would be in flight. Each must
+	 * be given back by sqe_commit() before the callback returns. */
 	int (*sqe_get)(struct ublk_queue *q, uint32_t n, struct io_uring_sqe **out);
 	/* Queue a prepared SQE; its completion comes to cqe() with io and cookie. io NULL: background
 	 * work. user_data is the host's. 0, or -EINVAL for IOSQE_IO_DRAIN and
@@ -294,13 +295,13 @@ struct ublk_plugin {
 	void (*queue_exit)(void *qpriv);
 	/* map profile. Fill out[0..max) with extents that cover the io from its start, in order, and
 	 * return their number, or -errno. Covering less than the io is allowed only with max extents:
-	 * the host asks again for the rest. FLUSH: name the files to sync (length 1 each). Must not
-	 * block. */
+	 * the host asks again for the rest. FLUSH: name the files to sync (length 1 each); without
+	 * FLUSH in map_ops and without flush(), all registered files are synced. Must not block. */
 	int (*map)(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max);
 	/* async profile. 0: exactly one complete() follows, possibly inside this call. -EBUSY: not
 	 * now, the host asks again later. Another -errno completes the io with it. */
 	int (*submit)(void *qpriv, struct ublk_io *io);
-	/* A completion of an SQE of the plugin's own. */
+	/* A completion of an SQE of the plugin's own, whose place in the budget is free again. */
 	void (*cqe)(void *qpriv, struct ublk_io *io, uint32_t cookie, int32_t res,
 		    uint32_t cqe_flags);
 	/* After wake(). */
