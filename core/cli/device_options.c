@@ -5,7 +5,9 @@
 
 #include "cli/device_options.h"
 #include "cli/usage.h"
+#include "config/cpulist.h"
 #include "config/device_manifest.h"
+#include "kernel/sysfs.h"
 
 enum {
 	KEY_CONFIG = 256, /* + enum config_key */
@@ -166,6 +168,27 @@ static int take(struct device_options *options, struct device_args *args, int ke
 	}
 }
 
+/* A CPU that this machine does not have is a mistake here, though not in the list's form. */
+static int check_cpus(const struct device_config *cfg, struct errors *errors)
+{
+	unsigned int highest, nr = sysfs_nr_cpu_ids("");
+	struct cpulist list;
+	int err;
+
+	if (cfg->cpus_mode != CPUS_LIST)
+		return 0;
+	err = cpulist_parse(cfg->cpus_list, &list, NULL);
+	if (err)
+		return err;
+	highest = cpulist_nth(&list, list.nr - 1);
+	cpulist_free(&list);
+	if (highest < nr)
+		return 0;
+	errors_add(errors, "%s: there is no CPU %u on this machine, the highest is %u",
+		   cfg->where[CFG_CPUS] ? cfg->where[CFG_CPUS] : "--cpus", highest, nr - 1);
+	return -EINVAL;
+}
+
 /* -EINVAL is in the collector already. */
 static int merge(struct device_options *options, struct device_args *args)
 {
@@ -180,7 +203,7 @@ static int merge(struct device_options *options, struct device_args *args)
 	/* a mistake in a single option would only be told twice */
 	if (!err && !errors_count(&args->cli.errors))
 		err = device_config_check(&options->cfg, &args->cli.errors);
-	return err;
+	return err ? err : check_cpus(&options->cfg, &args->cli.errors);
 }
 
 int device_options_parse(struct device_options *options, enum device_verb verb,

@@ -15,7 +15,8 @@
 #define TICK_MS 50
 #define PROGRESS_MS 2000      /* after this long, say what we wait for */
 #define KILL_MS 5000	      /* a killed process is gone by then, or stuck in the kernel */
-#define COMMAND_MIN_MS 5000u  /* STOP_DEV and DEL_DEV get this much, however late it is */
+#define STOP_MIN_MS 5000u     /* STOP_DEV gets this much, however late it is */
+#define DELETE_MS 2000u	      /* DEL_DEV takes effect at once, then waits for the last user */
 #define PASSING_USER_TRIES 20 /* udev looks into a new disk for a moment */
 
 uint64_t stop_now_ms(void)
@@ -221,17 +222,28 @@ static int kill_server(const struct stop *stop)
 	return -ETIMEDOUT;
 }
 
-/* A command for which "no such device" is as good as success. */
-static int command(const struct stop *stop, struct ctrl *ctrl, uint32_t op,
-		   int (*send)(struct ctrl *ctrl, uint32_t id))
+static int failed(const struct stop *stop, uint32_t op, int err)
 {
 	char why[512];
-	int err = send(ctrl, stop->id);
 
-	if (!err || err == -ENODEV || is_gone(stop))
-		return 0;
 	log_err("%s", ctrl_explain(op, stop->id, err, why, sizeof(why)));
 	return err;
+}
+
+/* Once its nodes are gone the device is, though DEL_DEV still waits for a forgotten mount. */
+static int delete_device(const struct stop *stop, struct ctrl *ctrl)
+{
+	int err;
+
+	ctrl_set_deadline(ctrl, DELETE_MS);
+	err = ctrl_del_dev(ctrl, stop->id);
+	if (!err || err == -ENODEV)
+		return 0;
+	if (!is_gone(stop))
+		return failed(stop, UBLK_U_CMD_DEL_DEV, err);
+	log_info("%s is removed; its id stays taken until its last user lets go of it",
+		 stop->label);
+	return 0;
 }
 
 static int remove_device(const struct stop *stop, uint64_t deadline, struct ctrl **ctrl)
@@ -243,12 +255,12 @@ static int remove_device(const struct stop *stop, uint64_t deadline, struct ctrl
 		err = ctrl_open(ctrl);
 	if (err)
 		return err;
-	ctrl_set_deadline(*ctrl, max_of(deadline > now ? (unsigned int)(deadline - now) : 0u,
-					COMMAND_MIN_MS));
-	err = command(stop, *ctrl, UBLK_U_CMD_STOP_DEV, ctrl_stop_dev);
-	if (!err)
-		err = command(stop, *ctrl, UBLK_U_CMD_DEL_DEV, ctrl_del_dev);
-	return err;
+	ctrl_set_deadline(
+		*ctrl, max_of(deadline > now ? (unsigned int)(deadline - now) : 0u, STOP_MIN_MS));
+	err = ctrl_stop_dev(*ctrl, stop->id);
+	if (err == -ENODEV)
+		return 0;
+	return err ? failed(stop, UBLK_U_CMD_STOP_DEV, err) : delete_device(stop, *ctrl);
 }
 
 /* Until the server has ended, one way or another. -errno: it has not, logged. */

@@ -3,7 +3,8 @@
 # The command line without a driver: help, wrong usage, and verbs that must work on any machine.
 # Nothing here needs privilege; with a driver, what would create a device is skipped.
 set -u
-: "${top_builddir:=.}" "${top_srcdir:=.}"
+top_srcdir=$(cd "${top_srcdir:-$(dirname "$0")/../..}" && pwd) || exit 99
+top_builddir=$(cd "${top_builddir:-.}" && pwd) || exit 99
 host=$top_builddir/ublk-host
 [ -x "$host" ] || { echo "Bail out! no $host"; exit 99; }
 dir=$(mktemp -d) || exit 99
@@ -82,6 +83,7 @@ for verb in $verbs; do
 	ok $? "help $verb prints the same"
 	# each option that help names is one that the parser knows
 	good=0
+	# shellcheck disable=SC2013 # words are what is wanted
 	for opt in $(sed -n 's/^ .* \(--[a-z-]*\) .*/\1/p' "$dir/help"); do
 		host "$verb" "$opt" x --help
 		grep -q "unknown option" "$dir/err" && good=1
@@ -163,7 +165,7 @@ bad --name '' a/b .. 'a b' -a "$(printf 'a%.0s' $(seq 65))"
 bad --max-io 0 100 4097 64M 1Q x ''
 bad --logical-block 0 300 513 8192 x ''
 bad --physical-block 0 300 x ''
-bad --cpus x 3-1 1, ,1 0- ''
+bad --cpus x 3-1 1, ,1 0- 65535 0-65535 70000 ''
 bad --io-timeout -1 x 86401 ''
 bad --data-path xyzzy ''
 bad --opt size =1 ''
@@ -217,6 +219,39 @@ host list >/dev/full 2>"$dir/err"
 [ $? -eq 1 ] && grep -q 'standard output' "$dir/err"
 ok $? "output that is lost is a failure"
 
+# --- completion
+
+offered() # WORD...: what bash offers for the last one
+{
+	bash -c '. "$1/etc/ublk-host.bash"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+		_ublk_host 2>/dev/null; printf "%s\n" "${COMPREPLY[@]}"' - "$top_srcdir" "$host" "$@" \
+		>"$dir/out" 2>"$dir/err"
+}
+
+offers() # WANTED WORD...
+{
+	wanted=$1
+	shift
+	if ! command -v bash >/dev/null; then
+		skip "completion of $*" "no bash"
+		return
+	fi
+	offered "$@"
+	[ "$(LC_ALL=C sort "$dir/out" | tr '\n' ' ')" = "$wanted " ]
+	ok $? "completion of $*"
+}
+
+offers "up" u
+offers "--depth" --de
+offers "--data-path --depth" run --d
+offers "--log-file --logical-block" up --log
+offers "--all" down --a
+offers "mem" --plugin m
+offers "mem" plugins m
+offers "auto auto-buf-reg" --data-path auto
+offers "none" --cpus n
+offers "features" help f
+
 # --- state of a device that is gone
 
 mkdir -p "$dir/run/by-name"
@@ -228,6 +263,8 @@ ln -s /dev/ublkb1048001 "$dir/run/by-name/lost"
 host list
 [ $status -eq 0 ] && grep -Eq '^1048001 +lost ' "$dir/out" && grep -q gone "$dir/out"
 ok $? "list shows what is left of a gone device"
+offers "lost" down l
+offers "1048001" info 10
 host info lost
 [ $status -eq 0 ] && grep -q /x/mem.so "$dir/out"
 ok $? "info of a gone device"
