@@ -14,6 +14,12 @@ void uncommitted_check(struct ublk_queue *q, const char *where)
 	q->uncommitted = 0; /* they were made NOPs by sqe_get() */
 }
 
+static void submit_later(struct ublk_queue *q, struct request *r)
+{
+	q->refused++;
+	request_retry(q, r, RETRY_SUBMIT);
+}
+
 /* Take a slot back from the plugin that refused it, or never knew what it said. */
 static void submit_refused(struct ublk_queue *q, struct request *r, int res)
 {
@@ -32,10 +38,10 @@ static void submit_refused(struct ublk_queue *q, struct request *r, int res)
 				(unsigned long long)r->slot->io.offset);
 			request_done(q, r, -EIO);
 		} else {
-			request_retry(q, r, RETRY_SUBMIT);
+			submit_later(q, r);
 		}
 	} else if (request_may_retry(q, r, res)) {
-		request_retry(q, r, RETRY_SUBMIT);
+		submit_later(q, r);
 	} else {
 		request_done(q, r, res);
 	}
@@ -50,8 +56,10 @@ void submit_run(struct ublk_queue *q, struct request *r)
 
 	slot->state = SLOT_OWNED;
 	request_hold(q, r);
-	if (again)
+	if (again) {
 		r->tick = first_tick;
+		q->refused--;
+	}
 	r->retry = RETRY_DISPATCH;
 	if (unlikely(!plugin_enter(q))) {
 		submit_refused(q, r, -EIO);

@@ -127,10 +127,11 @@ struct ublk_queue {
 	struct io_slot *slots; /* 2 per tag, then spares for abandoned ones */
 	uint32_t nr_slots, spare_slot;
 	uint16_t qid, depth;
-	uint16_t active; /* tags that we own */
-	uint16_t gone;	 /* tags that were aborted */
-	uint16_t held;	 /* tags in REQ_PLUGIN */
-	bool stopping;	 /* a tag was aborted, or we were told */
+	uint16_t active;  /* tags that we own */
+	uint16_t gone;	  /* tags that were aborted */
+	uint16_t held;	  /* tags in REQ_PLUGIN */
+	uint16_t refused; /* tags that submit() refused and will be offered again */
+	bool stopping;	  /* a tag was aborted, or we were told */
 	bool quit;
 	bool wake_armed;
 	bool has_ring, has_transport, has_plugin; /* what set-up got to */
@@ -209,7 +210,7 @@ int file_range_op(const struct dev_file *file, unsigned int op, uint64_t offset,
 
 /* workers.c */
 int workers_init(struct ublk_queue *q);
-int workers_add(struct ublk_queue *q, struct job *job); /* 0 or -EAGAIN */
+int workers_add(struct ublk_queue *q, struct job *job);	    /* 0 or -EAGAIN */
 bool workers_remove(struct ublk_queue *q, struct job *job); /* true: nobody has begun it */
 bool workers_end(struct ublk_queue *q);
 

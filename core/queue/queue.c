@@ -201,7 +201,8 @@ bool queue_ended(const struct ublk_queue *q)
 
 unsigned int queue_held(const struct ublk_queue *q)
 {
-	return __atomic_load_n(&q->held, __ATOMIC_RELAXED);
+	return __atomic_load_n(&q->held, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&q->refused, __ATOMIC_RELAXED);
 }
 
 const struct queue_counters *queue_counters(const struct ublk_queue *q)

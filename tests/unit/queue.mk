@@ -1,19 +1,31 @@
 # SPDX-License-Identifier: MIT
 # The data plane over requests made up in-process.
 QUEUE_TESTS = \
+	tests/unit/test_queue_async \
 	tests/unit/test_queue_call \
+	tests/unit/test_queue_end \
 	tests/unit/test_queue_files \
 	tests/unit/test_queue_map \
 	tests/unit/test_queue_misuse \
 	tests/unit/test_queue_stuck
 check_PROGRAMS += $(QUEUE_TESTS)
 TESTS += $(QUEUE_TESTS)
-PLANE = tests/unit/plane.c tests/unit/plane.h
+PLANE = tests/unit/plane.c tests/unit/plane.h tests/unit/plane_async.c tests/unit/plane_async.h
+
+tests_unit_test_queue_async_SOURCES = tests/unit/test_queue_async.c $(PLANE)
+tests_unit_test_queue_async_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_async_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_async_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_call_SOURCES = tests/unit/test_queue_call.c $(PLANE)
 tests_unit_test_queue_call_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_call_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_call_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_end_SOURCES = tests/unit/test_queue_end.c $(PLANE)
+tests_unit_test_queue_end_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_end_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_end_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_files_SOURCES = tests/unit/test_queue_files.c $(PLANE)
 tests_unit_test_queue_files_CPPFLAGS = $(UNIT_CPPFLAGS)

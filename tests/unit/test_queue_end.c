@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/* A queue's end with ios in the plugin's hands, and beginnings that fail. */
+#include <string.h>
+
+#include "plane_async.h"
+
+START_TEST(cancelled_at_stop)
+{
+	int tags[16];
+
+	async_start(submit_hold);
+	plane_start(&plane);
+	for (unsigned int i = 0; i < 16; i++)
+		tags[i] = plane_submit(&plane, 0, UBLK_OP_READ, 0, i * 512, 512, NULL);
+	plane_wait_count(&async.submits, 16);
+	ck_assert_uint_eq(queue_held(plane.q[0]), 16);
+	fake_abort_all(plane.fake);
+	ck_assert(!queue_ended(plane.q[0]));
+	queue_ask(plane.q[0], QUEUE_ASK_CANCEL);
+	for (unsigned int i = 0; i < 16; i++)
+		ck_assert_int_eq(plane_wait(&plane, 0, tags[i], NULL), -ECANCELED);
+	plane_wait_ended(&plane);
+	ck_assert_uint_eq(atomic_load(&async.cancels), 16);
+	async_stop();
+}
+END_TEST
+
+START_TEST(abandoned_at_stop)
+{
+	int tags[16];
+
+	async_start(submit_hold);
+	plane_start(&plane);
+	for (unsigned int i = 0; i < 16; i++)
+		tags[i] = plane_submit(&plane, 0, UBLK_OP_READ, 0, i * 512, 512, NULL);
+	plane_wait_count(&async.submits, 16);
+	fake_abort_all(plane.fake);
+	queue_ask(plane.q[0], QUEUE_ASK_ABANDON);
+	for (unsigned int i = 0; i < 16; i++)
+		ck_assert_int_eq(plane_wait(&plane, 0, tags[i], NULL), -EIO);
+	plane_wait_ended(&plane);
+	async_stop();
+	ck_assert_uint_eq(plane.counters.timeouts, 16);
+}
+END_TEST
+
+/* What a busy plugin never took must end too, soon. */
+START_TEST(busy_at_stop)
+{
+	int tags[16];
+
+	async_start(submit_inside);
+	async.refusal = -EBUSY;
+	atomic_store(&async.refusals, UINT32_MAX);
+	plane_start(&plane);
+	for (unsigned int i = 0; i < 16; i++)
+		tags[i] = plane_submit(&plane, 0, UBLK_OP_READ, 0, i * 512, 512, NULL);
+	plane_wait_count(&async.submits, 16);
+	fake_abort_all(plane.fake);
+	queue_ask(plane.q[0], QUEUE_ASK_ABANDON);
+	for (unsigned int i = 0; i < 16; i++)
+		ck_assert_int_eq(plane_wait(&plane, 0, tags[i], NULL), -EIO);
+	plane_wait_ended(&plane);
+	async_stop();
+}
+END_TEST
+
+START_TEST(quit_with_everything_held)
+{
+	async_start(submit_hold);
+	plane.nr_queues = 3;
+	plane_start(&plane);
+	for (uint16_t q = 0; q < 3; q++)
+		for (unsigned int i = 0; i < 8; i++)
+			plane_submit(&plane, q, UBLK_OP_READ, 0, i * 512, 512, NULL);
+	plane_wait_count(&async.submits, 24);
+	for (uint16_t q = 0; q < 3; q++)
+		queue_ask(plane.q[q], QUEUE_ASK_QUIT);
+	plane_wait_ended(&plane);
+	plane_join(&plane);
+	ck_assert(plane.joined);
+	ck_assert_uint_eq(atomic_load(&async.exits), 3);
+	ck_assert_uint_eq(async.nr_held, 24);
+}
+END_TEST
+
+START_TEST(queue_init_fails)
+{
+	struct fake_config config = { .nr_queues = 1, .depth = 4, .max_io = 4096 };
+	static const int results[][2] = { { -ENODEV, -ENODEV }, { 5, -EIO } };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(results); i++) {
+		struct ublk_queue *q = NULL;
+
+		async_start(submit_inside);
+		async.init_result = results[i][0];
+		ck_assert_int_eq(fake_create(&config, &plane.fake), 0);
+		plane.dev.transport = fake_transport(plane.fake);
+		ck_assert_int_eq(dev_prepare(&plane.dev), 0);
+		ck_assert_int_eq(queue_start(&plane.dev, 0, NULL, 0, &q), results[i][1]);
+		ck_assert_ptr_null(q);
+		ck_assert_uint_eq(atomic_load(&async.exits), 0);
+		dev_unprepare(&plane.dev);
+		fake_destroy(plane.fake);
+	}
+}
+END_TEST
+
+START_TEST(backend_lost)
+{
+	async_start(submit_inside);
+	plane_start(&plane);
+	host->dev_fail(&plane.dev, -ENOTCONN, "the peer is gone");
+	ck_assert_uint_eq(atomic_load(&plane.failures), 1);
+	ck_assert_int_eq(atomic_load(&plane.failed_err), -ENOTCONN);
+	host->dev_fail(&plane.dev, 7, NULL);
+	ck_assert_int_eq(atomic_load(&plane.failed_err), -EIO);
+	atomic_store(&plane.failures, 0);
+	async_stop();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("queue: ends");
+
+	plane_need_fake();
+	plane_case(s, "end", cancelled_at_stop, abandoned_at_stop, busy_at_stop,
+		   quit_with_everything_held, queue_init_fails, backend_lost);
+	return run_tap(s);
+}
