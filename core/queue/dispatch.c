@@ -8,20 +8,44 @@
 
 #include "queue/internal.h"
 
-void plugin_misuse(struct ublk_queue *q, const char *fmt, ...)
+/* A plugin that is wrong once is wrong a million times a second. */
+static void misuse_log(struct ublk_queue *q, uint64_t n, const char *fmt, va_list ap)
 {
-	uint64_t n = ++q->counters.misuse;
 	char text[256];
-	va_list ap;
 
-	/* A plugin that is wrong once is wrong a million times a second. */
 	if (n > 10 && !is_pow2(n))
 		return;
-	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	log_err("plugin %s breaks the contract: queue %u: %s (%llu so far)", q->plugin->name,
 		q->qid, text, (unsigned long long)n);
+}
+
+void plugin_misuse(struct ublk_queue *q, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	misuse_log(q, ++q->counters.misuse, fmt, ap);
+	va_end(ap);
+}
+
+void plugin_misuse_elsewhere(struct ublk_queue *q, const char *fmt, ...)
+{
+	uint32_t n = atomic_fetch_add_explicit(&q->misuse_elsewhere, 1, memory_order_relaxed) + 1;
+	va_list ap;
+
+	va_start(ap, fmt);
+	misuse_log(q, n, fmt, ap);
+	va_end(ap);
+	queue_ask(q, 0);
+}
+
+void misuse_collect(struct ublk_queue *q)
+{
+	uint32_t n = atomic_load_explicit(&q->misuse_elsewhere, memory_order_relaxed);
+
+	q->counters.misuse += n - q->misuse_seen;
+	q->misuse_seen = n;
 }
 
 /* Rule 15: the driver's flags are tested on op_flags as it is, not shifted. */

@@ -138,6 +138,7 @@ struct ublk_queue {
 	uint32_t tick;
 	uint64_t sqe_budget, sqes_used; /* the plugin's ring operations */
 	uint32_t uncommitted;
+	uint32_t misuse_seen; /* of misuse_elsewhere */
 	struct request *retry_first, **retry_last;
 	pthread_mutex_t *call_lock; /* NULL, or held around the plugin's data calls */
 	bool call_lock_lost;	    /* a worker went away with it */
@@ -147,6 +148,7 @@ struct ublk_queue {
 	_Atomic(struct job *) jobs_done;  /* newest first */
 	_Atomic(struct remote *) remotes; /* newest first */
 	atomic_uint asked;
+	atomic_uint misuse_elsewhere;
 	atomic_bool ended;
 	int wake_fd;
 	uint64_t wake_count; /* where the ring reads the eventfd to */
@@ -181,6 +183,9 @@ static inline bool errno_is_passing(int32_t err)
 }
 /* A rule of the contract was broken: counted, and logged with restraint. */
 void plugin_misuse(struct ublk_queue *q, const char *fmt, ...) __printf_like(2, 3);
+/* The same on a thread that is not the queue's, which counts it by misuse_collect(). */
+void plugin_misuse_elsewhere(struct ublk_queue *q, const char *fmt, ...) __printf_like(2, 3);
+void misuse_collect(struct ublk_queue *q);
 
 /* map.c */
 void map_run(struct ublk_queue *q, struct request *r);

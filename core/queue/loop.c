@@ -126,6 +126,9 @@ static void queue_round(struct ublk_queue *q)
 		remotes_drain(q);
 	if (unlikely(atomic_load_explicit(&q->asked, memory_order_relaxed)))
 		handle_asked(q);
+	if (unlikely(atomic_load_explicit(&q->misuse_elsewhere, memory_order_relaxed) !=
+		     q->misuse_seen))
+		misuse_collect(q);
 	if (unlikely(q->retry_first))
 		retry_all(q);
 	if (unlikely(!q->wake_armed))

@@ -32,14 +32,11 @@ static void host_complete_remote(struct ublk_queue *q, struct ublk_io *io, int32
 	struct remote *head;
 
 	if (!slot) {
-		log_err("plugin %s breaks the contract: queue %u: completed an io that is not the "
-			"queue's",
-			q->plugin->name, q->qid);
+		plugin_misuse_elsewhere(q, "completed an io that is not the queue's");
 		return;
 	}
 	if (atomic_exchange_explicit(&slot->remote.queued, true, memory_order_acquire)) {
-		log_err("plugin %s breaks the contract: queue %u tag %u: completed twice",
-			q->plugin->name, q->qid, slot->tag);
+		plugin_misuse_elsewhere(q, "tag %u: completed twice", slot->tag);
 		return;
 	}
 	slot->remote.res = res;
@@ -72,9 +69,8 @@ static void host_complete(struct ublk_queue *q, struct ublk_io *io, int32_t res)
 	struct io_slot *slot;
 
 	if (unlikely(!pthread_equal(pthread_self(), q->thread))) {
-		log_err("plugin %s breaks the contract: complete() on a thread that is not queue "
-			"%u's; complete_remote() is for those",
-			q->plugin->name, q->qid);
+		plugin_misuse_elsewhere(q, "complete() on a thread that is not the queue's; "
+					   "complete_remote() is for those");
 		host_complete_remote(q, io, res);
 		return;
 	}

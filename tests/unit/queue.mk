@@ -2,6 +2,7 @@
 # The data plane over requests made up in-process.
 QUEUE_TESTS = \
 	tests/unit/test_queue_async \
+	tests/unit/test_queue_async_bad \
 	tests/unit/test_queue_call \
 	tests/unit/test_queue_end \
 	tests/unit/test_queue_files \
@@ -16,6 +17,11 @@ tests_unit_test_queue_async_SOURCES = tests/unit/test_queue_async.c $(PLANE)
 tests_unit_test_queue_async_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_async_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_async_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_async_bad_SOURCES = tests/unit/test_queue_async_bad.c $(PLANE)
+tests_unit_test_queue_async_bad_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_async_bad_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_async_bad_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_call_SOURCES = tests/unit/test_queue_call.c $(PLANE)
 tests_unit_test_queue_call_CPPFLAGS = $(UNIT_CPPFLAGS)
