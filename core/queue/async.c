@@ -11,7 +11,13 @@ void uncommitted_check(struct ublk_queue *q, const char *where)
 		return;
 	plugin_misuse(q, "%s kept %u SQEs from sqe_get() without sqe_commit()", where,
 		      q->uncommitted);
-	q->uncommitted = 0; /* they were made NOPs by sqe_get() */
+	/* They may have been prepared, and half of what a plugin meant is worse than nothing. */
+	for (unsigned int i = 0; i < q->ring.sq.ring_entries; i++)
+		if (q->lent[i]) {
+			sqe_void(&q->ring.sq.sqes[i]);
+			q->lent[i] = false;
+		}
+	q->uncommitted = 0;
 }
 
 static void submit_later(struct ublk_queue *q, struct request *r)
@@ -26,6 +32,14 @@ static void submit_refused(struct ublk_queue *q, struct request *r, int res)
 	if (res > 0 || res < -ERRNO_MAX) {
 		plugin_misuse(q, "submit returned %d, which is neither 0 nor an errno", res);
 		request_abandon(q, r, "whether the plugin holds it is unknown");
+		return;
+	}
+	if (unlikely(r->slot->sqes)) {
+		/* The kernel may still use the io's memory. */
+		plugin_misuse(q, "submit returned %d with %u of the io's SQEs in flight", res,
+			      r->slot->sqes);
+		r->slot->held_res = res;
+		r->slot->state = SLOT_DRAINING;
 		return;
 	}
 	r->slot->state = SLOT_IDLE;
@@ -125,7 +139,7 @@ void slot_complete(struct ublk_queue *q, struct io_slot *slot, int32_t res)
 		return;
 	case SLOT_ABANDONED:
 		plugin_misuse(q, "tag %u: completed after it had been taken away", slot->tag);
-		if (slot->buf_kept) {
+		if (slot->buf_kept && !slot->sqes) {
 			munmap(slot->buf_kept, q->dev->limits.max_io_bytes);
 			slot->buf_kept = NULL;
 		}

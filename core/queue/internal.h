@@ -137,7 +137,8 @@ struct ublk_queue {
 	bool has_ring, has_transport, has_plugin; /* what set-up got to */
 	uint32_t tick;
 	uint64_t sqe_budget, sqes_used; /* the plugin's ring operations */
-	uint32_t uncommitted;
+	bool *lent; /* SQEs that the plugin has from sqe_get() and may prepare, by place in the ring */
+	uint32_t uncommitted; /* so many of them; nothing else is queued meanwhile */
 	uint32_t misuse_seen; /* of misuse_elsewhere */
 	struct request *retry_first, **retry_last;
 	pthread_mutex_t *call_lock; /* NULL, or held around the plugin's data calls */
@@ -199,6 +200,12 @@ void sync_done(struct ublk_queue *q, struct request *r, int32_t res);
 void submit_run(struct ublk_queue *q, struct request *r);
 void slot_complete(struct ublk_queue *q, struct io_slot *slot, int32_t res);
 void plugin_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe);
+/* An SQE that does nothing, in the place of one of the plugin's. */
+static inline void sqe_void(struct io_uring_sqe *sqe)
+{
+	io_uring_prep_nop(sqe);
+	sqe->user_data = ud_make(UD_UNCOMMITTED, 0, 0);
+}
 void uncommitted_check(struct ublk_queue *q, const char *where);
 void remotes_drain(struct ublk_queue *q);
 

@@ -107,6 +107,7 @@ static void queue_free(struct ublk_queue *q)
 	pthread_mutex_destroy(&q->lock_store);
 	sem_destroy(&q->ready);
 	free(q->cpus);
+	free(q->lent);
 	free(q->reqs);
 	free(q->slots);
 	free(q);

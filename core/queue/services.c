@@ -26,19 +26,13 @@ static struct io_slot *slot_of(struct ublk_queue *q, const struct ublk_io *io)
 	return container_of((struct ublk_io *)io, struct io_slot, io);
 }
 
-static void host_complete_remote(struct ublk_queue *q, struct ublk_io *io, int32_t res)
+/* Leave a completion for the queue's next round. Any thread. False: one is there already. */
+static bool remote_push(struct ublk_queue *q, struct io_slot *slot, int32_t res)
 {
-	struct io_slot *slot = slot_of(q, io);
 	struct remote *head;
 
-	if (!slot) {
-		plugin_misuse_elsewhere(q, "completed an io that is not the queue's");
-		return;
-	}
-	if (atomic_exchange_explicit(&slot->remote.queued, true, memory_order_acquire)) {
-		plugin_misuse_elsewhere(q, "tag %u: completed twice", slot->tag);
-		return;
-	}
+	if (atomic_exchange_explicit(&slot->remote.queued, true, memory_order_acquire))
+		return false;
 	slot->remote.res = res;
 	head = atomic_load_explicit(&q->remotes, memory_order_relaxed);
 	do
@@ -47,6 +41,17 @@ static void host_complete_remote(struct ublk_queue *q, struct ublk_io *io, int32
 						      memory_order_release, memory_order_relaxed));
 	if (!head) /* a non-empty list has woken the queue already */
 		queue_ask(q, 0);
+	return true;
+}
+
+static void host_complete_remote(struct ublk_queue *q, struct ublk_io *io, int32_t res)
+{
+	struct io_slot *slot = slot_of(q, io);
+
+	if (!slot)
+		plugin_misuse_elsewhere(q, "completed an io that is not the queue's");
+	else if (!remote_push(q, slot, res))
+		plugin_misuse_elsewhere(q, "tag %u: completed twice", slot->tag);
 }
 
 static void host_wake(struct ublk_queue *q)
@@ -79,27 +84,75 @@ static void host_complete(struct ublk_queue *q, struct ublk_io *io, int32_t res)
 		plugin_misuse(q, "completed an io that is not the queue's");
 		return;
 	}
+	if (unlikely(q->uncommitted)) {
+		/* The commit may have to submit, and with it what the plugin still prepares. */
+		if (!remote_push(q, slot, res))
+			plugin_misuse(q, "tag %u: completed twice", slot->tag);
+		return;
+	}
 	slot_complete(q, slot, res);
+}
+
+static bool on_queue_thread(struct ublk_queue *q, const char *what)
+{
+	if (likely(pthread_equal(pthread_self(), q->thread)))
+		return true;
+	plugin_misuse_elsewhere(q, "%s() on a thread that is not the queue's", what);
+	return false;
 }
 
 static int host_sqe_get(struct ublk_queue *q, uint32_t n, struct io_uring_sqe **out)
 {
+	if (!on_queue_thread(q, "sqe_get"))
+		return -EINVAL;
 	if (n > q->sqe_budget - q->sqes_used)
 		return -EBUSY;
-	/* One submission for all: a submit between two would cut a chain of linked SQEs. */
-	if (io_uring_sq_space_left(&q->ring) < n) {
+	/* One submission for all: a submit between two would cut a chain of linked SQEs, and one
+	 * while others are being prepared would take those as they are. */
+	if (io_uring_sq_space_left(&q->ring) < n && !q->uncommitted)
 		io_uring_submit(&q->ring);
-		if (io_uring_sq_space_left(&q->ring) < n)
-			return -EBUSY;
-	}
+	if (io_uring_sq_space_left(&q->ring) < n)
+		return -EBUSY;
 	for (uint32_t i = 0; i < n; i++) {
 		out[i] = io_uring_get_sqe(&q->ring);
-		io_uring_prep_nop(out[i]);
-		out[i]->user_data = ud_make(UD_UNCOMMITTED, 0, 0);
+		sqe_void(out[i]);
+		q->lent[out[i] - q->ring.sq.sqes] = true;
 	}
 	q->sqes_used += n;
 	q->uncommitted += n;
 	return 0;
+}
+
+static bool sqe_is_lent(const struct ublk_queue *q, const struct io_uring_sqe *sqe)
+{
+	size_t at = (size_t)((const char *)sqe - (const char *)q->ring.sq.sqes);
+
+	return (const char *)sqe >= (const char *)q->ring.sq.sqes && at % sizeof(*sqe) == 0 &&
+	       at / sizeof(*sqe) < q->ring.sq.ring_entries && q->lent[at / sizeof(*sqe)];
+}
+
+/* NULL, or what of this SQE the host cannot account for. */
+static const char *sqe_objection(const struct io_uring_sqe *sqe, bool foreign_io)
+{
+	if (foreign_io)
+		return "an io that is not the queue's";
+	if (sqe->flags & (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS))
+		return "IOSQE_IO_DRAIN or IOSQE_CQE_SKIP_SUCCESS";
+	if ((sqe->flags & IOSQE_FIXED_FILE) && sqe->fd == 0)
+		return "fixed file 0, which is the host's";
+	return NULL;
+}
+
+/* All that was lent is back: a chain must end here, for what follows on the ring is the host's. */
+static void chain_end(struct ublk_queue *q)
+{
+	struct io_uring_sq *sq = &q->ring.sq;
+	struct io_uring_sqe *last = &sq->sqes[(sq->sqe_tail - 1) & sq->ring_mask];
+
+	if (likely(!(last->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK))))
+		return;
+	plugin_misuse(q, "the last SQE of a chain is linked to nothing");
+	last->flags &= ~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
 }
 
 static int host_sqe_commit(struct ublk_queue *q, struct io_uring_sqe *sqe, struct ublk_io *io,
@@ -107,28 +160,28 @@ static int host_sqe_commit(struct ublk_queue *q, struct io_uring_sqe *sqe, struc
 {
 	struct io_slot *slot = io ? slot_of(q, io) : NULL;
 	uint32_t index = slot ? (uint32_t)(slot - q->slots) : q->nr_slots;
+	const char *objection;
 
-	if (!q->uncommitted) {
-		plugin_misuse(q, "sqe_commit() without sqe_get()");
+	if (!on_queue_thread(q, "sqe_commit"))
+		return -EINVAL;
+	if (!sqe_is_lent(q, sqe)) {
+		plugin_misuse(q, "sqe_commit() of what sqe_get() has not given, or twice");
 		return -EINVAL;
 	}
-	if ((sqe->flags & (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS)) || (io && !slot) ||
-	    ((sqe->flags & IOSQE_FIXED_FILE) && sqe->fd == 0)) {
-		plugin_misuse(q, "sqe_commit() of an SQE with %s",
-			      io && !slot ? "an io that is not the queue's"
-			      : sqe->fd == 0 && (sqe->flags & IOSQE_FIXED_FILE)
-				      ? "fixed file 0, which is the host's"
-				      : "IOSQE_IO_DRAIN or IOSQE_CQE_SKIP_SUCCESS");
-		io_uring_prep_nop(sqe);
-		sqe->user_data = ud_make(UD_UNCOMMITTED, 0, 0);
-		q->uncommitted--;
-		return -EINVAL;
-	}
+	q->lent[sqe - q->ring.sq.sqes] = false;
 	q->uncommitted--;
-	if (slot)
-		slot->sqes++;
-	sqe->user_data = ud_make(UD_PLUGIN, index, cookie);
-	return 0;
+	objection = sqe_objection(sqe, io && !slot);
+	if (unlikely(objection)) {
+		plugin_misuse(q, "sqe_commit() of an SQE with %s", objection);
+		sqe_void(sqe);
+	} else {
+		if (slot)
+			slot->sqes++;
+		sqe->user_data = ud_make(UD_PLUGIN, index, cookie);
+	}
+	if (!q->uncommitted)
+		chain_end(q);
+	return objection ? -EINVAL : 0;
 }
 
 const struct ublk_host host_services = {

@@ -45,6 +45,11 @@ static int ring_open(struct ublk_queue *q)
 			err == -ENOMEM ? "; raise the limit of locked memory (ulimit -l)" : "");
 		return err;
 	}
+	q->lent = calloc(q->ring.sq.ring_entries, sizeof(*q->lent));
+	if (!q->lent) {
+		io_uring_queue_exit(&q->ring);
+		return -ENOMEM;
+	}
 	io_uring_register_ring_fd(&q->ring); /* saves a look-up per system call, no more */
 	return 0;
 }

@@ -211,6 +211,15 @@ uint64_t plane_misuse(const struct plane *p)
 	return n;
 }
 
+void plane_expect_misuse(const struct plane *p, uint64_t wanted)
+{
+	struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (int i = 0; i < 3000 && plane_misuse(p) < wanted; i++)
+		nanosleep(&ms, NULL);
+	ck_assert_uint_eq(plane_misuse(p), wanted);
+}
+
 static uint64_t mix(uint64_t x)
 {
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;

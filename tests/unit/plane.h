@@ -53,8 +53,10 @@ void plane_tick(struct plane *p, unsigned int n);
 /* Wait until *value is at least `wanted`, or the test fails. */
 void plane_wait_count(const atomic_uint *value, unsigned int wanted);
 
-/* Counters that a running queue has now; a moment old. */
+/* Broken rules that running queues have counted by now. */
 uint64_t plane_misuse(const struct plane *p);
+/* They are exactly so many, at once or a moment later: a result may be out before its counter. */
+void plane_expect_misuse(const struct plane *p, uint64_t wanted);
 
 /* Repeatable bytes: those at position pos of stream `seed`. */
 void plane_pattern(void *buf, uint64_t seed, uint64_t pos, size_t length);

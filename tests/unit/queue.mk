@@ -8,6 +8,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_files \
 	tests/unit/test_queue_map \
 	tests/unit/test_queue_misuse \
+	tests/unit/test_queue_ring \
 	tests/unit/test_queue_stuck
 check_PROGRAMS += $(QUEUE_TESTS)
 TESTS += $(QUEUE_TESTS)
@@ -47,6 +48,11 @@ tests_unit_test_queue_misuse_SOURCES = tests/unit/test_queue_misuse.c $(PLANE)
 tests_unit_test_queue_misuse_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_misuse_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_misuse_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_ring_SOURCES = tests/unit/test_queue_ring.c $(PLANE)
+tests_unit_test_queue_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_ring_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_ring_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_stuck_SOURCES = tests/unit/test_queue_stuck.c $(PLANE)
 tests_unit_test_queue_stuck_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -12,14 +12,6 @@
 static char data[4096], back[4096];
 static int32_t answer;
 
-/* Misuse is counted by the queue's thread a moment after what another thread did. */
-static void expect_misuse(uint64_t wanted)
-{
-	for (int i = 0; i < 3000 && plane_misuse(&plane) < wanted; i++)
-		usleep(1000);
-	ck_assert_uint_eq(plane_misuse(&plane), wanted);
-}
-
 static void serves(void)
 {
 	int (*submit)(struct ublk_io *) = async.submit;
@@ -80,8 +72,7 @@ START_TEST(results)
 				       cases[i].op == UBLK_OP_FLUSH ? 0 : 4096,
 				       data) == cases[i].seen,
 			      "result %d of operation %u", answer, cases[i].op);
-		ck_assert_msg(plane_misuse(&plane) == misuse, "result %d of operation %u", answer,
-			      cases[i].op);
+		plane_expect_misuse(&plane, misuse);
 	}
 	serves();
 	stop_with_misuse(misuse);
@@ -100,7 +91,7 @@ START_TEST(completed_twice_inside)
 	plane_start(&plane);
 	for (unsigned int i = 1; i < 50; i++) {
 		ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, 0, 4096, back), 4096);
-		ck_assert_uint_eq(plane_misuse(&plane), i);
+		plane_expect_misuse(&plane, i);
 	}
 	serves();
 	stop_with_misuse(49);
@@ -128,7 +119,7 @@ START_TEST(completed_again_later)
 	for (unsigned int i = 0; i < 20; i++) {
 		ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, 0, 4096, back), 4096);
 		ck_assert(plane_is_pattern(back, 51, 0, 4096));
-		ck_assert_uint_eq(plane_misuse(&plane), i);
+		plane_expect_misuse(&plane, i);
 	}
 	serves();
 	stop_with_misuse(19);
@@ -149,7 +140,7 @@ START_TEST(completed_twice_by_another_thread)
 		host->complete_remote(async.q[0], io, 4096);
 		host->complete_remote(async.q[0], io, 4096);
 		ck_assert_int_eq(plane_wait(&plane, 0, tag, NULL), 4096);
-		expect_misuse(i);
+		plane_expect_misuse(&plane, i);
 	}
 	serves();
 	stop_with_misuse(20);
@@ -176,11 +167,11 @@ START_TEST(foreign_pointers)
 	async_start(submit_foreign);
 	plane_start(&plane);
 	ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, 0, 4096, back), 4096);
-	ck_assert_uint_eq(plane_misuse(&plane), 5);
+	plane_expect_misuse(&plane, 5);
 	host->complete_remote(async.q[0], &mine, 4096);
 	host->complete_remote(async.q[0], NULL, 4096);
 	host->complete_remote(async.q[0], &mine, -EIO);
-	expect_misuse(8);
+	plane_expect_misuse(&plane, 8);
 	serves();
 	stop_with_misuse(8);
 }
@@ -199,7 +190,7 @@ START_TEST(io_of_another_queue)
 	while (!(io = async_unhold()))
 		usleep(100);
 	host->complete_remote(async.q[1], io, 4096);
-	expect_misuse(1);
+	plane_expect_misuse(&plane, 1);
 	ck_assert(!fake_is_done(plane.fake, 0, tag));
 	host->complete_remote(async.q[0], io, 4096);
 	ck_assert_int_eq(plane_wait(&plane, 0, tag, NULL), 4096);
@@ -221,7 +212,7 @@ START_TEST(complete_on_the_wrong_thread)
 			usleep(100);
 		host->complete(async.q[0], io, async_serve(io));
 		ck_assert_int_eq(plane_wait(&plane, 0, tag, NULL), 4096);
-		expect_misuse(i);
+		plane_expect_misuse(&plane, i);
 	}
 	stop_with_misuse(30);
 }
@@ -264,7 +255,7 @@ static void never_completed(bool remote)
 		else
 			host->complete(async.q[0], old[i], 4096); /* wrong thread: misuse too */
 	}
-	expect_misuse(remote ? 2 : 4);
+	plane_expect_misuse(&plane, remote ? 2 : 4);
 	ck_assert(!fake_is_done(plane.fake, 0, tag));
 	host->complete_remote(async.q[0], io, async_serve(io));
 	ck_assert_int_eq(plane_wait(&plane, 0, tag, back), 4096);
@@ -320,9 +311,9 @@ START_TEST(wrong_returns)
 	async_start(submit_wrong_return);
 	plane_start(&plane);
 	ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, 0, 4096, back), 4096);
-	ck_assert_uint_eq(plane_misuse(&plane), 1);
+	plane_expect_misuse(&plane, 1);
 	ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, 4096, 4096, back), -EIO);
-	ck_assert_uint_eq(plane_misuse(&plane), 2);
+	plane_expect_misuse(&plane, 2);
 	ck_assert_uint_eq(queue_held(plane.q[0]), 0);
 	serves();
 	stop_with_misuse(2);
@@ -358,7 +349,7 @@ START_TEST(log_is_restrained)
 		ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, 0, 512, back), 512);
 	for (unsigned int i = 0; i < 1000; i++)
 		host->complete_remote(async.q[0], &mine, 0);
-	expect_misuse(2000);
+	plane_expect_misuse(&plane, 2000);
 	ck_assert_uint_lt(log_count(LOG_LVL_ERR) - before, 50);
 	stop_with_misuse(2000);
 }
