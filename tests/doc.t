@@ -178,6 +178,12 @@ done
 [[ $(echo "$programs" | wc -w) == 3 ]]
 result $? "there is an example of each profile"
 
+awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$top_srcdir/README.md" >"$work/readme.c"
+# shellcheck disable=SC2086 # CC may have options
+[[ -s $work/readme.c ]] && ${cc:-cc} -std=c11 -Wall -Wextra -Wno-unused-function -Werror -fsyntax-only \
+	-I"$top_srcdir/include" "$work/readme.c" >"$work/why" 2>&1
+result $? "the example in README.md builds"
+
 # Text that is a program's must be marked as one, or nobody checks it.
 awk '/^=for c / { marked = 1 } /^[^ =]/ { marked = 0 } !marked && /^ +#include/ { print FILENAME ": " $0 }' \
 	"$doc"/*.pod | grep -v '#include <ublk-plugin.h>$' >"$work/why"
