@@ -135,27 +135,6 @@ static int check_name(struct device *d)
 	return d->cfg->name ? state_check_name(d->cfg->name, UINT32_MAX) : 0;
 }
 
-/* A CPU that is not there would leave its queue running anywhere, without a word. */
-static int check_cpus(struct device *d)
-{
-	unsigned int last = sysfs_nr_cpu_ids("") - 1, cpu;
-	struct cpulist list;
-	int err;
-
-	if (d->cfg->cpus_mode != CPUS_LIST)
-		return 0;
-	err = cpulist_parse(d->cfg->cpus_list, &list, NULL);
-	if (err)
-		return err;
-	cpu = cpulist_nth(&list, list.nr - 1);
-	cpulist_free(&list);
-	if (cpu <= last)
-		return 0;
-	log_err("%s %s: there is no CPU %u; this machine has 0-%u",
-		d->cfg->where[CFG_CPUS] ?: "--cpus", d->cfg->cpus_list, cpu, last);
-	return -EINVAL;
-}
-
 static int settle_limits(struct device *d)
 {
 	const struct ublk_plugin *desc = &d->plugin->desc;
@@ -168,8 +147,6 @@ static int settle_limits(struct device *d)
 		return err;
 	limits_settle(d->cfg, desc, limits);
 	err = limits_check(desc->name, limits, d->cfg);
-	if (!err)
-		err = check_cpus(d);
 	return err ? err : choose_path(d);
 }
 
