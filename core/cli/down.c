@@ -2,6 +2,7 @@
 /* Verb down: stop one device, or all that this program serves, and leave nothing behind. */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/json_out.h"
 #include "cli/stop.h"
@@ -107,7 +108,7 @@ static void print_text(const struct stops *stops)
 /* All are asked to stop, then waited for together. */
 static int stop_all(struct stops *stops, const struct down_args *down)
 {
-	uint64_t deadline = stop_now_ms() + down->timeout * 1000;
+	uint64_t deadline = now_ms() + down->timeout * 1000;
 	struct ctrl *ctrl = devices_ctrl();
 	int status = EXIT_DONE;
 	size_t i;

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/stop.h"
 #include "kernel/sysfs.h"
@@ -18,14 +18,6 @@
 #define STOP_MIN_MS 5000u     /* STOP_DEV gets this much, however late it is */
 #define DELETE_MS 2000u	      /* DEL_DEV takes effect at once, then waits for the last user */
 #define PASSING_USER_TRIES 20 /* udev looks into a new disk for a moment */
-
-uint64_t stop_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void pause_ms(unsigned int ms)
 {
@@ -194,7 +186,7 @@ static bool wait_server(struct stop *stop, uint64_t began, uint64_t deadline)
 	for (;;) {
 		if (poll(&pfd, 1, TICK_MS) > 0)
 			return true;
-		now = stop_now_ms();
+		now = now_ms();
 		if (now >= deadline)
 			return false;
 		if (!stop->told && now >= began + PROGRESS_MS) {
@@ -248,7 +240,7 @@ static int delete_device(const struct stop *stop, struct ctrl *ctrl)
 
 static int remove_device(const struct stop *stop, uint64_t deadline, struct ctrl **ctrl)
 {
-	uint64_t now = stop_now_ms();
+	uint64_t now = now_ms();
 	int err = 0;
 
 	if (!*ctrl)
@@ -266,7 +258,7 @@ static int remove_device(const struct stop *stop, uint64_t deadline, struct ctrl
 /* Until the server has ended, one way or another. -errno: it has not, logged. */
 static int end_server(struct stop *stop, uint64_t deadline)
 {
-	if (wait_server(stop, stop_now_ms(), deadline)) {
+	if (wait_server(stop, now_ms(), deadline)) {
 		stop->outcome = STOP_DONE;
 		return 0;
 	}

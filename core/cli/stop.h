@@ -36,11 +36,9 @@ struct stop {
 /* Look at device id, refuse what must be refused, and ask its server to stop. Never blocks for
  * longer than a second. ctrl: the control device, or NULL. Free with stop_free(). */
 void stop_begin(struct stop *stop, uint32_t id, bool force, struct ctrl *ctrl);
-/* Wait for its end until the deadline (as of stop_now_ms()), then do what is to be done. *ctrl is
+/* Wait for its end until the deadline (of now_ms()), then do what is to be done. *ctrl is
  * opened when it is needed. Does nothing unless it is pending. */
 void stop_finish(struct stop *stop, uint64_t deadline_ms, struct ctrl **ctrl);
 void stop_free(struct stop *stop);
-
-uint64_t stop_now_ms(void);
 
 #endif
