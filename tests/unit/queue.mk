@@ -4,11 +4,13 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_async \
 	tests/unit/test_queue_async_bad \
 	tests/unit/test_queue_call \
+	tests/unit/test_queue_cost \
 	tests/unit/test_queue_end \
 	tests/unit/test_queue_files \
 	tests/unit/test_queue_map \
 	tests/unit/test_queue_misuse \
 	tests/unit/test_queue_ring \
+	tests/unit/test_queue_short \
 	tests/unit/test_queue_stuck
 check_PROGRAMS += $(QUEUE_TESTS)
 TESTS += $(QUEUE_TESTS)
@@ -28,6 +30,11 @@ tests_unit_test_queue_call_SOURCES = tests/unit/test_queue_call.c $(PLANE)
 tests_unit_test_queue_call_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_call_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_call_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_cost_SOURCES = tests/unit/test_queue_cost.c $(PLANE)
+tests_unit_test_queue_cost_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_cost_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_cost_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_end_SOURCES = tests/unit/test_queue_end.c $(PLANE)
 tests_unit_test_queue_end_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -53,6 +60,11 @@ tests_unit_test_queue_ring_SOURCES = tests/unit/test_queue_ring.c $(PLANE)
 tests_unit_test_queue_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_ring_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_ring_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_short_SOURCES = tests/unit/test_queue_short.c $(PLANE)
+tests_unit_test_queue_short_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_short_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_short_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_stuck_SOURCES = tests/unit/test_queue_stuck.c $(PLANE)
 tests_unit_test_queue_stuck_CPPFLAGS = $(UNIT_CPPFLAGS)

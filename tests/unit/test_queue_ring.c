@@ -363,6 +363,33 @@ START_TEST(completion_waits_for_operations)
 }
 END_TEST
 
+/* Completing while SQEs are being prepared must not submit them half done. */
+static int submit_while_lent(struct ublk_io *io)
+{
+	struct ublk_queue *q = async.q[io->qid];
+	struct io_uring_sqe *sqe;
+
+	if (host->sqe_get(q, 1, &sqe))
+		return -EBUSY;
+	host->complete(q, io, async_serve(io));
+	if (io->offset == 0 && io->length == 512) /* the second time is noticed here too */
+		host->complete(q, io, 512);
+	io_uring_prep_nop(sqe);
+	return host->sqe_commit(q, sqe, NULL, UINT32_MAX);
+}
+
+START_TEST(completed_while_preparing)
+{
+	start(submit_while_lent, 1, 0);
+	plane_start(&plane);
+	async_load(10);
+	ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, 0, 512, back), 512);
+	plane_expect_misuse(&plane, 1);
+	serves();
+	stop(1);
+}
+END_TEST
+
 /* An operation of no io, started when the queue is woken. */
 static void start_background(void)
 {
@@ -440,6 +467,6 @@ int main(void)
 	plane_case(s, "good", reads_and_writes, linked, over_budget, budget_comes_back, background,
 		   end_with_operations_in_flight);
 	plane_case(s, "bad", uncommitted, forbidden, link_that_ends_nowhere,
-		   completion_waits_for_operations, wrong_thread);
+		   completion_waits_for_operations, completed_while_preparing, wrong_thread);
 	return run_tap(s);
 }
