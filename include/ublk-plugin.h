@@ -60,10 +60,10 @@ enum {
 
 /* struct ublk_limits attrs. */
 enum {
-	UBLK_ATTR_READ_ONLY = 1u << 0,
-	UBLK_ATTR_ROTATIONAL = 1u << 1,
-	UBLK_ATTR_VOLATILE_CACHE = 1u << 2, /* completed writes may be lost until a FLUSH */
-	UBLK_ATTR_FUA = 1u << 3 /* async and call: writes honour UBLK_IOF_FUA themselves */
+	UBLK_DEV_READ_ONLY = 1u << 0,
+	UBLK_DEV_ROTATIONAL = 1u << 1,
+	UBLK_DEV_VOLATILE_CACHE = 1u << 2, /* completed writes may be lost until a FLUSH */
+	UBLK_DEV_FUA = 1u << 3 /* async and call: writes honour UBLK_IOF_FUA themselves */
 };
 
 /* How the data of an async READ or WRITE reaches the plugin. */
@@ -152,7 +152,7 @@ struct ublk_open_args {
  */
 struct ublk_limits {
 	uint32_t struct_size;
-	uint32_t attrs;		 /* UBLK_ATTR_*; in: READ_ONLY if the user asked for it */
+	uint32_t attrs;		 /* UBLK_DEV_*; in: READ_ONLY if the user asked for it */
 	uint64_t size_bytes;	 /* must be set: a multiple of logical_block */
 	uint32_t logical_block;	 /* power of two, 512..4096; in: 512 */
 	uint32_t physical_block; /* power of two, >= logical_block; in: 4096 */

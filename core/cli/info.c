@@ -94,10 +94,10 @@ static json_t *limits_to_json(const struct device_view *view)
 		return json_null();
 	return json_pack(
 		"{s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
-		"read_only", !!(p->basic.attrs & UBLK_PARAM_ATTR_READ_ONLY), "rotational",
-		!!(p->basic.attrs & UBLK_PARAM_ATTR_ROTATIONAL), "volatile_cache",
-		!!(p->basic.attrs & UBLK_PARAM_ATTR_VOLATILE_CACHE), "fua",
-		!!(p->basic.attrs & UBLK_PARAM_ATTR_FUA), "logical_block",
+		"read_only", !!(p->basic.attrs & UBLK_ATTR_READ_ONLY), "rotational",
+		!!(p->basic.attrs & UBLK_ATTR_ROTATIONAL), "volatile_cache",
+		!!(p->basic.attrs & UBLK_ATTR_VOLATILE_CACHE), "fua",
+		!!(p->basic.attrs & UBLK_ATTR_FUA), "logical_block",
 		(json_int_t)1 << p->basic.logical_bs_shift, "physical_block",
 		(json_int_t)1 << p->basic.physical_bs_shift, "io_min",
 		(json_int_t)1 << p->basic.io_min_shift, "io_opt",

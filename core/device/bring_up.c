@@ -334,7 +334,7 @@ static int resolve_config(struct device *d)
 	cfg->max_io = limits->max_io_bytes;
 	cfg->logical_block = limits->logical_block;
 	cfg->physical_block = limits->physical_block;
-	cfg->read_only = limits->attrs & UBLK_ATTR_READ_ONLY;
+	cfg->read_only = limits->attrs & UBLK_DEV_READ_ONLY;
 	if (!cfg->name && asprintf(&cfg->name, "%s-%u", d->plugin->desc.name, d->info.dev_id) < 0)
 		return -ENOMEM;
 	return 0;

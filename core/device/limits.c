@@ -14,7 +14,7 @@
 #include "device/params.h"
 
 #define KNOWN_ATTRS                                                                                \
-	(UBLK_ATTR_READ_ONLY | UBLK_ATTR_ROTATIONAL | UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_FUA)
+	(UBLK_DEV_READ_ONLY | UBLK_DEV_ROTATIONAL | UBLK_DEV_VOLATILE_CACHE | UBLK_DEV_FUA)
 
 /* Whose limits these are. cfg NULL: the plugin's alone. */
 struct check {
@@ -242,7 +242,7 @@ static int check_queues(const struct check *c)
 static int check_words(const struct check *c)
 {
 	if (c->l->attrs & ~KNOWN_ATTRS)
-		return plugin_wrong(c, "attrs to UBLK_ATTR_* of this ABI; it set %#x", c->l->attrs);
+		return plugin_wrong(c, "attrs to UBLK_DEV_* of this ABI; it set %#x", c->l->attrs);
 	if (c->l->reserved)
 		return plugin_wrong(c, "reserved to 0; it set %#x", c->l->reserved);
 	return 0;
@@ -283,8 +283,8 @@ static int check_narrowed(const struct check *c, const struct ublk_limits *offer
 		if (subset[i].got & ~subset[i].offered || (subset[i].offered && !subset[i].got))
 			return plugin_wrong(c, "%s to some of the %#x that it offers; it set %#x",
 					    subset[i].name, subset[i].offered, subset[i].got);
-	if (offered->attrs & UBLK_ATTR_READ_ONLY && !(c->l->attrs & UBLK_ATTR_READ_ONLY))
-		return plugin_wrong(c, "UBLK_ATTR_READ_ONLY, as it was offered; it took it away");
+	if (offered->attrs & UBLK_DEV_READ_ONLY && !(c->l->attrs & UBLK_DEV_READ_ONLY))
+		return plugin_wrong(c, "UBLK_DEV_READ_ONLY, as it was offered; it took it away");
 	return 0;
 }
 

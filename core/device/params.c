@@ -9,12 +9,12 @@ static uint32_t basic_attrs(const struct ublk_limits *limits, bool fua_ok)
 {
 	uint32_t attrs = 0;
 
-	if (limits->attrs & UBLK_ATTR_READ_ONLY)
-		attrs |= UBLK_PARAM_ATTR_READ_ONLY;
-	if (limits->attrs & UBLK_ATTR_ROTATIONAL)
-		attrs |= UBLK_PARAM_ATTR_ROTATIONAL;
-	if (limits->attrs & UBLK_ATTR_VOLATILE_CACHE)
-		attrs |= UBLK_PARAM_ATTR_VOLATILE_CACHE | (fua_ok ? UBLK_PARAM_ATTR_FUA : 0);
+	if (limits->attrs & UBLK_DEV_READ_ONLY)
+		attrs |= UBLK_ATTR_READ_ONLY;
+	if (limits->attrs & UBLK_DEV_ROTATIONAL)
+		attrs |= UBLK_ATTR_ROTATIONAL;
+	if (limits->attrs & UBLK_DEV_VOLATILE_CACHE)
+		attrs |= UBLK_ATTR_VOLATILE_CACHE | (fua_ok ? UBLK_ATTR_FUA : 0);
 	return attrs;
 }
 

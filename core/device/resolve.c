@@ -40,7 +40,7 @@ void limits_offer(const struct device_config *cfg, const struct ublk_plugin *des
 {
 	*limits = (struct ublk_limits){
 		.struct_size = sizeof(*limits),
-		.attrs = cfg->read_only ? UBLK_ATTR_READ_ONLY : 0,
+		.attrs = cfg->read_only ? UBLK_DEV_READ_ONLY : 0,
 		.logical_block = 512,
 		.physical_block = 4096,
 		.max_io_bytes = cfg->max_io ? cfg->max_io : DEFAULT_MAX_IO,
@@ -65,7 +65,7 @@ void limits_settle(const struct device_config *cfg, const struct ublk_plugin *de
 	if (plugin_profile(desc, UBLK_OP_WRITE_ZEROES) == PROFILE_NONE)
 		limits->max_write_zeroes_bytes = 0;
 	if (plugin_profile(desc, UBLK_OP_WRITE) == PROFILE_NONE || cfg->read_only)
-		limits->attrs |= UBLK_ATTR_READ_ONLY;
+		limits->attrs |= UBLK_DEV_READ_ONLY;
 	if (desc->thread_model == UBLK_THREADS_SERIAL) {
 		if (cfg->queues > 1)
 			log_warn("plugin %s does one thing at a time: 1 queue instead of %u",
@@ -90,8 +90,8 @@ bool device_fua_ok(const struct ublk_plugin *desc, const struct ublk_limits *lim
 	case PROFILE_MAP:
 		return true;
 	case PROFILE_CALL: /* the host follows the write with a flush */
-		return desc->flush || (limits->attrs & UBLK_ATTR_FUA);
+		return desc->flush || (limits->attrs & UBLK_DEV_FUA);
 	default:
-		return limits->attrs & UBLK_ATTR_FUA;
+		return limits->attrs & UBLK_DEV_FUA;
 	}
 }

@@ -3,10 +3,8 @@
  * The ublk driver's interface as of Linux 7.3: numbers and layouts are the kernel's, under the
  * kernel's names, so that they can be looked up in its <linux/ublk_cmd.h>; the words are ours. The
  * program uses this header and never the system's, which on Debian 12 knows only Linux 6.1.
- * For every room from kernel/ upwards. What a given kernel has of it is probed at run time.
- *
- * One family is renamed: the kernel's UBLK_ATTR_* are UBLK_PARAM_ATTR_* here, because the plugin
- * contract has enumerators of the former names. Sizes and offsets are asserted in uapi_layout.c.
+ * For every room from kernel/ upwards. What a given kernel has of it is probed at run time. Sizes
+ * and offsets are asserted in uapi_layout.c.
  */
 #ifndef KERNEL_UAPI_H
 #define KERNEL_UAPI_H
@@ -151,11 +149,11 @@ struct ublksrv_ctrl_dev_info {
 	uint64_t reserved2;
 };
 
-/* ublk_param_basic.attrs; the kernel calls them UBLK_ATTR_* */
-#define UBLK_PARAM_ATTR_READ_ONLY (1u << 0)
-#define UBLK_PARAM_ATTR_ROTATIONAL (1u << 1)
-#define UBLK_PARAM_ATTR_VOLATILE_CACHE (1u << 2) /* without it no FLUSH ever comes */
-#define UBLK_PARAM_ATTR_FUA (1u << 3)		 /* only together with VOLATILE_CACHE */
+/* ublk_param_basic.attrs */
+#define UBLK_ATTR_READ_ONLY (1u << 0)
+#define UBLK_ATTR_ROTATIONAL (1u << 1)
+#define UBLK_ATTR_VOLATILE_CACHE (1u << 2) /* without it no FLUSH ever comes */
+#define UBLK_ATTR_FUA (1u << 3)		   /* only together with VOLATILE_CACHE */
 
 /* Sizes as powers of two: a shift of 0 is one byte, not "unset". */
 struct ublk_param_basic {

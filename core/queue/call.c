@@ -13,7 +13,7 @@ int call_op(const struct ublk_dev *dev, const struct ublk_io *io)
 		return p->read(dev->priv, io->buf, io->length, io->offset, io->flags);
 	case UBLK_OP_WRITE:
 		res = p->write(dev->priv, io->buf, io->length, io->offset, io->flags);
-		if (!res && (io->flags & UBLK_IOF_FUA) && !(dev->limits.attrs & UBLK_ATTR_FUA) &&
+		if (!res && (io->flags & UBLK_IOF_FUA) && !(dev->limits.attrs & UBLK_DEV_FUA) &&
 		    p->flush)
 			res = p->flush(dev->priv);
 		return res;

@@ -61,7 +61,7 @@ static int concat_get_limits(void *priv, struct ublk_limits *limits)
 	const struct part *parts = priv;
 
 	limits->size_bytes = parts[0].size + parts[1].size;
-	limits->attrs |= UBLK_ATTR_VOLATILE_CACHE; /* so that the host syncs both on a flush */
+	limits->attrs |= UBLK_DEV_VOLATILE_CACHE; /* so that the host syncs both on a flush */
 	return 0;
 }
 

@@ -189,11 +189,11 @@ static int file_get_limits(void *priv, struct ublk_limits *limits)
 	else if (geo->slow_zeroes && limits->max_write_zeroes_bytes > SLOW_ZEROES_MAX)
 		limits->max_write_zeroes_bytes = SLOW_ZEROES_MAX;
 	if (file->read_only)
-		limits->attrs |= UBLK_ATTR_READ_ONLY;
+		limits->attrs |= UBLK_DEV_READ_ONLY;
 	else if (geo->volatile_cache)
-		limits->attrs |= UBLK_ATTR_VOLATILE_CACHE;
+		limits->attrs |= UBLK_DEV_VOLATILE_CACHE;
 	if (geo->rotational)
-		limits->attrs |= UBLK_ATTR_ROTATIONAL;
+		limits->attrs |= UBLK_DEV_ROTATIONAL;
 	return 0;
 }
 

@@ -16,6 +16,17 @@ cat >"$dir/alone.c" <<'EOF'
 #include "ublk-plugin.h"
 EOF
 cp "$dir/alone.c" "$dir/alone.cc"
+# The kernel's own header has macros: none may be a name of ours.
+cat >"$dir/beside.c" <<'EOF'
+#include <linux/types.h>
+#if defined(__has_include)
+#if __has_include(<linux/ublk_cmd.h>)
+#pragma GCC diagnostic ignored "-Wpadded"
+#include <linux/ublk_cmd.h>
+#endif
+#endif
+#include "ublk-plugin.h"
+EOF
 
 cat >"$dir/plugin.c" <<'EOF'
 #include "ublk-plugin.h"
@@ -78,5 +89,6 @@ for other in gcc clang; do
 	[ "$other" = "$cc_name" ] || list="$list $other"
 done
 each "$list" "c99 c11 c17 gnu11" c
+try "$cc_name" gnu11 beside.c
 each "g++ clang++" "c++11 c++17 c++20" cc
 echo "1..$n"

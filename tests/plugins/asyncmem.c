@@ -127,7 +127,7 @@ static int asyncmem_get_limits(void *priv, struct ublk_limits *limits)
 	const struct asyncmem *mem = priv;
 
 	limits->size_bytes = mem->size;
-	limits->attrs |= UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_FUA; /* so that FLUSH is sent */
+	limits->attrs |= UBLK_DEV_VOLATILE_CACHE | UBLK_DEV_FUA; /* so that FLUSH is sent */
 	limits->data_modes &= UBLK_DATA_MAPPED;
 	limits->sqes_per_io = mem->mode == MODE_RING ? 1 : 0;
 	limits->io_scratch_bytes = sizeof(struct work);

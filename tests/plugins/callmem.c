@@ -136,7 +136,7 @@ static int callmem_get_limits(void *priv, struct ublk_limits *limits)
 	const struct callmem *mem = priv;
 
 	limits->size_bytes = mem->size;
-	limits->attrs |= UBLK_ATTR_VOLATILE_CACHE | (mem->fua ? UBLK_ATTR_FUA : 0);
+	limits->attrs |= UBLK_DEV_VOLATILE_CACHE | (mem->fua ? UBLK_DEV_FUA : 0);
 	return 0;
 }
 

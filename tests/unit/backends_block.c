@@ -147,8 +147,8 @@ START_TEST(geometry)
 	ck_assert_uint_eq(dev.limits.physical_block, sysfs_queue("physical_block_size"));
 	ck_assert_int_ne(fcntl(dev.files[1], F_GETFL) & O_DIRECT, 0);
 	ck_assert_uint_eq(dev.limits.dma_align, sysfs_queue("dma_alignment") + 1);
-	ck_assert_uint_ne(dev.limits.attrs & UBLK_ATTR_VOLATILE_CACHE, 0);
-	ck_assert_int_eq(!(dev.limits.attrs & UBLK_ATTR_ROTATIONAL), !sysfs_queue("rotational"));
+	ck_assert_uint_ne(dev.limits.attrs & UBLK_DEV_VOLATILE_CACHE, 0);
+	ck_assert_int_eq(!(dev.limits.attrs & UBLK_DEV_ROTATIONAL), !sysfs_queue("rotational"));
 	ck_assert_int_eq(dev.limits.max_discard_bytes != 0, sysfs_queue("discard_max_bytes") != 0);
 	if (dev.limits.max_discard_bytes)
 		ck_assert_uint_eq(dev.limits.discard_granularity,
@@ -166,7 +166,7 @@ START_TEST(geometry_buffered)
 	ck_assert_int_eq(fcntl(dev.files[1], F_GETFL) & O_DIRECT, 0);
 	ck_assert_uint_eq(dev.limits.logical_block, 4096);
 	ck_assert_uint_eq(dev.limits.dma_align, 4);
-	ck_assert_uint_ne(dev.limits.attrs & UBLK_ATTR_VOLATILE_CACHE, 0);
+	ck_assert_uint_ne(dev.limits.attrs & UBLK_DEV_VOLATILE_CACHE, 0);
 	mock_close(&dev, true);
 }
 END_TEST
@@ -265,7 +265,7 @@ static void check_read_only(void)
 	ck_assert_int_eq(mock_open(&dev, plugin, 0, node_opt, NULL), 0);
 	ck_assert(mock_said(&dev, UBLK_LOG_WARN, "serving it read-only"));
 	ck_assert_int_eq(mock_limits(&dev, 512), 0);
-	ck_assert_uint_eq(dev.limits.attrs & ~UBLK_ATTR_ROTATIONAL, UBLK_ATTR_READ_ONLY);
+	ck_assert_uint_eq(dev.limits.attrs & ~UBLK_DEV_ROTATIONAL, UBLK_DEV_READ_ONLY);
 	ck_assert_uint_eq(dev.limits.max_discard_bytes, 0);
 	ck_assert_int_eq(fcntl(dev.files[1], F_GETFL) & O_ACCMODE, O_RDONLY);
 	mock_close(&dev, true);

@@ -23,7 +23,7 @@ START_TEST(plain_file)
 	ck_assert_uint_eq(dev.nr_files, 1);
 	ck_assert_int_eq(mock_limits(&dev, 512), 0);
 	ck_assert_uint_eq(dev.limits.size_bytes, 64 << 20);
-	ck_assert_uint_eq(dev.limits.attrs & ~UBLK_ATTR_ROTATIONAL, UBLK_ATTR_VOLATILE_CACHE);
+	ck_assert_uint_eq(dev.limits.attrs & ~UBLK_DEV_ROTATIONAL, UBLK_DEV_VOLATILE_CACHE);
 	ck_assert_uint_ge(dev.limits.logical_block, 512);
 	ck_assert_uint_ge(dev.limits.physical_block, dev.limits.logical_block);
 	ck_assert_uint_eq(dev.limits.map_kinds, UBLK_EXT_FD);

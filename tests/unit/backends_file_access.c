@@ -14,7 +14,7 @@
 static void check_read_only(void)
 {
 	ck_assert_int_eq(mock_limits(&dev, 512), 0);
-	ck_assert_uint_eq(dev.limits.attrs & ~UBLK_ATTR_ROTATIONAL, UBLK_ATTR_READ_ONLY);
+	ck_assert_uint_eq(dev.limits.attrs & ~UBLK_DEV_ROTATIONAL, UBLK_DEV_READ_ONLY);
 	ck_assert_uint_eq(dev.limits.max_discard_bytes, 0);
 	ck_assert_uint_eq(dev.limits.max_write_zeroes_bytes, 0);
 	ck_assert_int_eq(fcntl(dev.files[1], F_GETFL) & O_ACCMODE, O_RDONLY);

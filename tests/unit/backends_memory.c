@@ -70,7 +70,7 @@ START_TEST(null_defaults)
 	ck_assert_int_eq(mock_limits(&dev, 512), 0);
 	ck_assert_uint_eq(dev.limits.size_bytes, 250ull << 30);
 	ck_assert_uint_eq(dev.limits.map_kinds, UBLK_EXT_ZERO);
-	ck_assert_uint_eq(dev.limits.attrs & UBLK_ATTR_VOLATILE_CACHE, 0);
+	ck_assert_uint_eq(dev.limits.attrs & UBLK_DEV_VOLATILE_CACHE, 0);
 	ck_assert_uint_ne(dev.limits.max_discard_bytes, 0);
 	mock_close(&dev, true);
 }

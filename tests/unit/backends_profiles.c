@@ -56,7 +56,7 @@ START_TEST(call_stores_and_tells)
 	char data[4096], back[4096];
 
 	open_call("fua=true", "delay_ms=0");
-	ck_assert_uint_eq(dev.limits.attrs, UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_FUA);
+	ck_assert_uint_eq(dev.limits.attrs, UBLK_DEV_VOLATILE_CACHE | UBLK_DEV_FUA);
 	memset(data, 0x3c, sizeof(data));
 	ck_assert_int_eq(dev.plugin->write(dev.priv, data, 4096, SIZE - 4096, 0), 0);
 	ck_assert_int_eq(dev.plugin->write(dev.priv, data, 4096, 0, UBLK_IOF_FUA), 0);
@@ -93,7 +93,7 @@ START_TEST(call_takes_its_time)
 	char data[512];
 
 	open_call("fua=false", "delay_ms=50");
-	ck_assert_uint_eq(dev.limits.attrs, UBLK_ATTR_VOLATILE_CACHE);
+	ck_assert_uint_eq(dev.limits.attrs, UBLK_DEV_VOLATILE_CACHE);
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	ck_assert_int_eq(dev.plugin->read(dev.priv, data, 512, 0, 0), 0);
 	clock_gettime(CLOCK_MONOTONIC, &to);

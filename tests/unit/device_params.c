@@ -133,7 +133,7 @@ static const struct wrong {
 	MEMBER(sqes_per_io, UINT32_MAX, "sqes_per_io and background_sqes"),
 	MEMBER(background_sqes, 20000, "sqes_per_io and background_sqes"),
 	MEMBER(io_scratch_bytes, UINT32_MAX, "io_scratch_bytes"),
-	MEMBER(attrs, 1u << 7, "attrs to UBLK_ATTR_* of this ABI; it set 0x80"),
+	MEMBER(attrs, 1u << 7, "attrs to UBLK_DEV_* of this ABI; it set 0x80"),
 	MEMBER(reserved, 1, "reserved to 0"),
 };
 
@@ -186,9 +186,9 @@ START_TEST(limits_are_narrowed_only)
 	says("data_modes");
 	limits.data_modes = 0;
 	ck_assert_int_eq(check_plugin(), 0);
-	offered.attrs = UBLK_ATTR_READ_ONLY;
+	offered.attrs = UBLK_DEV_READ_ONLY;
 	ck_assert_int_eq(check_plugin(), -EPROTO);
-	says("UBLK_ATTR_READ_ONLY");
+	says("UBLK_DEV_READ_ONLY");
 }
 END_TEST
 
@@ -343,7 +343,7 @@ START_TEST(params_are_built)
 {
 	struct ublk_params p;
 
-	limits.attrs = UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_ROTATIONAL | UBLK_ATTR_FUA;
+	limits.attrs = UBLK_DEV_VOLATILE_CACHE | UBLK_DEV_ROTATIONAL | UBLK_DEV_FUA;
 	limits.chunk_bytes = 1 << 20;
 	limits.dma_align = 512;
 	limits.io_opt = 65536;
@@ -352,8 +352,8 @@ START_TEST(params_are_built)
 	ck_assert_uint_eq(p.len, sizeof(p));
 	ck_assert_uint_eq(p.types, UBLK_PARAM_TYPE_BASIC | UBLK_PARAM_TYPE_DISCARD |
 					   UBLK_PARAM_TYPE_DMA_ALIGN);
-	ck_assert_uint_eq(p.basic.attrs, UBLK_PARAM_ATTR_VOLATILE_CACHE |
-						 UBLK_PARAM_ATTR_ROTATIONAL | UBLK_PARAM_ATTR_FUA);
+	ck_assert_uint_eq(p.basic.attrs,
+			  UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_ROTATIONAL | UBLK_ATTR_FUA);
 	ck_assert_uint_eq(p.basic.logical_bs_shift, 9);
 	ck_assert_uint_eq(p.basic.physical_bs_shift, 12);
 	ck_assert_uint_eq(p.basic.io_min_shift, 12);
@@ -368,12 +368,12 @@ START_TEST(params_are_built)
 	ck_assert_uint_eq(p.dma.alignment, 511);
 
 	params_build(&limits, false, &p);
-	ck_assert(!(p.basic.attrs & UBLK_PARAM_ATTR_FUA));
-	limits.attrs = UBLK_ATTR_READ_ONLY | UBLK_ATTR_FUA; /* no cache, nothing to force */
+	ck_assert(!(p.basic.attrs & UBLK_ATTR_FUA));
+	limits.attrs = UBLK_DEV_READ_ONLY | UBLK_DEV_FUA; /* no cache, nothing to force */
 	limits.max_discard_bytes = 0;
 	limits.dma_align = 4;
 	params_build(&limits, true, &p);
-	ck_assert_uint_eq(p.basic.attrs, UBLK_PARAM_ATTR_READ_ONLY);
+	ck_assert_uint_eq(p.basic.attrs, UBLK_ATTR_READ_ONLY);
 	ck_assert_uint_eq(p.types, UBLK_PARAM_TYPE_BASIC | UBLK_PARAM_TYPE_DISCARD);
 	ck_assert_uint_eq(p.discard.max_discard_sectors, 0);
 	ck_assert_uint_ne(p.discard.discard_granularity, 0); /* the driver wants one */

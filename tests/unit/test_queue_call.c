@@ -208,7 +208,7 @@ START_TEST(fua_is_write_and_flush)
 	ck_assert_str_eq(caller.order, "wF");
 
 	start(_i);
-	plane.dev.limits.attrs = UBLK_ATTR_FUA;
+	plane.dev.limits.attrs = UBLK_DEV_FUA;
 	plane_start(&plane);
 	ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE, UBLK_IOF_FUA, 0, 512, data), 512);
 	plane_stop(&plane);
