@@ -10,8 +10,8 @@ tail -f /dev/null 3<"$dev" &
 holder=$!
 expect_fail 1 "$holder|tail" ublk-host down held
 [[ -b $dev ]] || fail "the device is gone though down refused"
-kill $holder
-wait $holder 2>/dev/null || true
+kill "$holder"
+wait "$holder" 2>/dev/null || true
 
 mkfs.ext4 -q -F "$dev"
 mkdir "$T/mnt"
@@ -20,7 +20,9 @@ expect_fail 1 "$T/mnt" ublk-host down held
 expect_fail 1 "$T/mnt" ublk-host down "$id"
 echo data >"$T/mnt/file"
 sync "$T/mnt/file"
+start=$(now_ms)
 ublk-host down --force held
+at_most "time of down --force (ms)" $(($(now_ms) - start)) 10000
 [[ ! -e /run/ublk-host/by-name/held ]] || fail "the link is left after down --force"
 umount -l "$T/mnt"
 nothing_served

@@ -3,7 +3,7 @@
 . "$UBLK_TEST_LIB"
 
 ublk-host features >"$T/features"
-matches "$T/features" "$(uname -r)"
+grep -qF "$(uname -r)" "$T/features" || fail "features does not name the kernel"
 for plugin in null mem file; do
 	matches "$T/features" "$plugin"
 done

@@ -17,12 +17,15 @@ same "queues" "$(entries "/sys/block/${dev#/dev/}/mq")" "$(nproc)"
 stop
 
 for wrong in "--depth 0" "--depth 5000" "--queues 0" "--queues 5000" "--logical-block 300" "--logical-block 8192" \
-	"--max-io 1000" "--max-io 0" "--id -1" "--id 2000000" "--cpus 4096" "--cpus x" "--data-path warp" \
+	"--max-io 1000" "--max-io 0" "--id -1" "--id 2000000" "--cpus x" "--data-path warp" \
 	"--physical-block 300" "--name a/b" "--name=" "--io-timeout x"; do
 	# shellcheck disable=SC2086 # words
 	expect_fail 2 '.' ublk-host --plugin null $wrong
 	nothing_served
 done
+# A CPU that this machine does not have.
+expect_fail '[12]' '4095' ublk-host --plugin null --cpus 4095
+nothing_served
 expect_fail 2 'logical block|4096' ublk-host --plugin mem --opt size=1000 --logical-block 4096
 nothing_served
 
