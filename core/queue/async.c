@@ -22,7 +22,7 @@ void uncommitted_check(struct ublk_queue *q, const char *where)
 
 static void submit_later(struct ublk_queue *q, struct request *r)
 {
-	q->refused++;
+	count_add(&q->refused, 1);
 	request_retry(q, r, RETRY_SUBMIT);
 }
 
@@ -72,7 +72,7 @@ void submit_run(struct ublk_queue *q, struct request *r)
 	request_hold(q, r);
 	if (again) {
 		r->tick = first_tick;
-		q->refused--;
+		count_add(&q->refused, -1);
 	}
 	r->retry = RETRY_DISPATCH;
 	if (unlikely(!plugin_enter(q))) {

@@ -142,7 +142,7 @@ struct ublk_queue {
 	uint32_t misuse_seen; /* of misuse_elsewhere */
 	struct request *retry_first, **retry_last;
 	pthread_mutex_t *call_lock; /* NULL, or held around the plugin's data calls */
-	bool call_lock_lost;	    /* a worker went away with it */
+	atomic_bool call_lock_lost; /* a worker went away with it */
 	struct queue_counters counters;
 
 	/* from other threads */
@@ -231,16 +231,21 @@ void watch_tick(struct ublk_queue *q);
 void watch_cancel(struct ublk_queue *q);
 void watch_abandon(struct ublk_queue *q);
 void request_abandon(struct ublk_queue *q, struct request *r, const char *why);
+/* queue_held() reads these from other threads; they have one writer, so an add need not be atomic. */
+static inline void count_add(uint16_t *count, int n)
+{
+	__atomic_store_n(count, (uint16_t)(*count + n), __ATOMIC_RELAXED);
+}
 static inline void request_hold(struct ublk_queue *q, struct request *r)
 {
 	r->state = REQ_PLUGIN;
 	r->tick = q->tick;
-	q->held++;
+	count_add(&q->held, 1);
 }
 static inline void request_unhold(struct ublk_queue *q, struct request *r)
 {
 	r->state = REQ_HOST;
-	q->held--;
+	count_add(&q->held, -1);
 }
 
 /* loop.c */

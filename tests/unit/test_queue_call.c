@@ -18,9 +18,9 @@ struct caller {
 	unsigned int meet;  /* a call waits until so many are inside */
 	bool linger;	    /* a call takes a moment */
 	uint64_t busy_until_ms;
-	char order[64]; /* one letter per call, under no lock: for serial tests */
+	_Atomic(char) order[64]; /* one letter per call, under no lock: for serial tests */
 	atomic_uint nr_order;
-	uint32_t last_flags;
+	atomic_uint last_flags;
 };
 
 static struct plane plane;
@@ -193,7 +193,7 @@ START_TEST(every_operation)
 	ck_assert_uint_eq(caller.last_flags, UBLK_IOF_NOUNMAP);
 	ck_assert(plane_is_zero(caller.mem, STORE));
 	plane_stop(&plane);
-	ck_assert_str_eq(caller.order, "RWFDZ");
+	ck_assert_str_eq((const char *)caller.order, "RWFDZ");
 	for (unsigned int op = 0; op < NR_OPS; op++)
 		ck_assert_uint_eq(plane.counters.ops[op], 1);
 }
@@ -205,14 +205,14 @@ START_TEST(fua_is_write_and_flush)
 	plane_start(&plane);
 	ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE, UBLK_IOF_FUA, 0, 512, data), 512);
 	plane_stop(&plane);
-	ck_assert_str_eq(caller.order, "wF");
+	ck_assert_str_eq((const char *)caller.order, "wF");
 
 	start(_i);
 	plane.dev.limits.attrs = UBLK_DEV_FUA;
 	plane_start(&plane);
 	ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE, UBLK_IOF_FUA, 0, 512, data), 512);
 	plane_stop(&plane);
-	ck_assert_str_eq(caller.order, "w");
+	ck_assert_str_eq((const char *)caller.order, "w");
 
 	/* A write that failed is not flushed; a flush that fails fails the write. */
 	start(_i);
@@ -221,7 +221,7 @@ START_TEST(fua_is_write_and_flush)
 	plane_start(&plane);
 	ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE, UBLK_IOF_FUA, 0, 512, data), -ENOSPC);
 	plane_stop(&plane);
-	ck_assert_str_eq(caller.order, "w");
+	ck_assert_str_eq((const char *)caller.order, "w");
 
 	start(_i);
 	plane.plugin.flush = NULL;
@@ -229,7 +229,7 @@ START_TEST(fua_is_write_and_flush)
 	ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE, UBLK_IOF_FUA, 0, 512, data), 512);
 	ck_assert_int_eq(plane_io(&plane, UBLK_OP_FLUSH, 0, 0, 0, NULL), 0);
 	plane_stop(&plane);
-	ck_assert_str_eq(caller.order, "w");
+	ck_assert_str_eq((const char *)caller.order, "w");
 }
 END_TEST
 

@@ -15,9 +15,9 @@ static int store_fd; /* the same */
 static int event_fd; /* something that is not ready until a test says so */
 static uint64_t event_count;
 static atomic_uint cqes, wrong_cqes;
-static int32_t last_res;
-static uint32_t last_cookie;
-static struct ublk_io *last_io;
+static atomic_int last_res;
+static atomic_uint last_cookie;
+static _Atomic(struct ublk_io *) last_io;
 static atomic_int got, committed; /* what the services said last */
 
 /* An io's operation on the store. */
