@@ -33,7 +33,7 @@ static const struct cli_usage usage = {
 		"it\ntakes. Plugins are described by their manifests, without running them; only a "
 		"plugin that\nhas none is loaded when it is asked for. NAME may be a path.",
 	.notes = "Plugins are looked for in the folders of --plugin-dir, in those of\n"
-		 "UBLK_HOST_PLUGIN_PATH (with ':' between them), and in " PLUGINDIR ".\n",
+		 "UBLK_HOST_PLUGIN_PATH (with ':' between them), and in\n" PLUGINDIR "\n",
 	.opts = opts,
 };
 

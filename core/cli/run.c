@@ -131,6 +131,8 @@ static int up_ready(const char *node, void *arg)
 		log_err("--log-file %s: %s", up->options->log_file, strerror(-err));
 		return err;
 	}
+	if (chdir("/")) /* not before: folders for plugins may be relative */
+		log_warn("chdir /: %m");
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return -errno;
@@ -197,8 +199,6 @@ static int up_fork(struct device_options *options)
 	}
 	close(fds[0]);
 	setsid();
-	if (chdir("/"))
-		log_warn("chdir /: %m");
 	up.fd = fds[1];
 	status = resolve_and_serve(options, up_ready, &up);
 	if (up.fd >= 0)

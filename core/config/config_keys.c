@@ -100,7 +100,9 @@ static bool name_ok(const char *name)
 	static const char rest[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
 	size_t len = strlen(name);
 
-	return strspn(name, first) && strspn(name, rest) == len && len <= keys[CFG_NAME].max;
+	/* digits alone are an id */
+	return strspn(name, first) && strspn(name, rest) == len && len <= keys[CFG_NAME].max &&
+	       strspn(name, "0123456789") < len;
 }
 
 static int store_name(char **at, const struct given *g, char why[CONFIG_WHY_MAX])

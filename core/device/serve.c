@@ -15,7 +15,7 @@
 #define ABANDON_AFTER_MS 6000 /* take it away */
 #define QUIT_AFTER_MS 30000   /* leave without the driver's consent */
 #define GIVE_UP_MS 40000
-#define DELETE_DEADLINE_MS 15000
+#define DELETE_DEADLINE_MS 5000 /* for the last one to let go: a mount may not for long */
 
 static void ask_all(struct device *d, unsigned int bits)
 {
@@ -138,6 +138,11 @@ static int delete_device(struct device *d)
 
 	ctrl_set_deadline(d->ctrl, DELETE_DEADLINE_MS);
 	err = ctrl_del_dev(d->ctrl, d->info.dev_id);
+	if (err == -ETIMEDOUT) {
+		log_warn("%s is deleted, but somebody still holds it: a mount, or an open file",
+			 d->node);
+		return 0;
+	}
 	if (err && err != -ENODEV)
 		log_err("%s",
 			ctrl_explain(UBLK_U_CMD_DEL_DEV, d->info.dev_id, err, why, sizeof(why)));

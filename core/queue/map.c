@@ -69,6 +69,7 @@ static int map_window(struct ublk_queue *q, struct request *r)
 		return -EIO;
 	n = q->plugin->map(q->qpriv, io, r->ext, MAP_WINDOW);
 	plugin_leave(q);
+	uncommitted_check(q, "map");
 	if (unlikely(n < -ERRNO_MAX)) {
 		plugin_misuse(q, "map returned %d, which is no errno", n);
 		return -EIO;

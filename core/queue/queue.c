@@ -6,6 +6,8 @@
 
 #include "queue/internal.h"
 
+#define START_WAIT_SECONDS 20
+
 int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
 {
 	struct stat st;
@@ -145,6 +147,23 @@ static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t qid, const 
 	return q;
 }
 
+/* -ETIMEDOUT: the plugin does not come back from queue_init(). */
+static int wait_ready(struct ublk_queue *q)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += START_WAIT_SECONDS;
+	while (sem_timedwait(&q->ready, &until)) {
+		if (errno == EINTR)
+			continue;
+		log_err("plugin %s has not returned from queue_init of queue %u for %d s",
+			q->plugin->name, q->qid, START_WAIT_SECONDS);
+		return -ETIMEDOUT;
+	}
+	return 0;
+}
+
 int queue_start(struct ublk_dev *dev, uint16_t qid, const cpu_set_t *mask, size_t mask_size,
 		struct ublk_queue **out)
 {
@@ -175,8 +194,9 @@ int queue_start(struct ublk_dev *dev, uint16_t qid, const cpu_set_t *mask, size_
 	}
 	snprintf(name, sizeof(name), "ublk-q%u", qid);
 	pthread_setname_np(q->thread, name);
-	while (sem_wait(&q->ready))
-		; /* EINTR */
+	err = wait_ready(q);
+	if (err)
+		return err; /* its thread is in the plugin: the queue stays until the process ends */
 	if (q->start_res) {
 		err = q->start_res;
 		queue_join(q);

@@ -26,7 +26,7 @@ done
 # A CPU that this machine does not have.
 expect_fail '[12]' '4095' ublk-host --plugin null --cpus 4095
 nothing_served
-expect_fail 2 'logical block|4096' ublk-host --plugin mem --opt size=1000 --logical-block 4096
+expect_fail 1 'logical block|4096' ublk-host --plugin mem --opt size=1000 --logical-block 4096
 nothing_served
 
 # Somebody without the right to do this.
