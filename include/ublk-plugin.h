@@ -140,9 +140,9 @@ struct ublk_opt {
 
 struct ublk_open_args {
 	uint32_t struct_size;
-	uint32_t flags;	   /* UBLK_OPEN_* */
-	uint32_t nr_opts;  /* as in the plugin's table, same order */
-	uint32_t opt_size; /* sizeof(struct ublk_opt): fixed for all of major 1 */
+	uint32_t flags;		     /* UBLK_OPEN_* */
+	uint32_t nr_opts;	     /* as in the plugin's table, same order */
+	uint32_t opt_size;	     /* sizeof(struct ublk_opt): fixed for all of major 1 */
 	const struct ublk_opt *opts; /* the array and its strings live until close() returns */
 };
 
