@@ -8,6 +8,9 @@
 
 #include "queue/internal.h"
 
+static void misuse_log(struct ublk_queue *q, uint64_t n, const char *fmt, va_list ap)
+	__printf_like(3, 0);
+
 /* A plugin that is wrong once is wrong a million times a second. */
 static void misuse_log(struct ublk_queue *q, uint64_t n, const char *fmt, va_list ap)
 	__printf_like(3, 0);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* The data plane under test: see plane.h. */
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,41 +9,6 @@
 #include "base/log.h"
 #include "plane.h"
 #include "queue/internal.h"
-
-#if defined(__SANITIZE_THREAD__)
-/* The sanitizer does not see that io_uring orders memory. The fake transport releases what it wrote
- * before it posts; whoever comes back from the ring acquires it. */
-void __tsan_acquire(void *addr);
-
-static void *real(const char *name)
-{
-	return dlsym(RTLD_NEXT, name);
-}
-
-int io_uring_submit_and_wait(struct io_uring *ring, unsigned int n)
-{
-	int (*next)(struct io_uring *, unsigned int);
-	int res;
-
-	*(void **)&next = real("io_uring_submit_and_wait");
-	res = next(ring, n);
-	__tsan_acquire(ring);
-	return res;
-}
-
-int io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,
-				     unsigned int n, struct __kernel_timespec *ts, sigset_t *mask)
-{
-	int (*next)(struct io_uring *, struct io_uring_cqe **, unsigned int,
-		    struct __kernel_timespec *, sigset_t *);
-	int res;
-
-	*(void **)&next = real("io_uring_submit_and_wait_timeout");
-	res = next(ring, cqe, n, ts, mask);
-	__tsan_acquire(ring);
-	return res;
-}
-#endif
 
 static void plane_failed(struct ublk_dev *dev, int err, const char *why)
 {

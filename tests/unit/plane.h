@@ -78,6 +78,8 @@ int plane_temp_file(uint64_t size);
 		suite_add_tcase(suite, plane_tc);                                                  \
 	} while (0)
 
+/* Whether valgrind runs this: it makes every wait of the queue's a poll. */
+bool plane_on_valgrind(void);
 /* Ends the program as skipped, saying why, where the fake transport cannot run. */
 void plane_need_fake(void);
 

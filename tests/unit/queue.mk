@@ -15,7 +15,8 @@ QUEUE_TESTS = \
 EXTRA_DIST += tests/unit/tsan.supp
 check_PROGRAMS += $(QUEUE_TESTS)
 TESTS += $(QUEUE_TESTS)
-PLANE = tests/unit/plane.c tests/unit/plane.h tests/unit/plane_async.c tests/unit/plane_async.h
+PLANE = tests/unit/plane.c tests/unit/plane.h tests/unit/plane_async.c tests/unit/plane_async.h \
+	tests/unit/plane_tools.c
 
 tests_unit_test_queue_async_SOURCES = tests/unit/test_queue_async.c $(PLANE)
 tests_unit_test_queue_async_CPPFLAGS = $(UNIT_CPPFLAGS)

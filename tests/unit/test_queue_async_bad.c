@@ -289,7 +289,7 @@ START_TEST(too_many_are_lost)
 		if (i < 2)
 			ck_assert_int_eq(plane_wait(&plane, 0, tag, NULL), -EIO);
 	}
-	ck_assert_uint_ge(atomic_load(&plane.failures), 1);
+	plane_wait_count(&plane.failures, 1);
 	ck_assert_int_eq(atomic_load(&plane.failed_err), -ENOMEM);
 	/* the device's stop forces an end */
 	fake_abort_all(plane.fake);
