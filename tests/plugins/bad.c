@@ -19,7 +19,7 @@ enum { OPT_SIZE, OPT_HOW, OPT_EVERY };
 enum {
 	HOW_GOOD,	 /* not at all */
 	HOW_DOUBLE,	 /* completes twice, inside submit */
-	HOW_DOUBLE_LATE, /* again when the tag has its next request */
+	HOW_DOUBLE_LATE, /* again when the next request comes */
 	HOW_DOUBLE_REMOTE,
 	HOW_NEVER, /* forgets the io */
 	HOW_LATE,  /* completes it after LATE_SECONDS, long after the host has taken it away */
@@ -237,7 +237,7 @@ static int bad_submit(void *qpriv, struct ublk_io *io)
 	if (turn(bq->bad)) {
 		if (bq->bad->how != HOW_DOUBLE_LATE)
 			return misbehave(bq, io);
-		if (bq->last && bq->last->tag == io->tag && bq->last != io)
+		if (bq->last && bq->last != io)
 			host->complete(bq->q, bq->last, 0);
 	}
 	bq->last = io;
