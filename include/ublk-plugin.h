@@ -213,7 +213,7 @@ struct ublk_host {
 	uint16_t abi_major, abi_minor;
 	const char *version; /* of the host program, for messages */
 
-	/* Any thread. */
+	/* Any thread, until stop() returns. */
 
 	/* One line of text, without a newline. dev may be NULL. ERR during open, get_limits, start or
 	 * queue_init is what the user reads as the reason of the failure. */
@@ -295,7 +295,7 @@ struct ublk_plugin {
 	void (*queue_exit)(void *qpriv);
 	/* map profile. Fill out[0..max) with extents that cover the io from its start, in order, and
 	 * return their number, or -errno. Covering less than the io is allowed only with max extents:
-	 * the host asks again for the rest. FLUSH: name the files to sync (length 1 each); without
+	 * the host asks again for the rest. FLUSH: name the files to sync (length 1 each), if any; without
 	 * FLUSH in map_ops and without flush(), all registered files are synced. Must not block. */
 	int (*map)(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max);
 	/* async profile. 0: exactly one complete() follows, possibly inside this call. -EBUSY: not

@@ -213,8 +213,11 @@ int device_end(struct device *d)
 		close(d->char_fd);
 	d->char_fd = -1;
 	/* With a thread still in the plugin, its memory must stay as it is. */
-	if (joined)
+	if (joined) {
 		close_plugin(d);
+		for (unsigned int i = 0; i < d->nr_started; i++)
+			queue_free(d->queues[i]);
+	}
 	if (d->added) {
 		res = delete_device(d);
 		err = err ? err : res;

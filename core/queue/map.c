@@ -76,8 +76,14 @@ static int map_window(struct ublk_queue *q, struct request *r)
 	}
 	if (unlikely(n < 0))
 		return n;
-	if (io->op == UBLK_OP_FLUSH) /* names files; lengths say nothing */
+	if (io->op == UBLK_OP_FLUSH) {
+		/* Names files, or none; lengths say nothing. */
 		wanted = n > 0 && n <= MAP_WINDOW ? (uint64_t)n : 0;
+		if (!n) {
+			r->nr_ext = r->window = 0;
+			return 0;
+		}
+	}
 	return extents_check(q, r, wanted, n);
 }
 

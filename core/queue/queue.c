@@ -90,7 +90,7 @@ bool call_lock_take(struct ublk_queue *q)
 	return false;
 }
 
-static void queue_free(struct ublk_queue *q)
+void queue_free(struct ublk_queue *q)
 {
 	for (unsigned int tag = 0; q->reqs && tag < q->depth; tag++) {
 		if (q->reqs[tag].buf_own)
@@ -199,7 +199,8 @@ int queue_start(struct ublk_dev *dev, uint16_t qid, const cpu_set_t *mask, size_
 		return err; /* its thread is in the plugin: the queue stays until the process ends */
 	if (q->start_res) {
 		err = q->start_res;
-		queue_join(q);
+		if (queue_join(q))
+			queue_free(q);
 		return err;
 	}
 	*out = q;
@@ -237,6 +238,5 @@ bool queue_join(struct ublk_queue *q)
 	if (!workers_end(q))
 		return false;
 	jobs_drop(q);
-	queue_free(q);
 	return true;
 }

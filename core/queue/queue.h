@@ -81,9 +81,11 @@ bool queue_ended(const struct ublk_queue *q);
 unsigned int queue_held(const struct ublk_queue *q);
 const struct queue_counters *queue_counters(const struct ublk_queue *q);
 
-/* Wait for the thread's end and free everything. A queue with a worker that never came back keeps
- * its memory: false is returned, and the process should end by _exit(). */
+/* Wait for the end of its threads. False: a worker never came back from the plugin; the queue's
+ * memory must stay, and the process should end by _exit(). */
 bool queue_join(struct ublk_queue *q);
+/* After the plugin's stop(): until then its threads may still speak of the queue. */
+void queue_free(struct ublk_queue *q);
 
 /* A slot for fd in every queue's file table, before queue_start(). >= 0, or -errno. */
 int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin);

@@ -115,7 +115,10 @@ void plane_join(struct plane *p)
 
 		for (size_t at = 0; at < sizeof(p->counters) / sizeof(*to); at++)
 			to[at] += from[at];
-		p->joined &= queue_join(p->q[i]);
+		if (queue_join(p->q[i]))
+			queue_free(p->q[i]);
+		else
+			p->joined = false;
 	}
 	dev_unprepare(&p->dev);
 	close(p->dev.notify_fd);
