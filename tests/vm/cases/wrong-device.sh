@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# limit: 150
 # Wishes about the device that this kernel, or a device that is there already, does not grant.
 . "$UBLK_TEST_LIB"
 
