@@ -12,7 +12,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_ring \
 	tests/unit/test_queue_short \
 	tests/unit/test_queue_stuck
-EXTRA_DIST += tests/unit/tsan.supp
+EXTRA_DIST += tests/unit/tsan.supp tests/unit/valgrind.supp
 check_PROGRAMS += $(QUEUE_TESTS)
 TESTS += $(QUEUE_TESTS)
 PLANE = tests/unit/plane.c tests/unit/plane.h tests/unit/plane_async.c tests/unit/plane_async.h \

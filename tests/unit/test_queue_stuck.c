@@ -294,8 +294,17 @@ START_TEST(never_returns)
 END_TEST
 
 /* QUIT leaves jobs that nobody has begun: they are dropped, not run behind everybody's back. */
+static void *open_soon(void *arg)
+{
+	usleep(300000);
+	atomic_store(&stuck.open, true);
+	return arg;
+}
+
 START_TEST(quit_drops_what_waits)
 {
+	pthread_t opener;
+
 	start(UBLK_THREADS_PER_QUEUE, 4);
 	plane_start(&plane);
 	submit_stuck(0);
@@ -304,8 +313,10 @@ START_TEST(quit_drops_what_waits)
 	plane_tick(&plane, 1);
 	queue_ask(plane.q[0], QUEUE_ASK_QUIT);
 	plane_wait_ended(&plane);
-	atomic_store(&stuck.open, true);
+	/* while the join waits for the worker, which must not find the other call then */
+	ck_assert_int_eq(pthread_create(&opener, NULL, open_soon, NULL), 0);
 	plane_join(&plane);
+	pthread_join(opener, NULL);
 	ck_assert(plane.joined);
 	ck_assert_uint_eq(atomic_load(&stuck.served), 0);
 }
