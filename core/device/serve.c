@@ -178,6 +178,11 @@ static void log_counters(const struct device *d)
 				      sum.errors[3] + sum.errors[4]),
 		 (unsigned long long)sum.retries, (unsigned long long)sum.enters,
 		 ops ? (double)sum.enters / ops : 0.0);
+	if (sum.misuse || sum.timeouts)
+		log_warn(
+			"plugin %s broke the contract %llu times; %llu ios were taken away from it",
+			d->plugin->desc.name, (unsigned long long)sum.misuse,
+			(unsigned long long)sum.timeouts);
 }
 
 static void close_plugin(struct device *d)

@@ -46,5 +46,6 @@ for how in "${!says[@]}"; do
 	wait "$pid" || status=$?
 	# 1: a call was still in the plugin when the device stopped
 	((status <= 1)) || fail "how=$how: the server ended with $status: $(tail -n 5 "$log")"
+	matches "$log" 'broke the contract [0-9]+ times'
 	nothing_served
 done
