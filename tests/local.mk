@@ -18,4 +18,5 @@ include tests/unit/kernel.mk
 include tests/unit/queue.mk
 endif
 include tests/plugins/local.mk
+include tests/vm/local.mk
 EXTRA_DIST += tests/unit/tap.h

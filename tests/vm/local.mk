@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+# The real-kernel suite, for the tarball; tests/vm/run runs it.
+EXTRA_DIST += .ci/run tests/vm/boot tests/vm/demo tests/vm/fetch-kernel tests/vm/guest-init \
+	tests/vm/lib.sh tests/vm/make-initrd tests/vm/run tests/vm/suite tests/vm/uml-init
+EXTRA_DIST += \
+	tests/vm/cases/blocks-4k.sh \
+	tests/vm/cases/cpus.sh \
+	tests/vm/cases/data-path.sh \
+	tests/vm/cases/devices.sh \
+	tests/vm/cases/discard-file.sh \
+	tests/vm/cases/discard-mem.sh \
+	tests/vm/cases/down-busy.sh \
+	tests/vm/cases/enters.sh \
+	tests/vm/cases/errno.sh \
+	tests/vm/cases/example.sh \
+	tests/vm/cases/features.sh \
+	tests/vm/cases/flush.sh \
+	tests/vm/cases/fs-ext4.sh \
+	tests/vm/cases/fs-xfs.sh \
+	tests/vm/cases/idle-memory.sh \
+	tests/vm/cases/kernel.sh \
+	tests/vm/cases/large.sh \
+	tests/vm/cases/lifecycle.sh \
+	tests/vm/cases/manifest.sh \
+	tests/vm/cases/many.sh \
+	tests/vm/cases/misbehaving.sh \
+	tests/vm/cases/partial.sh \
+	tests/vm/cases/read-only.sh \
+	tests/vm/cases/server-killed.sh \
+	tests/vm/cases/signal-io.sh \
+	tests/vm/cases/start-time.sh \
+	tests/vm/cases/steady.sh \
+	tests/vm/cases/up-down.sh \
+	tests/vm/cases/verify-async.sh \
+	tests/vm/cases/verify-call.sh \
+	tests/vm/cases/verify-file-direct.sh \
+	tests/vm/cases/verify-file.sh \
+	tests/vm/cases/verify-mem.sh \
+	tests/vm/cases/verify-null.sh \
+	tests/vm/cases/wrong-device.sh \
+	tests/vm/cases/wrong-file.sh \
+	tests/vm/cases/wrong-plugin.sh
