@@ -12,7 +12,11 @@ void *buffer_alloc(size_t size)
 	void *buf = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return buf == MAP_FAILED ? NULL : buf;
+	if (buf == MAP_FAILED)
+		return NULL;
+	/* Buffers are as long as the longest io: with huge pages, 4 KiB ios would take all of it. */
+	madvise(buf, size, MADV_NOHUGEPAGE);
+	return buf;
 }
 
 /* The best flags that this kernel takes: each step back costs wake-ups, none costs correctness. */
