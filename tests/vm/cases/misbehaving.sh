@@ -18,16 +18,19 @@ declare -A says=(
 )
 
 for how in "${!says[@]}"; do
-	serve --plugin "$plugins/bad.so" --opt how="$how" --opt every=20 --opt size=16M --io-timeout 1 \
-		--queues 1
+	every=100
+	# those two are about discards and zeroes, which are sent one by one
+	[[ $how != badmap && $how != stuck-call ]] || every=5
+	serve --plugin "$plugins/bad.so" --opt how="$how" --opt every=$every --opt size=16M \
+		--io-timeout 1 --queues 1
 	# reads and writes that may fail, but must come back; fio goes on after errors
-	timeout --kill-after=5 60 fio --name=bad --filename="$dev" --rw=randrw --bs=4k --size=4M \
+	((every == 5)) || timeout --kill-after=5 60 fio --name=bad --filename="$dev" --rw=randrw --bs=4k --size=4M \
 		--ioengine=libaio --direct=1 --iodepth=4 --continue_on_error=all --output="$T/fio.out" \
 		>/dev/null 2>&1 || true
 	if [[ $how == badmap ]]; then
-		for i in {0..24}; do blkdiscard -f -o $((i * 65536)) -l 65536 "$dev" 2>/dev/null || true; done
+		for i in {0..9}; do blkdiscard -f -o $((i * 65536)) -l 65536 "$dev" 2>/dev/null || true; done
 	elif [[ $how == stuck-call ]]; then
-		for i in {0..24}; do
+		for i in {0..9}; do
 			timeout 20 blkdiscard -f -z -o $((i * 65536)) -l 65536 "$dev" 2>/dev/null || true
 		done
 	fi
