@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Memory, files and ring of a queue, made and unmade on its own thread: the driver and io_uring tie
  * both to the task. */
-#include <sys/eventfd.h>
-
 #include "queue/internal.h"
 
 #define SLOTS_PER_TAG 4 /* two in turns, two spare for what is abandoned */

@@ -4,7 +4,6 @@
  * for, up to what the plugin's thread model allows. Results go back to the queue's thread by a
  * lock-free list.
  */
-#include <signal.h>
 #include <time.h>
 
 #include "queue/internal.h"
