@@ -17,6 +17,13 @@ void *buffer_alloc(size_t size)
 	return buf;
 }
 
+static int no_memory(const struct ublk_queue *q)
+{
+	log_err("queue %u: no memory for %u requests of %u bytes", q->qid, q->depth,
+		q->dev->limits.max_io_bytes);
+	return -ENOMEM;
+}
+
 /* The best flags that this kernel takes: each step back costs wake-ups, none costs correctness. */
 static int ring_open(struct ublk_queue *q)
 {
@@ -50,7 +57,7 @@ static int ring_open(struct ublk_queue *q)
 	q->lent = calloc(q->ring.sq.ring_entries, sizeof(*q->lent));
 	if (!q->lent) {
 		io_uring_queue_exit(&q->ring);
-		return -ENOMEM;
+		return no_memory(q);
 	}
 	io_uring_register_ring_fd(&q->ring); /* saves a look-up per system call, no more */
 	return 0;
@@ -88,18 +95,18 @@ static int memory_alloc(struct ublk_queue *q)
 	q->reqs = calloc(q->depth, sizeof(*q->reqs));
 	q->slots = calloc(q->nr_slots, sizeof(*q->slots));
 	if (!q->reqs || !q->slots)
-		return -ENOMEM;
+		return no_memory(q);
 	if (limits->io_scratch_bytes) {
 		q->scratch_stride = round_up_to(limits->io_scratch_bytes, 64);
 		q->scratch = buffer_alloc(q->nr_slots * q->scratch_stride);
 		if (!q->scratch)
-			return -ENOMEM;
+			return no_memory(q);
 	}
 	if (q->path->needs_buffers) {
 		q->bufs_size = (size_t)q->depth * limits->max_io_bytes;
 		q->bufs = buffer_alloc(q->bufs_size);
 		if (!q->bufs)
-			return -ENOMEM;
+			return no_memory(q);
 	}
 	return 0;
 }
@@ -131,7 +138,7 @@ static int requests_init(struct ublk_queue *q)
 		}
 		r->job = calloc(1, sizeof(*r->job));
 		if (!r->job)
-			return -ENOMEM;
+			return no_memory(q);
 		r->job->tag = tag;
 	}
 	return 0;
@@ -173,11 +180,8 @@ int queue_setup(struct ublk_queue *q)
 	q->sqe_budget = (uint64_t)limits->sqes_per_io * q->depth + limits->background_sqes;
 	q->retry_last = &q->retry_first;
 	err = memory_alloc(q);
-	if (err) {
-		log_err("queue %u: no memory for %u requests of %u bytes", q->qid, q->depth,
-			limits->max_io_bytes);
+	if (err)
 		return err;
-	}
 	err = ring_open(q);
 	if (err)
 		return err;
