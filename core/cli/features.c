@@ -121,8 +121,15 @@ static json_t *paths_to_json(void)
 	json_t *paths = json_object();
 	unsigned int i;
 
-	for (i = 0; paths && i < nr_data_paths; i++)
-		json_object_set_new(paths, data_paths[i]->name, json_string(data_paths[i]->what));
+	for (i = 0; paths && i < nr_data_paths; i++) {
+		const struct data_path *path = data_paths[i];
+		char what[200];
+
+		json_object_set_new(paths, path->name, json_string(path->what));
+		snprintf(what, sizeof(what), "%s; many requests per command", path->what);
+		if (path->batch_name)
+			json_object_set_new(paths, path->batch_name, json_string(what));
+	}
 	return paths;
 }
 
@@ -131,8 +138,11 @@ static const char *choose_path(const struct host_features *host, const struct ub
 			       const char **why)
 {
 	struct path_needs needs = path_needs_of(desc, desc->map_kinds, desc->data_modes);
+	const struct path_kernel kernel = { .features = host->features,
+					    .buf_table = host->ring.sparse_buffers,
+					    .buf_ring = host->ring.provided_buffers };
 
-	return data_path_auto(host->features, host->ring.sparse_buffers, &needs, why)->name;
+	return path_choice_name(path_choose(&kernel, &needs, why));
 }
 
 struct plugin_walk {

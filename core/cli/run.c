@@ -80,13 +80,17 @@ static int resolve_and_serve(struct device_options *options, ready_fn ready, voi
 
 static const char **path_words(void)
 {
-	const char **words = calloc(nr_data_paths + 2, sizeof(*words));
+	const char **words = calloc(2 * nr_data_paths + 2, sizeof(*words));
+	unsigned int n = 0;
 
 	if (!words)
 		return NULL;
-	words[0] = "auto";
-	for (unsigned int i = 0; i < nr_data_paths; i++)
-		words[i + 1] = data_paths[i]->name;
+	words[n++] = "auto";
+	for (unsigned int i = 0; i < nr_data_paths; i++) {
+		words[n++] = data_paths[i]->name;
+		if (data_paths[i]->batch_name)
+			words[n++] = data_paths[i]->batch_name;
+	}
 	return words;
 }
 

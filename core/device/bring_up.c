@@ -52,9 +52,9 @@ static int probe_kernel(struct device *d)
 
 	if (err)
 		return err;
-	err = ctrl_get_features(d->ctrl, &d->features);
+	err = ctrl_get_features(d->ctrl, &d->kernel.features);
 	if (err == -EOPNOTSUPP || err == -EINVAL) {
-		d->features = features_assumed(ctrl_is_legacy(d->ctrl)); /* before 6.5 */
+		d->kernel.features = features_assumed(ctrl_is_legacy(d->ctrl)); /* before 6.5 */
 		err = 0;
 	}
 	if (err)
@@ -62,7 +62,8 @@ static int probe_kernel(struct device *d)
 	err = ring_probe(&ring);
 	if (err)
 		log_err("io_uring does not work on this machine: %s", strerror(-err));
-	d->buf_table = ring.sparse_buffers;
+	d->kernel.buf_table = ring.sparse_buffers;
+	d->kernel.buf_ring = ring.provided_buffers;
 	return err;
 }
 
@@ -111,22 +112,24 @@ static int choose_path(struct device *d)
 	const struct ublk_limits *limits = &d->dev.limits;
 	struct path_needs needs =
 		path_needs_of(&d->plugin->desc, limits->map_kinds, limits->data_modes);
-	const struct data_path *path;
+	struct path_choice choice;
 	const char *obstacle;
 
 	if (!d->cfg->data_path || !strcmp(d->cfg->data_path, "auto")) {
-		d->dev.path = data_path_auto(d->features, d->buf_table, &needs, &d->path_why);
-		return 0;
+		choice = path_choose(&d->kernel, &needs, &d->path_why);
+	} else {
+		choice = path_choice_find(d->cfg->data_path);
+		obstacle = path_obstacle(choice, &d->kernel, &needs);
+		if (obstacle) {
+			log_err("--data-path %s cannot serve plugin %s: %s; leave it at auto",
+				d->cfg->data_path, d->plugin->desc.name, obstacle);
+			return -EOPNOTSUPP;
+		}
+		d->path_why = "asked for";
 	}
-	path = data_path_find(d->cfg->data_path);
-	obstacle = data_path_obstacle(path, d->features, d->buf_table, &needs);
-	if (obstacle) {
-		log_err("--data-path %s cannot serve plugin %s: %s; leave it at auto", path->name,
-			d->plugin->desc.name, obstacle);
-		return -EOPNOTSUPP;
-	}
-	d->dev.path = path;
-	d->path_why = "asked for";
+	d->dev.path = choice.path;
+	d->dev.batch = choice.batch;
+	d->path_name = path_choice_name(choice);
 	return 0;
 }
 
@@ -154,6 +157,7 @@ static int add_device(struct device *d)
 {
 	struct ublk_limits *limits = &d->dev.limits;
 	struct ublksrv_ctrl_dev_info *info = &d->info;
+	uint64_t dev_flags = d->dev.path->dev_flags | (d->dev.batch ? UBLK_F_BATCH_IO : 0);
 	int err;
 
 	*info = (struct ublksrv_ctrl_dev_info){
@@ -161,7 +165,7 @@ static int add_device(struct device *d)
 		.queue_depth = limits->max_depth,
 		.max_io_buf_bytes = limits->max_io_bytes,
 		.dev_id = d->cfg->id < 0 ? UINT32_MAX : (uint32_t)d->cfg->id,
-		.flags = UBLK_F_CMD_IOCTL_ENCODE | d->dev.path->dev_flags,
+		.flags = UBLK_F_CMD_IOCTL_ENCODE | dev_flags,
 	};
 	err = add_check(info);
 	if (err)
@@ -171,9 +175,9 @@ static int add_device(struct device *d)
 		return ctrl_failed(UBLK_U_CMD_ADD_DEV,
 				   d->cfg->id < 0 ? UINT32_MAX : (uint32_t)d->cfg->id, err);
 	d->added = true;
-	if ((info->flags & d->dev.path->dev_flags) != d->dev.path->dev_flags) {
+	if ((info->flags & dev_flags) != dev_flags) {
 		log_err("the driver did not grant data path %s; try --data-path copy",
-			d->dev.path->name);
+			d->path_name);
 		return -EOPNOTSUPP;
 	}
 	if (info->nr_hw_queues < limits->max_queues && d->cfg->queues)
@@ -270,7 +274,7 @@ static int start_queues(struct device *d)
 {
 	int err = 0;
 
-	transport_kernel_init(&d->transport, d->char_fd, ctrl_is_legacy(d->ctrl),
+	transport_kernel_init(&d->transport, d->char_fd, ctrl_is_legacy(d->ctrl), d->info.flags,
 			      d->info.nr_hw_queues, d->info.queue_depth);
 	err = dev_prepare(&d->dev);
 	if (err)
@@ -347,7 +351,7 @@ static int announce(struct device *d)
 		.name = d->cfg->name,
 		.node = d->node,
 		.plugin_path = d->plugin->path,
-		.data_path = (char *)d->dev.path->name,
+		.data_path = (char *)d->path_name,
 		.data_path_why = (char *)d->path_why,
 		.manifest = device_manifest_build(d->cfg, &d->plugin->desc, d->values),
 	};
@@ -412,7 +416,7 @@ int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct opt
 	}
 	log_info("%s: %s, %u queue%s of depth %u, data path %s: %s", d->node,
 		 size_format(d->dev.limits.size_bytes, size), d->info.nr_hw_queues,
-		 d->info.nr_hw_queues == 1 ? "" : "s", d->info.queue_depth, d->dev.path->name,
+		 d->info.nr_hw_queues == 1 ? "" : "s", d->info.queue_depth, d->path_name,
 		 d->path_why);
 	*out = d;
 	return 0;

@@ -19,9 +19,8 @@ struct device {
 	struct device_config *cfg;
 	struct plugin *plugin;
 	struct option_values *values;
-	const char *path_why;		   /* why this data path */
-	uint64_t features;		   /* the driver's */
-	bool buf_table;			   /* io_uring's sparse buffer tables work */
+	const char *path_name, *path_why;  /* the data path's, and why it is this one */
+	struct path_kernel kernel;	   /* what it offers */
 	struct ublksrv_ctrl_dev_info info; /* as granted */
 	char node[NODE_PATH_SIZE], char_node[NODE_PATH_SIZE];
 	int char_fd;

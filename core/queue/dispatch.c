@@ -161,19 +161,22 @@ static void request_begin(struct ublk_queue *q, struct request *r)
 	request_dispatch(q, r);
 }
 
-void request_arrived(struct ublk_queue *q, uint16_t tag)
+/* needs_data: a WRITE, whose data is copied only when the driver is told where to. */
+void request_arrived(struct ublk_queue *q, uint16_t tag, bool needs_data)
 {
 	struct request *r = &q->reqs[tag];
 	int res;
 
 	q->active++;
 	r->state = REQ_HOST;
+	r->data_owed = needs_data;
 	r->retry = RETRY_DISPATCH;
 	r->retry_bits = 0;
 	r->retry_since = 0;
 	r->error = 0;
 	r->pending = 0;
 	r->done = 0;
+	r->commit_addr = 0;
 	res = request_decode(q, r);
 	if (unlikely(res < 0)) {
 		log_err("queue %u tag %u: the driver asked for op_flags %#x, sector %llu, %u sectors: "
@@ -188,20 +191,6 @@ void request_arrived(struct ublk_queue *q, uint16_t tag)
 	request_begin(q, r);
 }
 
-/* REGISTER_IO_BUF by hand has ended. */
-void request_registered(struct ublk_queue *q, struct request *r, int32_t res)
-{
-	if (likely(!res)) {
-		request_dispatch(q, r);
-		return;
-	}
-	r->buf_registered = false;
-	if (request_may_retry(q, r, res))
-		request_retry(q, r, RETRY_BEGIN);
-	else
-		request_done(q, r, res);
-}
-
 static void request_commit(struct ublk_queue *q, struct request *r)
 {
 	struct tag_addr addr = { 0 };
@@ -209,6 +198,13 @@ static void request_commit(struct ublk_queue *q, struct request *r)
 
 	if (q->path->end)
 		res = q->path->end(q, r);
+	if (unlikely(res > 0))
+		return;
+	if (unlikely(res < 0 && res != -EBUSY)) {
+		q->counters.errors[r->op]++;
+		r->result = res;
+		res = 0;
+	}
 	if (likely(!res)) {
 		q->path->tag_addr(q, r, &addr);
 		res = q->tq.transport->ops->commit(&q->tq, r->tag, r->result, &addr);
@@ -217,8 +213,60 @@ static void request_commit(struct ublk_queue *q, struct request *r)
 		request_retry(q, r, RETRY_COMMIT);
 		return;
 	}
-	r->state = REQ_KERNEL;
 	q->active--;
+	if (unlikely(q->no_more)) {
+		r->state = REQ_GONE;
+		q->gone++;
+	} else {
+		r->state = REQ_KERNEL;
+	}
+}
+
+/* REGISTER_IO_BUF by hand has ended. */
+void request_registered(struct ublk_queue *q, struct request *r, int32_t res)
+{
+	r->buf_asked = false;
+	r->buf_registered = !res;
+	if (r->listed)
+		return; /* the retry list goes on with it */
+	if (r->retry_bits) {
+		if (likely(!res))
+			map_retry(q, r);
+		else
+			map_retry_failed(q, r, res);
+	} else if (likely(!res)) {
+		request_dispatch(q, r);
+	} else if (request_may_retry(q, r, res)) {
+		request_retry(q, r, RETRY_BEGIN);
+	} else {
+		request_done(q, r, res);
+	}
+}
+
+/* NEED_GET_DATA has ended. */
+void request_has_data(struct ublk_queue *q, struct request *r)
+{
+	/* Less than all was copied: our own memory could not be written to. */
+	uint64_t copied = (uint64_t)q->tq.descs[r->tag].nr_sectors << 9;
+	bool partial = copied != r->slot->io.length;
+
+	r->data_asked = r->data_owed = false;
+	switch ((enum data_then)r->data_then) {
+	case THEN_MOVED:
+		map_moved(q, r, 0, partial ? -EFAULT : (int32_t)r->slot->io.length);
+		break;
+	case THEN_MOVE:
+		if (r->listed)
+			return; /* the retry list goes on with it */
+		if (unlikely(partial))
+			map_retry_failed(q, r, -EFAULT);
+		else
+			map_retry(q, r);
+		break;
+	case THEN_COMMIT:
+		request_commit(q, r);
+		break;
+	}
 }
 
 /* error: 0, or the negative errno that the application gets. */
@@ -283,6 +331,7 @@ void request_retry(struct ublk_queue *q, struct request *r, enum retry_what what
 {
 	q->counters.retries++;
 	r->retry = what;
+	r->listed = true;
 	r->next = NULL;
 	*q->retry_last = r;
 	q->retry_last = &r->next;
@@ -297,6 +346,7 @@ void retry_all(struct ublk_queue *q)
 	q->retry_last = &q->retry_first;
 	for (; r; r = next) {
 		next = r->next;
+		r->listed = false;
 		switch ((enum retry_what)r->retry) {
 		case RETRY_BEGIN:
 			request_begin(q, r);

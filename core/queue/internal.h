@@ -30,6 +30,13 @@ enum request_state {
 	REQ_GONE,   /* aborted: the tag will not come back */
 };
 
+/* How a request goes on when the driver has copied a WRITE's data to where it was told. */
+enum data_then {
+	THEN_MOVED,  /* it is where the plugin wants it */
+	THEN_MOVE,   /* it is in the tag's buffer: the extents of retry_bits are moved */
+	THEN_COMMIT, /* nobody wants it */
+};
+
 /* What the retry list does with a request. */
 enum retry_what {
 	RETRY_BEGIN,
@@ -91,10 +98,16 @@ struct request {
 	uint8_t parity;	      /* which of the tag's two slots is in use */
 	uint8_t retry;	      /* enum retry_what, while on the retry list */
 	bool buf_registered;  /* by hand */
+	bool buf_asked;	      /* that is on its way */
+	bool data_owed;	      /* a WRITE whose data the driver has not copied yet */
+	bool data_asked;      /* that is on its way */
+	uint8_t data_then;    /* enum data_then, while it is */
+	bool listed;	      /* on the retry list */
 	bool buf_own;	      /* buf is a mapping of its own, not a part of the queue's */
 	uint32_t retry_since; /* ms, of the first passing error; 0: there was none */
 	int32_t error;	      /* the first one */
 	int32_t result;	      /* what COMMIT says, while it waits */
+	uint64_t commit_addr; /* where a READ's data is, if not in buf */
 	uint32_t tick;	      /* when the plugin got it */
 	uint32_t retry_bits;  /* RETRY_MOVE, RETRY_SYNC: which extents */
 	uint64_t done;	      /* bytes of earlier windows */
@@ -132,6 +145,7 @@ struct ublk_queue {
 	uint16_t held;	  /* tags in REQ_PLUGIN */
 	uint16_t refused; /* tags that submit() refused and will be offered again */
 	bool stopping;	  /* a tag was aborted, or we were told */
+	bool no_more;	  /* batch commands: a tag that is committed does not come back */
 	bool quit;
 	bool wake_armed;
 	bool has_ring, has_transport, has_plugin; /* what set-up got to */
@@ -170,8 +184,9 @@ struct ublk_queue {
 };
 
 /* dispatch.c: a request's way in and out */
-void request_arrived(struct ublk_queue *q, uint16_t tag);
+void request_arrived(struct ublk_queue *q, uint16_t tag, bool needs_data);
 void request_registered(struct ublk_queue *q, struct request *r, int32_t res);
+void request_has_data(struct ublk_queue *q, struct request *r);
 void request_dispatch(struct ublk_queue *q, struct request *r);
 void request_done(struct ublk_queue *q, struct request *r, int32_t error);
 bool request_may_retry(struct ublk_queue *q, struct request *r, int32_t error);
@@ -192,9 +207,22 @@ void misuse_collect(struct ublk_queue *q);
 void map_run(struct ublk_queue *q, struct request *r);
 void map_moved(struct ublk_queue *q, struct request *r, unsigned int i, int32_t res);
 void map_retry(struct ublk_queue *q, struct request *r);
+void map_retry_failed(struct ublk_queue *q, struct request *r, int32_t error);
 void map_job_done(struct ublk_queue *q, struct request *r, int32_t res);
 void sync_files(struct ublk_queue *q, struct request *r);
 void sync_done(struct ublk_queue *q, struct request *r, int32_t res);
+
+/* path_buf.c and path_fixed.c: what data paths share */
+int buf_move(struct ublk_queue *q, struct request *r, unsigned int i);
+int fixed_move(struct ublk_queue *q, struct request *r, unsigned int i);
+int fixed_register(struct ublk_queue *q, struct request *r);
+int fixed_begin(struct ublk_queue *q, struct request *r);
+int fixed_end(struct ublk_queue *q, struct request *r);
+static inline bool extent_moves_nothing(const struct request *r, unsigned int i)
+{
+	return r->ext[i].kind == UBLK_EXT_VOID ||
+	       (r->ext[i].kind == UBLK_EXT_ZERO && r->op == UBLK_OP_WRITE);
+}
 
 /* async.c */
 void submit_run(struct ublk_queue *q, struct request *r);

@@ -16,24 +16,86 @@ static void wake_arm(struct ublk_queue *q)
 	sqe->user_data = ud_make(UD_WAKE, 0, 0);
 }
 
-/* Rule 16: OK is a request, ABORT is the tag's end, the rest would be a bug of ours or the driver's. */
-static void tag_cqe(struct ublk_queue *q, uint16_t tag, int32_t res)
+static void tag_lost(struct ublk_queue *q, uint16_t tag, int32_t res)
 {
-	if (likely(res == UBLK_IO_RES_OK)) {
-		request_arrived(q, tag);
-		return;
-	}
+	log_err("queue %u tag %u: the driver refused a fetch or commit: %s", q->qid, tag,
+		strerror(-res));
+	q->dev->failed(q->dev, res, "a queue lost a request slot");
+}
+
+static void tag_gone(struct ublk_queue *q, uint16_t tag)
+{
 	if (q->reqs[tag].state == REQ_GONE)
 		return;
 	q->reqs[tag].state = REQ_GONE;
 	q->gone++;
-	if (res == UBLK_IO_RES_ABORT || res == -ECANCELED) {
-		q->stopping = true;
+}
+
+/* NEED_GET_DATA has an answer. False: the request was taken back, and the tag is as if it had just
+ * been fetched. */
+static bool data_cqe(struct ublk_queue *q, struct request *r, int32_t res)
+{
+	if (likely(res == UBLK_IO_RES_OK)) {
+		request_has_data(q, r);
+		return true;
+	}
+	r->data_asked = r->data_owed = false;
+	r->state = REQ_KERNEL;
+	q->active--;
+	return false;
+}
+
+/* Rule 16: OK and NEED_GET_DATA are requests, ABORT is the tag's end, the rest would be a bug of ours
+ * or the driver's. */
+static void tag_cqe(struct ublk_queue *q, uint16_t tag, int32_t res)
+{
+	struct request *r = &q->reqs[tag];
+
+	if (unlikely(r->data_asked) && data_cqe(q, r, res))
+		return;
+	if (likely(res == UBLK_IO_RES_OK || res == UBLK_IO_RES_NEED_GET_DATA)) {
+		request_arrived(q, tag, res == UBLK_IO_RES_NEED_GET_DATA);
 		return;
 	}
-	log_err("queue %u tag %u: the driver refused a fetch or commit: %s", q->qid, tag,
-		strerror(-res));
-	q->dev->failed(q->dev, res, "a queue lost a request slot");
+	tag_gone(q, tag);
+	if (res == UBLK_IO_RES_ABORT || res == -ECANCELED)
+		q->stopping = true;
+	else
+		tag_lost(q, tag, res);
+}
+
+/* Batch commands: some tags have requests, or none will ever again. */
+static void tags_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
+{
+	const struct transport_ops *ops = q->tq.transport->ops;
+	const uint16_t *tags;
+	int n = ops->tags(&q->tq, cqe, &tags);
+
+	for (int i = 0; i < n; i++)
+		request_arrived(q, min_of(tags[i], q->depth - 1u), false);
+	ops->tags_done(&q->tq, cqe);
+	if (likely(n >= 0))
+		return;
+	q->no_more = q->stopping = true;
+	for (uint16_t tag = 0; tag < q->depth; tag++)
+		if (q->reqs[tag].state == REQ_KERNEL)
+			tag_gone(q, tag);
+	if (n != UBLK_IO_RES_ABORT) {
+		log_err("queue %u: the driver refused to fetch requests: %s", q->qid, strerror(-n));
+		q->dev->failed(q->dev, n, "a queue gets no requests");
+	}
+}
+
+static void batch_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
+{
+	uint16_t tag;
+	int err = q->tq.transport->ops->batch_done(&q->tq, cqe, &tag);
+
+	if (likely(!err))
+		return;
+	tag_gone(q, tag);
+	if (!q->stopping)
+		tag_lost(q, tag, err);
 }
 
 static void handle_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
@@ -43,6 +105,12 @@ static void handle_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
 	switch (ud_kind(cqe->user_data)) {
 	case UD_TAG:
 		tag_cqe(q, r->tag, cqe->res);
+		break;
+	case UD_TAGS:
+		tags_cqe(q, cqe);
+		break;
+	case UD_BATCH:
+		batch_cqe(q, cqe);
 		break;
 	case UD_MOVE:
 		map_moved(q, r, ud_cookie(cqe->user_data), cqe->res);
@@ -95,11 +163,17 @@ static int ring_wait(struct ublk_queue *q)
 	struct __kernel_timespec ms = { .tv_nsec = 1000000 };
 	struct io_uring_cqe *cqe;
 
+	unsigned int n = 1, at_once = 0;
+
+	if (q->tq.transport->ops->flush)
+		at_once = q->tq.transport->ops->flush(&q->tq);
+	if (likely(!q->stopping)) /* then there may be nothing else to come */
+		n += at_once;
 	q->counters.loops++;
 	q->counters.enters++;
 	if (likely(!q->retry_first && q->wake_armed))
-		return io_uring_submit_and_wait(&q->ring, 1);
-	return io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1, &ms, NULL);
+		return io_uring_submit_and_wait(&q->ring, n);
+	return io_uring_submit_and_wait_timeout(&q->ring, &cqe, n, &ms, NULL);
 }
 
 static void queue_round(struct ublk_queue *q)
@@ -162,7 +236,7 @@ void *queue_thread(void *arg)
 			log_err("queue %u: fetching its tags: %s", q->qid, strerror(-res));
 	}
 	queue_report(q, res);
-	while (!res && !q->quit && !(q->gone == q->depth && !q->active))
+	while (!res && !q->quit && !(q->gone == q->depth && !q->active && !q->tq.uncommitted))
 		queue_round(q);
 	queue_teardown(q);
 	atomic_store_explicit(&q->ended, true, memory_order_release);

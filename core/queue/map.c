@@ -90,7 +90,8 @@ static int map_window(struct ublk_queue *q, struct request *r)
 static void extent_failed(struct ublk_queue *q, struct request *r, unsigned int i, int32_t error)
 {
 	if (request_may_retry(q, r, error)) {
-		if (!r->retry_bits)
+		/* Unless something comes by that goes on with all of retry_bits. */
+		if (!r->listed && !r->buf_asked && !r->data_asked)
 			request_retry(q, r, RETRY_MOVE);
 		r->retry_bits |= 1u << i;
 		r->pending++;
@@ -240,6 +241,11 @@ void map_moved(struct ublk_queue *q, struct request *r, unsigned int i, int32_t 
 {
 	struct ublk_extent *e = &r->ext[i];
 
+	if (q->path->moved && res > 0 && r->op == UBLK_OP_READ) {
+		int err = q->path->moved(q, r, r->pos[i], res);
+
+		res = err ? err : res;
+	}
 	if (r->op == UBLK_OP_FLUSH || likely(res == (int32_t)e->length)) {
 		if (unlikely(res < 0) && !r->error)
 			r->error = res;
@@ -268,6 +274,20 @@ void map_retry(struct ublk_queue *q, struct request *r)
 		r->pending--;
 		extent_move(q, r, i);
 	}
+	extent_ended(q, r);
+}
+
+/* What those that wait in retry_bits waited for will not come. */
+void map_retry_failed(struct ublk_queue *q, struct request *r, int32_t error)
+{
+	if (request_may_retry(q, r, error)) {
+		request_retry(q, r, RETRY_MOVE);
+		return;
+	}
+	if (!r->error)
+		r->error = error;
+	r->pending -= __builtin_popcount(r->retry_bits) - 1;
+	r->retry_bits = 0;
 	extent_ended(q, r);
 }
 

@@ -4,15 +4,24 @@
 
 #include "queue/path.h"
 
-const struct data_path *const data_paths[] = { &path_auto_buf_reg, &path_copy };
+const struct data_path *const data_paths[] = { &path_auto_buf_reg, &path_zero_copy, &path_user_copy,
+					       &path_commit_address, &path_copy };
 const unsigned int nr_data_paths = ARRAY_SIZE(data_paths);
 
-const struct data_path *data_path_find(const char *name)
+const char *path_choice_name(struct path_choice choice)
 {
-	for (unsigned int i = 0; i < nr_data_paths; i++)
+	return choice.batch ? choice.path->batch_name : choice.path->name;
+}
+
+struct path_choice path_choice_find(const char *name)
+{
+	for (unsigned int i = 0; i < nr_data_paths; i++) {
 		if (!strcmp(data_paths[i]->name, name))
-			return data_paths[i];
-	return NULL;
+			return (struct path_choice){ data_paths[i], false };
+		if (data_paths[i]->batch_name && !strcmp(data_paths[i]->batch_name, name))
+			return (struct path_choice){ data_paths[i], true };
+	}
+	return (struct path_choice){ 0 };
 }
 
 struct path_needs path_needs_of(const struct ublk_plugin *desc, uint32_t map_kinds,
@@ -39,12 +48,26 @@ struct path_needs path_needs_of(const struct ublk_plugin *desc, uint32_t map_kin
 	return needs;
 }
 
-const char *data_path_obstacle(const struct data_path *path, uint64_t features, bool buf_table,
-			       const struct path_needs *needs)
+bool data_path_has_buffers(const struct data_path *path, const struct path_needs *needs)
 {
-	if ((features & path->dev_flags) != path->dev_flags)
+	return path->driver_buffers || (needs->map_kinds & path->buffer_kinds) ||
+	       (needs->data_modes && path->data_mode == UBLK_DATA_MAPPED);
+}
+
+const char *path_obstacle(struct path_choice choice, const struct path_kernel *kernel,
+			  const struct path_needs *needs)
+{
+	const struct data_path *path = choice.path;
+
+	if ((kernel->features & path->dev_flags) != path->dev_flags)
 		return path->lacking;
-	if (path->needs_buf_table && !buf_table)
+	if (choice.batch && !path->batch_name)
+		return "batch commands cannot carry it";
+	if (choice.batch && !(kernel->features & UBLK_F_BATCH_IO))
+		return "batch commands need a newer ublk driver (BATCH_IO, Linux 7.0)";
+	if (choice.batch && !kernel->buf_ring)
+		return "io_uring has no rings of provided buffers on this kernel";
+	if (path->needs_buf_table && !kernel->buf_table)
 		return "io_uring has no sparse tables of registered buffers on this kernel";
 	if (needs->map_kinds & ~path->map_kinds)
 		return "the plugin's bytes are in memory, not in a file";
@@ -53,20 +76,40 @@ const char *data_path_obstacle(const struct data_path *path, uint64_t features, 
 	return NULL;
 }
 
-const struct data_path *data_path_auto(uint64_t features, bool buf_table,
-				       const struct path_needs *needs, const char **why)
-{
-	const char *obstacle = data_path_obstacle(&path_auto_buf_reg, features, buf_table, needs);
+/* Best first, by where the bytes are; doc/performance.md has the measurements. Each list ends with
+ * what serves everything. */
+static const struct path_choice for_files[] = {
+	{ &path_auto_buf_reg, false },
+	{ &path_zero_copy, false },
+	{ &path_copy, false },
+};
+static const struct path_choice for_memory[] = {
+	{ &path_copy, false },
+};
+static const struct path_choice for_nowhere[] = {
+	{ &path_copy, false },
+};
+static const struct path_choice for_plugins_own[] = {
+	{ &path_copy, false },
+};
 
-	if (obstacle) {
-		*why = obstacle;
-		return &path_copy;
+struct path_choice path_choose(const struct path_kernel *kernel, const struct path_needs *needs,
+			       const char **why)
+{
+	const struct path_choice *choice = for_plugins_own;
+	const char *obstacle, *first = NULL;
+
+	if (needs->map_kinds & UBLK_EXT_FD || needs->data_modes & UBLK_DATA_FIXED)
+		choice = for_files;
+	else if (needs->map_kinds & UBLK_EXT_MEM)
+		choice = for_memory;
+	else if (needs->map_kinds && !needs->data_modes)
+		choice = for_nowhere;
+	/* The first obstacle is the reason: it is of the best one. */
+	while ((obstacle = path_obstacle(*choice, kernel, needs))) {
+		first = first ? first : obstacle;
+		choice++;
 	}
-	/* Without a file there is nothing to move: registering pages would be for nothing. */
-	if (!(needs->map_kinds & UBLK_EXT_FD) && !(needs->data_modes & UBLK_DATA_FIXED)) {
-		*why = "nothing of this plugin is in a file";
-		return &path_copy;
-	}
-	*why = path_auto_buf_reg.what;
-	return &path_auto_buf_reg;
+	*why = first ? first : choice->path->what;
+	return *choice;
 }

@@ -14,36 +14,52 @@ struct request;
 struct ublk_queue;
 
 struct data_path {
-	const char *name;     /* as in --data-path, manifests and messages */
-	const char *what;     /* one clause for people: "no copy: ..." */
-	uint64_t dev_flags;   /* UBLK_F_* that ADD_DEV must grant */
-	const char *lacking;  /* one clause for people, where the driver has not got them */
-	uint32_t map_kinds;   /* UBLK_EXT_* that move() can serve */
-	uint32_t data_mode;   /* UBLK_DATA_* that submit() and call see */
-	bool needs_buffers;   /* a buffer of max_io_bytes per tag */
+	const char *name;	/* as in --data-path, manifests and messages */
+	const char *batch_name; /* the same with batch commands; NULL: they cannot carry it */
+	const char *what;	/* one clause for people: "no copy: ..." */
+	uint64_t dev_flags;	/* UBLK_F_* that ADD_DEV must grant */
+	const char *lacking;	/* one clause for people, where the driver has not got them */
+	uint32_t map_kinds;	/* UBLK_EXT_* that move() can serve */
+	uint32_t data_mode;	/* UBLK_DATA_* that submit() and call see; 0: it serves neither */
+	uint32_t buffer_kinds;	/* of map_kinds: those that need a buffer of max_io_bytes per tag */
+	uint32_t zero_kinds;  /* of map_kinds: those that need zeroes to copy from, or /dev/zero */
+	bool driver_buffers;  /* the driver itself needs that buffer */
 	bool needs_buf_table; /* a sparse table of registered buffers, one per tag */
 
 	/* What FETCH and COMMIT tell the driver about this tag. */
 	void (*tag_addr)(const struct ublk_queue *q, const struct request *r,
 			 struct tag_addr *addr);
-	/* A READ or WRITE arrived. 0: go on; 1: a UD_BUFFER completion goes on; -errno fails it.
+	/* A READ or WRITE arrived. 0: go on; 1: its going on is arranged for; -errno fails it.
 	 * NULL: nothing to do. */
 	int (*begin)(struct ublk_queue *q, struct request *r);
-	/* The io is about to be committed. NULL: nothing to do. -EBUSY: try again later. */
+	/* The io is about to be committed. NULL: nothing to do. 0; 1: a completion goes on with the
+	 * commit; -EBUSY: try again later; another -errno becomes the result. */
 	int (*end)(struct ublk_queue *q, struct request *r);
-	/* Move extent i of r->ext: 0 done, 1 a UD_MOVE completion follows, -errno. */
+	/* Move extent i of r->ext: 0 done, 1 map_moved() or map_retry() will be called, -errno. */
 	int (*move)(struct ublk_queue *q, struct request *r, unsigned int i);
+	/* A READ has brought length bytes of a file to pos of the tag's buffer. NULL: that is where
+	 * they should be. 0 or -errno. */
+	int (*moved)(struct ublk_queue *q, struct request *r, uint32_t pos, uint32_t length);
 };
 
-extern const struct data_path path_copy;
 extern const struct data_path path_auto_buf_reg;
+extern const struct data_path path_zero_copy;
+extern const struct data_path path_user_copy;
+extern const struct data_path path_commit_address;
+extern const struct data_path path_copy;
 
-/* All of them, best first. */
+/* All of them. */
 extern const struct data_path *const data_paths[];
 extern const unsigned int nr_data_paths;
 
-/* By name; NULL: unknown. "auto" is none of them. */
-const struct data_path *data_path_find(const char *name);
+/* A data path, and whether the driver's batch commands carry it. */
+struct path_choice {
+	const struct data_path *path;
+	bool batch;
+};
+const char *path_choice_name(struct path_choice choice); /* as in --data-path */
+/* By name; path NULL: unknown. "auto" is none of them. */
+struct path_choice path_choice_find(const char *name);
 
 /* What a plugin asks of a data path: its descriptor's masks, or the final limits'. */
 struct path_needs {
@@ -53,13 +69,22 @@ struct path_needs {
 struct path_needs path_needs_of(const struct ublk_plugin *desc, uint32_t map_kinds,
 				uint32_t data_modes);
 
-/* NULL if this path can serve such a plugin on a driver with these features; else why not. */
-const char *data_path_obstacle(const struct data_path *path, uint64_t features, bool buf_table,
-			       const struct path_needs *needs);
+/* What the running kernel offers. */
+struct path_kernel {
+	uint64_t features; /* UBLK_F_* of the driver */
+	bool buf_table;	   /* io_uring has sparse tables of registered buffers */
+	bool buf_ring;	   /* and rings of provided buffers */
+};
 
-/* The choice of --data-path auto, and why in one clause. buf_table: io_uring has sparse tables of
- * registered buffers. Never NULL. */
-const struct data_path *data_path_auto(uint64_t features, bool buf_table,
-				       const struct path_needs *needs, const char **why);
+/* Whether such a plugin's queues have a buffer for each tag. */
+bool data_path_has_buffers(const struct data_path *path, const struct path_needs *needs);
+
+/* NULL if it can serve such a plugin on this kernel; else why not, in one clause. */
+const char *path_obstacle(struct path_choice choice, const struct path_kernel *kernel,
+			  const struct path_needs *needs);
+
+/* The choice of --data-path auto, and why in one clause. path is never NULL. */
+struct path_choice path_choose(const struct path_kernel *kernel, const struct path_needs *needs,
+			       const char **why);
 
 #endif

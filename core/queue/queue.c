@@ -24,14 +24,23 @@ int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
 
 int dev_prepare(struct ublk_dev *dev)
 {
+	struct path_needs needs;
 	int fd;
 
 	for (unsigned int op = 0; op < NR_OPS; op++)
 		dev->profile[op] = plugin_profile(dev->plugin, op);
 	/* Slot 0 is the transport's; the fake one has no file, and the table no holes. */
 	dev->files[0].fd = dev->transport->fd >= 0 ? dev->transport->fd : dev->notify_fd;
-	if (dev->path->data_mode != UBLK_DATA_FIXED || !(dev->limits.map_kinds & UBLK_EXT_ZERO))
+	needs = path_needs_of(dev->plugin, dev->limits.map_kinds, dev->limits.data_modes);
+	dev->has_buffers = data_path_has_buffers(dev->path, &needs);
+	if (!(needs.map_kinds & dev->path->zero_kinds))
 		return 0;
+	if (!dev->path->needs_buf_table) {
+		dev->zeroes = buffer_alloc(dev->limits.max_io_bytes);
+		if (!dev->zeroes)
+			log_err("no memory for %u bytes of zeroes", dev->limits.max_io_bytes);
+		return dev->zeroes ? 0 : -ENOMEM;
+	}
 	fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		log_err("opening /dev/zero: %m");
@@ -53,6 +62,9 @@ void dev_unprepare(struct ublk_dev *dev)
 	if (dev->zero_slot)
 		close(dev->files[dev->zero_slot].fd);
 	dev->zero_slot = 0;
+	if (dev->zeroes)
+		munmap(dev->zeroes, dev->limits.max_io_bytes);
+	dev->zeroes = NULL;
 }
 
 /* Only where the plugin's rules ask for it: its queue callbacks and its workers would overlap. */

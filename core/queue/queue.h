@@ -33,10 +33,13 @@ struct ublk_dev {
 	void *priv;		   /* the plugin's */
 	struct ublk_limits limits; /* the final ones */
 	const struct data_path *path;
+	bool batch; /* the driver's batch commands carry it */
 	struct transport *transport;
 	struct dev_file files[DEV_MAX_FILES];
 	unsigned int nr_files; /* slot 0 is the transport's */
 	int zero_slot;	       /* /dev/zero, or 0 */
+	void *zeroes;	       /* max_io_bytes of them, never written, or NULL */
+	bool has_buffers;      /* each tag has one of max_io_bytes */
 	bool open_phase;       /* file_register() is allowed */
 	uint8_t profile[NR_OPS];
 	uint32_t io_timeout; /* ticks (seconds) that a plugin may hold an io; 0: for ever */

@@ -102,7 +102,7 @@ static int memory_alloc(struct ublk_queue *q)
 		if (!q->scratch)
 			return no_memory(q);
 	}
-	if (q->path->needs_buffers) {
+	if (q->dev->has_buffers) {
 		q->bufs_size = (size_t)q->depth * limits->max_io_bytes;
 		q->bufs = buffer_alloc(q->bufs_size);
 		if (!q->bufs)

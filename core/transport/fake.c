@@ -16,7 +16,7 @@ static struct fake *fake_of(const struct transport *t)
 	return container_of((struct transport *)(uintptr_t)t, struct fake, transport);
 }
 
-static struct fake_queue *queue_of(const struct transport_queue *tq)
+struct fake_queue *fake_queue_of(const struct transport_queue *tq)
 {
 	return &fake_of(tq->transport)->queues[tq->qid];
 }
@@ -36,22 +36,21 @@ void fake_violation(struct fake_queue *fq, const char *fmt, ...)
 	log_err("fake transport: queue %u: %s", (unsigned int)(fq - f->queues), text);
 }
 
+/* Rule 13. */
 static void check_addr(struct fake_queue *fq, uint16_t tag, const struct tag_addr *addr,
 		       const char *what)
 {
-	if (fq->fake->config.mode == FAKE_COPY) {
-		if (!addr->buf || addr->auto_reg)
-			fake_violation(fq,
-				       "%s of tag %u: buffer %#llx, auto_reg %#llx in copy mode",
-				       what, tag, (unsigned long long)addr->buf,
-				       (unsigned long long)addr->auto_reg);
-	} else if (addr->buf || (addr->auto_reg & 0xffff) != tag ||
-		   addr->auto_reg >> 16 != UBLK_AUTO_BUF_REG_FALLBACK) {
-		fake_violation(fq,
-			       "%s of tag %u: buffer %#llx, auto_reg %#llx with registered buffers",
+	const struct fake *f = fq->fake;
+	bool commit_of_read = *what == 'c' && fq->tags[tag].op == UBLK_IO_OP_READ;
+	bool wants_buf = fake_copies(f) && (!fake_has(f, UBLK_F_NEED_GET_DATA) || commit_of_read);
+	bool auto_reg = fake_has(f, UBLK_F_AUTO_BUF_REG);
+	uint64_t reg = auto_reg ? tag | (uint64_t)UBLK_AUTO_BUF_REG_FALLBACK << 16 : 0;
+
+	if ((wants_buf && !addr->buf) || (!fake_copies(f) && addr->buf) || addr->auto_reg != reg)
+		fake_violation(fq, "%s of tag %u: buffer %#llx, auto_reg %#llx, device flags %#llx",
 			       what, tag, (unsigned long long)addr->buf,
-			       (unsigned long long)addr->auto_reg);
-	}
+			       (unsigned long long)addr->auto_reg,
+			       (unsigned long long)f->config.flags);
 	fq->tags[tag].addr = addr->buf;
 }
 
@@ -65,9 +64,9 @@ static bool check_caller(struct fake_queue *fq, uint16_t tag, const char *what)
 	return false;
 }
 
-static int fake_fetch(struct transport_queue *tq, uint16_t tag, const struct tag_addr *addr)
+int fake_fetch(struct transport_queue *tq, uint16_t tag, const struct tag_addr *addr)
 {
-	struct fake_queue *fq = queue_of(tq);
+	struct fake_queue *fq = fake_queue_of(tq);
 	struct fake_tag *ft;
 
 	if (!check_caller(fq, tag, "fetch"))
@@ -109,10 +108,9 @@ static void wake_waiters(struct fake *f)
 	pthread_mutex_unlock(&f->wait_lock);
 }
 
-static int fake_commit(struct transport_queue *tq, uint16_t tag, int32_t res,
-		       const struct tag_addr *addr)
+int fake_commit(struct transport_queue *tq, uint16_t tag, int32_t res, const struct tag_addr *addr)
 {
-	struct fake_queue *fq = queue_of(tq);
+	struct fake_queue *fq = fake_queue_of(tq);
 	struct fake_tag *ft;
 
 	if (!check_caller(fq, tag, "commit"))
@@ -127,7 +125,9 @@ static int fake_commit(struct transport_queue *tq, uint16_t tag, int32_t res,
 	if (ft->registered)
 		fake_violation(fq, "commit of tag %u with its buffer still registered by hand",
 			       tag);
-	if (fq->fake->config.mode == FAKE_COPY && ft->op == UBLK_IO_OP_READ && res > 0 && ft->addr)
+	if (ft->data_owed)
+		fake_violation(fq, "commit of tag %u, whose data was not asked for", tag);
+	if (fake_copies(fq->fake) && ft->op == UBLK_IO_OP_READ && res > 0 && ft->addr)
 		memcpy(ft->pages, (const void *)(uintptr_t)ft->addr,
 		       min_of((uint32_t)res, ft->bytes));
 	ft->result = res;
@@ -135,6 +135,67 @@ static int fake_commit(struct transport_queue *tq, uint16_t tag, int32_t res,
 	atomic_store(&ft->done, true);
 	wake_waiters(fq->fake);
 	fake_end_if_stopping(fq, tag);
+	return 0;
+}
+
+static int fake_get_data(struct transport_queue *tq, uint16_t tag, const struct tag_addr *addr)
+{
+	struct fake_queue *fq = fake_queue_of(tq);
+	struct fake_tag *ft;
+	int err;
+
+	if (!check_caller(fq, tag, "asking for data"))
+		return 0;
+	ft = &fq->tags[tag];
+	if (atomic_load(&ft->state) != TAG_BUSY || !ft->data_owed || !addr->buf)
+		fake_violation(fq, "asking for data of tag %u, which has none, to %#llx", tag,
+			       (unsigned long long)addr->buf);
+	err = fake_post_nop(tq, ud_make(UD_TAG, tag, 0));
+	if (err)
+		return err;
+	ft->data_owed = false;
+	ft->addr = addr->buf;
+	memcpy((void *)(uintptr_t)addr->buf, ft->pages, ft->bytes);
+	return 0;
+}
+
+/* Part of the request's pages, or NULL and a violation. */
+static char *user_copy_at(struct transport_queue *tq, uint16_t tag, uint32_t pos, uint32_t length,
+			  uint8_t op)
+{
+	struct fake_queue *fq = fake_queue_of(tq);
+	struct fake_tag *ft;
+
+	if (!check_caller(fq, tag, "copying"))
+		return NULL;
+	ft = &fq->tags[tag];
+	if (fake_has(fq->fake, UBLK_F_USER_COPY) && atomic_load(&ft->state) == TAG_BUSY &&
+	    ft->op == op && pos + (uint64_t)length <= ft->bytes)
+		return ft->pages + pos;
+	fake_violation(fq, "copying %u bytes at %u of tag %u, operation %u of %u bytes", length,
+		       pos, tag, ft->op, ft->bytes);
+	return NULL;
+}
+
+static int fake_copy_in(struct transport_queue *tq, uint16_t tag, uint32_t pos, void *to,
+			uint32_t length)
+{
+	const char *at = user_copy_at(tq, tag, pos, length, UBLK_IO_OP_WRITE);
+
+	if (!at)
+		return -EINVAL;
+	memcpy(to, at, length);
+	return 0;
+}
+
+static int fake_copy_out(struct transport_queue *tq, uint16_t tag, uint32_t pos, const void *from,
+			 uint32_t length)
+{
+	char *at = user_copy_at(tq, tag, pos, length, UBLK_IO_OP_READ);
+
+	if (!at)
+		return -EINVAL;
+	memcpy(at, from, length);
 	return 0;
 }
 
@@ -148,7 +209,7 @@ static int table_update(struct transport_queue *tq, uint16_t tag, void *base, si
 	return res < 0 ? res : 0;
 }
 
-static int post_nop(struct transport_queue *tq, uint64_t ud)
+int fake_post_nop(struct transport_queue *tq, uint64_t ud)
 {
 	struct io_uring_sqe *sqe = ring_sqe(tq->ring);
 
@@ -161,16 +222,17 @@ static int post_nop(struct transport_queue *tq, uint64_t ud)
 
 static int fake_register_buf(struct transport_queue *tq, uint16_t tag)
 {
-	struct fake_queue *fq = queue_of(tq);
+	struct fake_queue *fq = fake_queue_of(tq);
 	struct fake_tag *ft;
 	int err;
 
 	if (!check_caller(fq, tag, "registering the buffer"))
 		return 0;
 	ft = &fq->tags[tag];
-	if (atomic_load(&ft->state) != TAG_BUSY || !ft->fallback || ft->registered)
+	if (atomic_load(&ft->state) != TAG_BUSY || ft->registered ||
+	    !(ft->fallback || fake_has(fq->fake, UBLK_F_SUPPORT_ZERO_COPY)))
 		fake_violation(fq, "registering the buffer of tag %u, which needs none", tag);
-	err = post_nop(tq, ud_make(UD_BUFFER, tag, 0));
+	err = fake_post_nop(tq, ud_make(UD_BUFFER, tag, 0));
 	if (err)
 		return err;
 	ft->registered = true;
@@ -183,7 +245,7 @@ static int fake_register_buf(struct transport_queue *tq, uint16_t tag)
 
 static int fake_unregister_buf(struct transport_queue *tq, uint16_t tag)
 {
-	struct fake_queue *fq = queue_of(tq);
+	struct fake_queue *fq = fake_queue_of(tq);
 	struct fake_tag *ft;
 	int err;
 
@@ -193,7 +255,7 @@ static int fake_unregister_buf(struct transport_queue *tq, uint16_t tag)
 	if (!ft->registered)
 		fake_violation(fq, "unregistering the buffer of tag %u, which is not registered",
 			       tag);
-	err = post_nop(tq, ud_make(UD_QUIET, tag, 0));
+	err = fake_post_nop(tq, ud_make(UD_QUIET, tag, 0));
 	if (err)
 		return err;
 	ft->registered = false;
@@ -211,9 +273,11 @@ static int fake_queue_open(struct transport *t, struct transport_queue *tq)
 
 	tq->descs = fq->descs;
 	fq->thread = pthread_self();
-	if (f->config.mode == FAKE_REGISTERED) {
+	if (!fake_copies(f) && !fake_has(f, UBLK_F_USER_COPY)) {
 		tq->fixed_base = (uintptr_t)fq->pages;
 		tq->fixed_stride = f->config.max_io;
+	}
+	if (fake_has(f, UBLK_F_AUTO_BUF_REG)) {
 		for (uint16_t tag = 0; tag < f->config.depth && !err; tag++)
 			if (!fq->tags[tag].fallback)
 				err = table_update(tq, tag, fq->tags[tag].pages, f->config.max_io);
@@ -228,7 +292,7 @@ static int fake_queue_open(struct transport *t, struct transport_queue *tq)
 
 static void fake_queue_close(struct transport_queue *tq)
 {
-	struct fake_queue *fq = queue_of(tq);
+	struct fake_queue *fq = fake_queue_of(tq);
 
 	pthread_mutex_lock(&fq->fake->inject_lock);
 	fq->tq = NULL;
@@ -240,8 +304,26 @@ static const struct transport_ops fake_ops = {
 	.queue_close = fake_queue_close,
 	.fetch = fake_fetch,
 	.commit = fake_commit,
+	.get_data = fake_get_data,
 	.register_buf = fake_register_buf,
 	.unregister_buf = fake_unregister_buf,
+	.copy_in = fake_copy_in,
+	.copy_out = fake_copy_out,
+};
+
+static const struct transport_ops fake_batch_ops = {
+	.queue_open = fake_queue_open,
+	.queue_close = fake_queue_close,
+	.fetch = fake_fetch,
+	.commit = fake_batch_commit,
+	.register_buf = fake_register_buf,
+	.unregister_buf = fake_unregister_buf,
+	.copy_in = fake_copy_in,
+	.copy_out = fake_copy_out,
+	.flush = fake_batch_flush,
+	.tags = fake_batch_tags,
+	.tags_done = fake_batch_tags_done,
+	.batch_done = fake_batch_done,
 };
 
 /* ---- Life ---- */
@@ -255,7 +337,7 @@ static int fake_queue_init(struct fake *f, struct fake_queue *fq)
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (fq->pages == MAP_FAILED)
 		fq->pages = NULL;
-	if (!fq->descs || !fq->tags || !fq->pages)
+	if (!fq->descs || !fq->tags || !fq->pages || fake_batch_alloc(fq, f->config.depth))
 		return -ENOMEM;
 	for (unsigned int tag = 0; tag < f->config.depth; tag++)
 		fq->tags[tag].pages = fq->pages + (size_t)tag * f->config.max_io;
@@ -267,6 +349,7 @@ static void fake_free(struct fake *f)
 	for (unsigned int i = 0; f->queues && i < f->config.nr_queues; i++) {
 		free(f->queues[i].descs);
 		free(f->queues[i].tags);
+		fake_batch_free(&f->queues[i]);
 		if (f->queues[i].pages)
 			munmap(f->queues[i].pages, f->pages_size);
 	}
@@ -282,7 +365,11 @@ int fake_create(const struct fake_config *config, struct fake **out)
 
 	if (err)
 		return err;
-	f->transport = (struct transport){ &fake_ops, -1, false, config->nr_queues, config->depth };
+	f->transport = (struct transport){ .ops = config->flags & UBLK_F_BATCH_IO ? &fake_batch_ops
+										  : &fake_ops,
+					   .fd = -1,
+					   .nr_queues = config->nr_queues,
+					   .depth = config->depth };
 	f->config = *config;
 	f->pages_size = (size_t)config->depth * config->max_io;
 	f->queues = calloc(config->nr_queues, sizeof(*f->queues));

@@ -14,15 +14,13 @@
 
 struct fake;
 
-enum fake_mode {
-	FAKE_COPY, /* as without flags: data is copied to and from the address given per tag */
-	FAKE_REGISTERED, /* as with UBLK_F_AUTO_BUF_REG: pages are registered buffer `tag` */
-};
-
 struct fake_config {
 	uint16_t nr_queues, depth;
 	uint32_t max_io; /* bytes of the largest READ or WRITE */
-	enum fake_mode mode;
+	/* UBLK_F_* that change the protocol: AUTO_BUF_REG, SUPPORT_ZERO_COPY, USER_COPY,
+	 * NEED_GET_DATA, BATCH_IO. Without the first four, data is copied to and from the address
+	 * given per tag. */
+	uint64_t flags;
 };
 
 #define FAKE_ANY_TAG (-1)
@@ -44,7 +42,7 @@ void fake_destroy(struct fake *f);
 /* For struct ublk_dev. */
 struct transport *fake_transport(struct fake *f);
 
-/* FAKE_REGISTERED, before the queues start: this tag's pages are never registered for the server;
+/* AUTO_BUF_REG, before the queues start: this tag's pages are never registered for the server;
  * it gets UBLK_IO_F_NEED_REG_BUF and has to do it by command. */
 void fake_need_register(struct fake *f, uint16_t qid, uint16_t tag);
 
@@ -69,7 +67,7 @@ void fake_abort_all(struct fake *f);
 /* How often the server broke the protocol, and the first time in words ("" if never). */
 unsigned int fake_violations(const struct fake *f);
 const char *fake_first_violation(const struct fake *f);
-/* How often pages were registered by hand. */
+/* AUTO_BUF_REG or SUPPORT_ZERO_COPY: how often pages were registered by hand. */
 unsigned int fake_registrations(const struct fake *f);
 
 #endif

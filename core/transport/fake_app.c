@@ -19,6 +19,28 @@ void __tsan_release(void *addr);
 #define ring_release(ring) ((void)(ring))
 #endif
 
+static void message(struct fake_queue *fq, uint64_t ud, int32_t res, uint16_t tag)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&fq->fake->injector);
+
+	io_uring_prep_msg_ring(sqe, fq->tq->ring->ring_fd, (unsigned int)res, ud, 0);
+	sqe->user_data = tag;
+}
+
+/* One completion for all of them. The number of completions. */
+static unsigned int message_batch(struct fake_queue *fq, const uint16_t *tags, unsigned int n,
+				  int32_t res)
+{
+	unsigned int in = atomic_load(&fq->arrived_in);
+
+	fq->batch_ended = res < 0;
+	for (unsigned int i = 0; i < n && res >= 0; i++)
+		fq->arrived[in++ % fq->fake->config.depth] = tags[i];
+	atomic_store(&fq->arrived_in, in);
+	message(fq, ud_make(UD_TAGS, 0, 0), res, tags[0]);
+	return 1;
+}
+
 /* n completions, inject_lock held. Failures are violations: the request is lost. */
 void fake_inject(struct fake_queue *fq, const uint16_t *tags, unsigned int n, int32_t res)
 {
@@ -26,13 +48,14 @@ void fake_inject(struct fake_queue *fq, const uint16_t *tags, unsigned int n, in
 	struct io_uring_cqe *cqe;
 
 	ring_release(fq->tq->ring);
-	for (unsigned int i = 0; i < n; i++) {
-		struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
-
-		io_uring_prep_msg_ring(sqe, fq->tq->ring->ring_fd, (unsigned int)res,
-				       ud_make(UD_TAG, tags[i], 0), 0);
-		sqe->user_data = tags[i];
-	}
+	if (fake_has(fq->fake, UBLK_F_BATCH_IO))
+		n = message_batch(fq, tags, n, res);
+	else
+		for (unsigned int i = 0; i < n; i++)
+			message(fq, ud_make(UD_TAG, tags[i], 0),
+				fq->tags[tags[i]].data_owed && res >= 0 ? UBLK_IO_RES_NEED_GET_DATA
+									: res,
+				tags[i]);
 	while (io_uring_submit_and_wait(ring, n) == -EINTR)
 		;
 	for (unsigned int i = 0; i < n; i++) {
@@ -53,9 +76,23 @@ void fake_end_if_stopping(struct fake_queue *fq, uint16_t tag)
 	if (!atomic_load(&fq->fake->stopping) ||
 	    !atomic_compare_exchange_strong(&fq->tags[tag].state, &idle, TAG_ENDED))
 		return;
+	if (fake_has(fq->fake, UBLK_F_BATCH_IO))
+		return; /* one completion ends all, and tags that are committed later end silently */
 	pthread_mutex_lock(&fq->fake->inject_lock);
 	if (fq->tq)
 		fake_inject(fq, &tag, 1, UBLK_IO_RES_ABORT);
+	pthread_mutex_unlock(&fq->fake->inject_lock);
+}
+
+static void abort_batch(struct fake_queue *fq)
+{
+	uint16_t none = 0;
+
+	pthread_mutex_lock(&fq->fake->inject_lock);
+	for (uint16_t tag = 0; tag < fq->fake->config.depth; tag++)
+		fake_end_if_stopping(fq, tag);
+	if (fq->tq && !fq->batch_ended)
+		fake_inject(fq, &none, 1, UBLK_IO_RES_ABORT);
 	pthread_mutex_unlock(&fq->fake->inject_lock);
 }
 
@@ -86,7 +123,8 @@ static int tag_claim(struct fake_queue *fq, int wanted)
 static void tag_fill(struct fake_queue *fq, uint16_t tag, const struct fake_request *req)
 {
 	struct fake_tag *ft = &fq->tags[tag];
-	bool copy = fq->fake->config.mode == FAKE_COPY;
+	bool need_get_data = fake_has(fq->fake, UBLK_F_NEED_GET_DATA);
+	bool copy = fake_copies(fq->fake) && !need_get_data;
 	void *to = copy ? (void *)(uintptr_t)ft->addr : ft->pages;
 
 	atomic_store(&ft->done, false);
@@ -97,7 +135,8 @@ static void tag_fill(struct fake_queue *fq, uint16_t tag, const struct fake_requ
 		memcpy(to, req->data, ft->bytes);
 	else if (ft->op == UBLK_IO_OP_WRITE && to)
 		memset(to, 0, ft->bytes);
-	else if (ft->op == UBLK_IO_OP_READ)
+	ft->data_owed = need_get_data && ft->op == UBLK_IO_OP_WRITE;
+	if (ft->op == UBLK_IO_OP_READ)
 		memset(ft->pages, POISON, ft->bytes);
 	fq->descs[tag] = (struct ublksrv_io_desc){
 		.op_flags = req->op_flags | (ft->fallback ? UBLK_IO_F_NEED_REG_BUF : 0),
@@ -187,8 +226,11 @@ void fake_abort_all(struct fake *f)
 {
 	atomic_store(&f->stopping, true);
 	for (uint16_t qid = 0; qid < f->config.nr_queues; qid++)
-		for (uint16_t tag = 0; tag < f->config.depth; tag++)
-			fake_end_if_stopping(&f->queues[qid], tag);
+		if (fake_has(f, UBLK_F_BATCH_IO))
+			abort_batch(&f->queues[qid]);
+		else
+			for (uint16_t tag = 0; tag < f->config.depth; tag++)
+				fake_end_if_stopping(&f->queues[qid], tag);
 }
 
 void fake_need_register(struct fake *f, uint16_t qid, uint16_t tag)

@@ -28,7 +28,8 @@ struct fake_tag {
 	uint8_t op;
 	bool fallback;	 /* its pages are not registered for the server */
 	bool registered; /* by hand; queue's thread */
-	uint64_t addr;	 /* FAKE_COPY: where the server wants, or has, the data */
+	bool data_owed;	 /* NEED_GET_DATA: a WRITE whose data has not been asked for */
+	uint64_t addr;	 /* where the server wants, or has, the data */
 	char *pages;	 /* the application's memory */
 };
 
@@ -39,6 +40,21 @@ struct fake_queue {
 	char *pages;
 	struct transport_queue *tq; /* NULL: closed; under inject_lock */
 	pthread_t thread;	    /* that opened it */
+
+	/* batch commands */
+	uint16_t *arrived;	     /* tags with requests, a ring of depth: by inject_lock */
+	uint16_t *told;		     /* those that tags() told of last */
+	atomic_uint arrived_in;	     /* free-running; the application's side writes */
+	unsigned int arrived_out;    /* the server's side */
+	struct fake_commit *commits; /* what flush() will deliver */
+	unsigned int nr_commits;
+	bool batch_ended; /* the completion that says so has been posted; inject_lock */
+};
+
+struct fake_commit {
+	uint16_t tag;
+	int32_t res;
+	struct tag_addr addr;
 };
 
 struct fake {
@@ -59,6 +75,33 @@ struct fake {
 
 /* Counted, logged, and the first one kept. Any thread. */
 void fake_violation(struct fake_queue *fq, const char *fmt, ...) __printf_like(2, 3);
+
+static inline bool fake_has(const struct fake *f, uint64_t flag)
+{
+	return f->config.flags & flag;
+}
+
+/* Data goes to and from an address per tag. */
+static inline bool fake_copies(const struct fake *f)
+{
+	return !(f->config.flags &
+		 (UBLK_F_AUTO_BUF_REG | UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY));
+}
+
+/* fake.c, for fake_batch.c: what a command per io does; and fake_batch.c's own. */
+struct fake_queue *fake_queue_of(const struct transport_queue *tq);
+int fake_fetch(struct transport_queue *tq, uint16_t tag, const struct tag_addr *addr);
+int fake_commit(struct transport_queue *tq, uint16_t tag, int32_t res, const struct tag_addr *addr);
+int fake_post_nop(struct transport_queue *tq, uint64_t ud);
+int fake_batch_alloc(struct fake_queue *fq, unsigned int depth);
+void fake_batch_free(struct fake_queue *fq);
+int fake_batch_commit(struct transport_queue *tq, uint16_t tag, int32_t res,
+		      const struct tag_addr *addr);
+unsigned int fake_batch_flush(struct transport_queue *tq);
+int fake_batch_tags(struct transport_queue *tq, const struct io_uring_cqe *cqe,
+		    const uint16_t **tags);
+void fake_batch_tags_done(struct transport_queue *tq, const struct io_uring_cqe *cqe);
+int fake_batch_done(struct transport_queue *tq, const struct io_uring_cqe *cqe, uint16_t *tag);
 
 /* n completions for the queue's ring; inject_lock held, the queue open, n within the entries. A
  * failure is a violation, and the request lost. */

@@ -12,7 +12,9 @@
 
 /* user_data: kind in the top byte, a 24-bit index, a 32-bit cookie. */
 enum ud_kind {
-	UD_TAG = 1, /* FETCH, COMMIT: index is the tag */
+	UD_TAG = 1, /* FETCH, COMMIT, NEED_GET_DATA: index is the tag */
+	UD_TAGS,    /* batch commands: some tags have requests */
+	UD_BATCH,   /* batch commands: PREP or COMMIT of many tags; index is the transport's */
 	UD_MOVE,    /* data movement by the host: index is the tag, cookie the extent */
 	UD_SYNC,    /* fsync by the host: index is the tag, cookie its serial number's low bits */
 	UD_BUFFER,  /* REGISTER_IO_BUF by hand: index is the tag */

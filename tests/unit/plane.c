@@ -78,7 +78,7 @@ void plane_start(struct plane *p)
 		.nr_queues = p->nr_queues,
 		.depth = p->depth,
 		.max_io = p->dev.limits.max_io_bytes,
-		.mode = p->dev.path->needs_buffers ? FAKE_COPY : FAKE_REGISTERED,
+		.flags = p->dev.path->dev_flags | (p->dev.batch ? UBLK_F_BATCH_IO : 0),
 	};
 
 	p->dev.limits.max_queues = p->nr_queues;

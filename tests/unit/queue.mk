@@ -9,6 +9,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_files \
 	tests/unit/test_queue_map \
 	tests/unit/test_queue_misuse \
+	tests/unit/test_queue_paths \
 	tests/unit/test_queue_ring \
 	tests/unit/test_queue_short \
 	tests/unit/test_queue_stuck
@@ -57,6 +58,11 @@ tests_unit_test_queue_misuse_SOURCES = tests/unit/test_queue_misuse.c $(PLANE)
 tests_unit_test_queue_misuse_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_misuse_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_misuse_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_paths_SOURCES = tests/unit/test_queue_paths.c $(PLANE)
+tests_unit_test_queue_paths_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_paths_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_paths_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_ring_SOURCES = tests/unit/test_queue_ring.c $(PLANE)
 tests_unit_test_queue_ring_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Moving between a tag's buffer and where the plugin says its bytes are: for the data paths that
+ * have such a buffer.
+ */
+#include "queue/internal.h"
+
+/* Zeroing is skipped for what is zero still: a device that is only read stays free of memset. */
+static void zero_buf(struct request *r, uint32_t pos, uint32_t length)
+{
+	uint32_t end = pos + length;
+
+	if (pos > r->zeroed) {
+		memset((char *)r->buf + pos, 0, length);
+	} else if (end > r->zeroed) {
+		memset((char *)r->buf + r->zeroed, 0, end - r->zeroed);
+		r->zeroed = end;
+	}
+}
+
+static int move_file(struct ublk_queue *q, struct request *r, unsigned int i)
+{
+	const struct ublk_extent *e = &r->ext[i];
+	const struct ublk_io *io = &r->slot->io;
+	struct io_uring_sqe *sqe = ring_sqe(&q->ring);
+	void *buf = (char *)r->buf + r->pos[i];
+
+	if (unlikely(!sqe))
+		return -EBUSY;
+	if (io->op == UBLK_OP_READ) {
+		r->zeroed = min_of(r->zeroed, r->pos[i]);
+		io_uring_prep_read(sqe, e->file, buf, e->length, e->at.offset);
+	} else {
+		io_uring_prep_write(sqe, e->file, buf, e->length, e->at.offset);
+		sqe->rw_flags = io->flags & UBLK_IOF_FUA ? RWF_DSYNC : 0;
+	}
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->user_data = ud_make(UD_MOVE, r->tag, i);
+	return 1;
+}
+
+int buf_move(struct ublk_queue *q, struct request *r, unsigned int i)
+{
+	const struct ublk_extent *e = &r->ext[i];
+	bool read = r->op == UBLK_OP_READ;
+	void *buf = (char *)r->buf + r->pos[i];
+
+	switch (e->kind) {
+	case UBLK_EXT_FD:
+		return move_file(q, r, i);
+	case UBLK_EXT_MEM:
+		if (read) {
+			r->zeroed = min_of(r->zeroed, r->pos[i]);
+			memcpy(buf, e->at.addr, e->length);
+		} else {
+			memcpy(e->at.addr, buf, e->length);
+		}
+		return 0;
+	case UBLK_EXT_ZERO:
+		if (read)
+			zero_buf(r, r->pos[i], e->length);
+		return 0;
+	default: /* VOID: whatever is there */
+		return 0;
+	}
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The driver's batch commands (UBLK_F_BATCH_IO, rule 18): one multishot FETCH tells of all requests
+ * that are there, by their tags in provided buffers; one COMMIT ends all that were done in a round.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+#include "transport/kernel_internal.h"
+
+#define TAGS_PER_BUF 128u /* the driver hands over no more at a time */
+#define MAX_BUFS 64u
+#define BUF_GROUP 1
+#ifndef IORING_URING_CMD_MULTISHOT
+#define IORING_URING_CMD_MULTISHOT (1u << 1)
+#endif
+
+enum batch_cmd { BATCH_COMMIT0, BATCH_COMMIT1, BATCH_PREP }; /* the index of a UD_BATCH */
+
+/* Elements on their way to the driver, which reads them while the SQE is being submitted. */
+struct elems {
+	char *elem;
+	uint16_t nr;
+	bool in_flight;
+};
+
+struct batch {
+	struct io_uring_buf_ring *ring;
+	uint16_t *tags; /* nr_bufs * TAGS_PER_BUF */
+	uint16_t nr_bufs;
+	bool rearm;	/* the multishot FETCH has ended and is to be sent again */
+	uint16_t flags; /* UBLK_BATCH_F_* of PREP and COMMIT */
+	uint8_t elem_bytes;
+	uint8_t filling;       /* which of elems gets the next commit */
+	struct elems elems[2]; /* one fills while the other's answer is not seen yet */
+};
+
+static bool batch_sqe(struct transport_queue *tq, uint32_t op, enum batch_cmd which, uint16_t nr)
+{
+	struct batch *b = tq->batch;
+	struct io_uring_sqe *sqe = ring_sqe(tq->ring);
+	const struct elems *e = &b->elems[which == BATCH_PREP ? 0 : which];
+
+	if (__builtin_expect(!sqe, 0))
+		return false;
+	cmd_prep(sqe, op, ud_make(UD_BATCH, which, 0));
+	sqe->addr = (uintptr_t)e->elem;
+	sqe->len = nr * b->elem_bytes;
+	*(struct ublk_batch_io *)sqe->cmd = (struct ublk_batch_io){
+		.q_id = tq->qid, .flags = b->flags, .nr_elem = nr, .elem_bytes = b->elem_bytes
+	};
+	return true;
+}
+
+static void fetch_arm(struct transport_queue *tq)
+{
+	struct io_uring_sqe *sqe = ring_sqe(tq->ring);
+
+	tq->batch->rearm = !sqe;
+	if (!sqe)
+		return; /* flush() tries again */
+	cmd_prep(sqe, UBLK_U_IO_FETCH_IO_CMDS, ud_make(UD_TAGS, 0, 0));
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = BUF_GROUP;
+	sqe->uring_cmd_flags = IORING_URING_CMD_MULTISHOT;
+	sqe->addr = 0;
+	*(struct ublk_batch_io *)sqe->cmd =
+		(struct ublk_batch_io){ .q_id = tq->qid, .elem_bytes = sizeof(uint16_t) };
+}
+
+static bool elem_add(struct transport_queue *tq, struct elems *e, uint16_t tag, int32_t res,
+		     const struct tag_addr *addr)
+{
+	struct batch *b = tq->batch;
+	struct ublk_elem_header *header = (void *)(e->elem + e->nr * b->elem_bytes);
+
+	header->tag = tag;
+	header->buf_index = (uint16_t)addr->auto_reg;
+	header->result = res;
+	if (b->flags & UBLK_BATCH_F_HAS_BUF_ADDR)
+		*(uint64_t *)(header + 1) = addr->buf;
+	e->nr++;
+	return true;
+}
+
+/* PREP is all or nothing: it goes out with the last tag, and the first FETCH with it. */
+static int batch_fetch(struct transport_queue *tq, uint16_t tag, const struct tag_addr *addr)
+{
+	struct elems *e = &tq->batch->elems[0];
+
+	if (e->nr < tq->depth)
+		elem_add(tq, e, tag, 0, addr);
+	if (e->nr < tq->depth)
+		return 0;
+	if (!batch_sqe(tq, UBLK_U_IO_PREP_IO_CMDS, BATCH_PREP, e->nr))
+		return -EBUSY;
+	e->in_flight = true;
+	tq->batch->filling = 1;
+	fetch_arm(tq);
+	return 0;
+}
+
+static int batch_commit(struct transport_queue *tq, uint16_t tag, int32_t res,
+			const struct tag_addr *addr)
+{
+	struct batch *b = tq->batch;
+	struct elems *e = &b->elems[b->filling];
+
+	if (__builtin_expect(e->in_flight, 0))
+		return -EBUSY;
+	elem_add(tq, e, tag, res, addr);
+	tq->uncommitted++;
+	return 0;
+}
+
+static unsigned int batch_flush(struct transport_queue *tq)
+{
+	struct batch *b = tq->batch;
+	struct elems *e = &b->elems[b->filling];
+
+	if (__builtin_expect(b->rearm, 0))
+		fetch_arm(tq);
+	if (!e->nr || e->in_flight)
+		return 0;
+	if (!batch_sqe(tq, UBLK_U_IO_COMMIT_IO_CMDS, b->filling, e->nr))
+		return 0; /* the ring is full: the next round's completions make room */
+	e->in_flight = true;
+	b->filling ^= 1;
+	return 1;
+}
+
+static int batch_tags(struct transport_queue *tq, const struct io_uring_cqe *cqe,
+		      const uint16_t **tags)
+{
+	struct batch *b = tq->batch;
+	unsigned int buf = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+
+	if (!(cqe->flags & IORING_CQE_F_MORE))
+		b->rearm = cqe->res >= 0 || cqe->res == -ENOBUFS;
+	if (cqe->res == -ENOBUFS)
+		return 0;
+	if (cqe->res < 0)
+		return cqe->res == -ECANCELED ? UBLK_IO_RES_ABORT : cqe->res;
+	if (!(cqe->flags & IORING_CQE_F_BUFFER))
+		return 0;
+	*tags = b->tags + (buf & (b->nr_bufs - 1)) * TAGS_PER_BUF;
+	return min_of(cqe->res / sizeof(uint16_t), (size_t)TAGS_PER_BUF);
+}
+
+static void buf_give(struct batch *b, unsigned int buf)
+{
+	io_uring_buf_ring_add(b->ring, b->tags + buf * TAGS_PER_BUF,
+			      TAGS_PER_BUF * sizeof(uint16_t), buf,
+			      io_uring_buf_ring_mask(b->nr_bufs), 0);
+	io_uring_buf_ring_advance(b->ring, 1);
+}
+
+static void batch_tags_done(struct transport_queue *tq, const struct io_uring_cqe *cqe)
+{
+	struct batch *b = tq->batch;
+
+	if (cqe->flags & IORING_CQE_F_BUFFER)
+		buf_give(b, (cqe->flags >> IORING_CQE_BUFFER_SHIFT) & (b->nr_bufs - 1));
+	if (__builtin_expect(b->rearm, 0))
+		fetch_arm(tq);
+}
+
+/* What the driver did not take stays in its place and goes out with the next flush. */
+static int batch_done(struct transport_queue *tq, const struct io_uring_cqe *cqe, uint16_t *tag)
+{
+	struct batch *b = tq->batch;
+	unsigned int which = ud_index(cqe->user_data);
+	struct elems *e = &b->elems[which == BATCH_PREP ? 0 : which];
+	unsigned int taken;
+	int err = 0;
+
+	e->in_flight = false;
+	if (which == BATCH_PREP) {
+		e->nr = 0;
+		*tag = 0;
+		return cqe->res < 0 ? cqe->res : 0;
+	}
+	taken = cqe->res < 0 ? 0 : min_of((unsigned int)cqe->res / b->elem_bytes, (unsigned)e->nr);
+	if (cqe->res < 0) {
+		*tag = ((struct ublk_elem_header *)e->elem)->tag;
+		err = cqe->res;
+		taken = 1; /* as far as we are concerned */
+	}
+	tq->uncommitted -= taken;
+	e->nr -= taken;
+	if (__builtin_expect(e->nr, 0)) {
+		memmove(e->elem, e->elem + taken * b->elem_bytes, e->nr * b->elem_bytes);
+		/* The other one may be filling: this one goes out by itself. */
+		if (batch_sqe(tq, UBLK_U_IO_COMMIT_IO_CMDS, which, e->nr))
+			e->in_flight = true;
+		else
+			b->filling = which;
+	}
+	return err;
+}
+
+static void batch_free(struct transport_queue *tq)
+{
+	struct batch *b = tq->batch;
+
+	if (!b)
+		return;
+	if (b->ring) {
+		io_uring_unregister_buf_ring(tq->ring, BUF_GROUP);
+		munmap(b->ring, b->nr_bufs * sizeof(struct io_uring_buf));
+	}
+	free(b->tags);
+	free(b->elems[0].elem);
+	free(b->elems[1].elem);
+	free(b);
+	tq->batch = NULL;
+}
+
+static int bufs_register(struct transport_queue *tq)
+{
+	struct batch *b = tq->batch;
+	struct io_uring_buf_reg reg = { .ring_entries = b->nr_bufs, .bgid = BUF_GROUP };
+	void *ring = mmap(NULL, b->nr_bufs * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err;
+
+	if (ring == MAP_FAILED)
+		return -errno;
+	reg.ring_addr = (uintptr_t)ring;
+	err = io_uring_register_buf_ring(tq->ring, &reg, 0);
+	if (err) {
+		munmap(ring, b->nr_bufs * sizeof(struct io_uring_buf));
+		return err;
+	}
+	b->ring = ring;
+	io_uring_buf_ring_init(b->ring);
+	for (unsigned int buf = 0; buf < b->nr_bufs; buf++)
+		buf_give(b, buf);
+	return 0;
+}
+
+static int batch_alloc(struct transport *t, struct transport_queue *tq)
+{
+	struct batch *b = calloc(1, sizeof(*b));
+
+	tq->batch = b;
+	if (!b)
+		return -ENOMEM;
+	b->flags = (t->has_addr ? UBLK_BATCH_F_HAS_BUF_ADDR : 0) |
+		   (t->has_auto_reg ? UBLK_BATCH_F_AUTO_BUF_REG_FALLBACK : 0);
+	b->elem_bytes = sizeof(struct ublk_elem_header) + (t->has_addr ? sizeof(uint64_t) : 0);
+	for (b->nr_bufs = 1; b->nr_bufs < min_of((unsigned)tq->depth, MAX_BUFS);)
+		b->nr_bufs *= 2;
+	b->tags = calloc(b->nr_bufs * TAGS_PER_BUF, sizeof(*b->tags));
+	b->elems[0].elem = calloc(tq->depth, b->elem_bytes);
+	b->elems[1].elem = calloc(tq->depth, b->elem_bytes);
+	if (!b->tags || !b->elems[0].elem || !b->elems[1].elem)
+		return -ENOMEM;
+	return bufs_register(tq);
+}
+
+static int batch_queue_open(struct transport *t, struct transport_queue *tq)
+{
+	int err = batch_alloc(t, tq);
+
+	if (err)
+		log_err("queue %u: buffers for batch commands: %s", tq->qid, strerror(-err));
+	else
+		err = kernel_queue_open(t, tq);
+	if (err)
+		batch_free(tq);
+	return err;
+}
+
+static void batch_queue_close(struct transport_queue *tq)
+{
+	kernel_queue_close(tq);
+	batch_free(tq);
+}
+
+const struct transport_ops kernel_batch_ops = {
+	.queue_open = batch_queue_open,
+	.queue_close = batch_queue_close,
+	.fetch = batch_fetch,
+	.commit = batch_commit,
+	.register_buf = kernel_register_buf,
+	.unregister_buf = kernel_unregister_buf,
+	.copy_in = kernel_copy_in,
+	.copy_out = kernel_copy_out,
+	.flush = batch_flush,
+	.tags = batch_tags,
+	.tags_done = batch_tags_done,
+	.batch_done = batch_done,
+};
