@@ -149,7 +149,10 @@ void request_dispatch(struct ublk_queue *q, struct request *r)
 
 static void request_begin(struct ublk_queue *q, struct request *r)
 {
-	if (q->path->begin && op_has_data(r->op)) {
+	bool asks = q->dev->profile[r->op] != PROFILE_MAP ||
+		    (q->tq.descs[r->tag].op_flags & UBLK_IO_F_NEED_REG_BUF);
+
+	if (unlikely(asks) && q->path->begin && op_has_data(r->op)) {
 		int res = q->path->begin(q, r);
 
 		if (unlikely(res)) {
@@ -169,14 +172,9 @@ void request_arrived(struct ublk_queue *q, uint16_t tag, bool needs_data)
 
 	q->active++;
 	r->state = REQ_HOST;
-	r->data_owed = needs_data;
+	memset(r->fresh, 0, sizeof(r->fresh));
+	r->data_owed = r->ending = needs_data;
 	r->retry = RETRY_DISPATCH;
-	r->retry_bits = 0;
-	r->retry_since = 0;
-	r->error = 0;
-	r->pending = 0;
-	r->done = 0;
-	r->commit_addr = 0;
 	res = request_decode(q, r);
 	if (unlikely(res < 0)) {
 		log_err("queue %u tag %u: the driver asked for op_flags %#x, sector %llu, %u sectors: "
@@ -191,25 +189,27 @@ void request_arrived(struct ublk_queue *q, uint16_t tag, bool needs_data)
 	request_begin(q, r);
 }
 
-static void request_commit(struct ublk_queue *q, struct request *r)
+/* What the data path does at the end. False: the commit has to wait. */
+static bool request_ended(struct ublk_queue *q, struct request *r)
 {
-	struct tag_addr addr = { 0 };
-	int res = 0;
+	int res = q->path->end(q, r);
 
-	if (q->path->end)
-		res = q->path->end(q, r);
-	if (unlikely(res > 0))
-		return;
-	if (unlikely(res < 0 && res != -EBUSY)) {
+	if (res == -EBUSY)
+		request_retry(q, r, RETRY_COMMIT);
+	if (res > 0 || res == -EBUSY)
+		return false;
+	if (res < 0) {
 		q->counters.errors[r->op]++;
 		r->result = res;
-		res = 0;
 	}
-	if (likely(!res)) {
-		q->path->tag_addr(q, r, &addr);
-		res = q->tq.transport->ops->commit(&q->tq, r->tag, r->result, &addr);
-	}
-	if (unlikely(res)) {
+	return true;
+}
+
+static void request_commit(struct ublk_queue *q, struct request *r)
+{
+	if (unlikely(r->ending) && !request_ended(q, r))
+		return;
+	if (unlikely(q->tq.transport->ops->commit(&q->tq, r->tag, r->result, &r->addr))) {
 		request_retry(q, r, RETRY_COMMIT);
 		return;
 	}
@@ -289,12 +289,7 @@ void request_done(struct ublk_queue *q, struct request *r, int32_t error)
 
 void request_fetch(struct ublk_queue *q, struct request *r)
 {
-	struct tag_addr addr = { 0 };
-	int res;
-
-	q->path->tag_addr(q, r, &addr);
-	res = q->tq.transport->ops->fetch(&q->tq, r->tag, &addr);
-	if (unlikely(res))
+	if (unlikely(q->tq.transport->ops->fetch(&q->tq, r->tag, &r->addr)))
 		request_retry(q, r, RETRY_FETCH);
 }
 

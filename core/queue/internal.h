@@ -86,32 +86,38 @@ struct job {
 };
 
 struct request {
+	struct tag_addr addr; /* what FETCH and COMMIT tell */
 	void *buf;	      /* the tag's buffer, or NULL */
 	struct io_slot *slot; /* slot->io is the io in force */
 	struct io_slot
 		*pair[2]; /* submit() gets them in turns: a second completion meets an idle slot */
 	uint32_t zeroed;  /* so many leading bytes of buf are zero */
 	uint16_t tag;
-	uint16_t pending; /* ring operations and jobs in flight for it */
-	uint8_t state;	  /* enum request_state */
+	uint8_t state; /* enum request_state */
 	uint8_t op;
-	uint8_t parity;	      /* which of the tag's two slots is in use */
-	uint8_t retry;	      /* enum retry_what, while on the retry list */
-	bool buf_registered;  /* by hand */
-	bool buf_asked;	      /* that is on its way */
-	bool data_owed;	      /* a WRITE whose data the driver has not copied yet */
-	bool data_asked;      /* that is on its way */
-	uint8_t data_then;    /* enum data_then, while it is */
-	bool listed;	      /* on the retry list */
-	bool buf_own;	      /* buf is a mapping of its own, not a part of the queue's */
-	uint32_t retry_since; /* ms, of the first passing error; 0: there was none */
-	int32_t error;	      /* the first one */
-	int32_t result;	      /* what COMMIT says, while it waits */
-	uint64_t commit_addr; /* where a READ's data is, if not in buf */
-	uint32_t tick;	      /* when the plugin got it */
-	uint32_t retry_bits;  /* RETRY_MOVE, RETRY_SYNC: which extents */
-	uint64_t done;	      /* bytes of earlier windows */
-	uint64_t window;      /* bytes of this one */
+	uint8_t parity; /* which of the tag's two slots is in use */
+	uint8_t retry;	/* enum retry_what, while on the retry list */
+	bool listed;	/* on the retry list */
+	bool buf_own;	/* buf is a mapping of its own, not a part of the queue's */
+	int32_t result; /* what COMMIT says, while it waits */
+	uint32_t tick;	/* when the plugin got it */
+	union {
+		struct {
+			uint64_t done;	      /* bytes of earlier windows */
+			uint32_t retry_bits;  /* RETRY_MOVE, RETRY_SYNC: which extents */
+			uint32_t retry_since; /* ms, of the first passing error; 0: none */
+			int32_t error;	      /* the first one */
+			uint16_t pending;     /* ring operations and jobs in flight for it */
+			bool ending;	      /* the path's end() has something to do */
+			bool buf_registered;  /* by hand */
+			bool buf_asked;	      /* that is on its way */
+			bool data_owed;	      /* a WRITE whose data the driver has not copied yet */
+			bool data_asked;      /* that is on its way */
+			uint8_t data_then;    /* enum data_then, while it is */
+		};
+		uint64_t fresh[4]; /* all of it is 0 when a request arrives */
+	};
+	uint64_t window; /* bytes of this one */
 	uint32_t nr_ext;
 	uint32_t pos[MAP_WINDOW]; /* where in the io the rest of an extent begins */
 	struct ublk_extent ext[MAP_WINDOW];
@@ -182,6 +188,13 @@ struct ublk_queue {
 	pthread_mutex_t lock_store;
 	struct workers workers;
 };
+
+static inline void request_set_buf(struct ublk_queue *q, struct request *r, void *buf)
+{
+	r->buf = buf;
+	if (q->path->tag_addr)
+		q->path->tag_addr(q, r);
+}
 
 /* dispatch.c: a request's way in and out */
 void request_arrived(struct ublk_queue *q, uint16_t tag, bool needs_data);

@@ -26,13 +26,13 @@ struct data_path {
 	bool driver_buffers;  /* the driver itself needs that buffer */
 	bool needs_buf_table; /* a sparse table of registered buffers, one per tag */
 
-	/* What FETCH and COMMIT tell the driver about this tag. */
-	void (*tag_addr)(const struct ublk_queue *q, const struct request *r,
-			 struct tag_addr *addr);
-	/* A READ or WRITE arrived. 0: go on; 1: its going on is arranged for; -errno fails it.
-	 * NULL: nothing to do. */
+	/* Fill r->addr: what FETCH and COMMIT tell the driver about this tag. When the queue starts,
+	 * and when the tag has got another buffer. NULL: nothing. */
+	void (*tag_addr)(const struct ublk_queue *q, struct request *r);
+	/* A READ or WRITE arrived that submit() or call serves, or whose buffer the driver could not
+	 * register. 0: go on; 1: its going on is arranged for; -errno fails it. NULL: nothing to do. */
 	int (*begin)(struct ublk_queue *q, struct request *r);
-	/* The io is about to be committed. NULL: nothing to do. 0; 1: a completion goes on with the
+	/* The io is about to be committed and r->ending is set. 0; 1: a completion goes on with the
 	 * commit; -EBUSY: try again later; another -errno becomes the result. */
 	int (*end)(struct ublk_queue *q, struct request *r);
 	/* Move extent i of r->ext: 0 done, 1 map_moved() or map_retry() will be called, -errno. */

@@ -7,18 +7,15 @@
 #include "queue/internal.h"
 
 /* Where the driver could not register (it says so in the descriptor), the host does it by hand. */
-static void auto_tag_addr(const struct ublk_queue *q, const struct request *r,
-			  struct tag_addr *addr)
+static void auto_tag_addr(const struct ublk_queue *q, struct request *r)
 {
 	(void)q;
-	addr->auto_reg = r->tag | (uint64_t)UBLK_AUTO_BUF_REG_FALLBACK << 16;
+	r->addr.auto_reg = r->tag | (uint64_t)UBLK_AUTO_BUF_REG_FALLBACK << 16;
 }
 
 static int auto_begin(struct ublk_queue *q, struct request *r)
 {
-	if (likely(!(q->tq.descs[r->tag].op_flags & UBLK_IO_F_NEED_REG_BUF)))
-		return 0;
-	return fixed_begin(q, r);
+	return q->tq.descs[r->tag].op_flags & UBLK_IO_F_NEED_REG_BUF ? fixed_begin(q, r) : 0;
 }
 
 static int auto_move(struct ublk_queue *q, struct request *r, unsigned int i)

@@ -10,11 +10,10 @@
  */
 #include "queue/internal.h"
 
-static void address_tag_addr(const struct ublk_queue *q, const struct request *r,
-			     struct tag_addr *addr)
+static void address_tag_addr(const struct ublk_queue *q, struct request *r)
 {
 	(void)q;
-	addr->buf = r->commit_addr ? r->commit_addr : (uintptr_t)r->buf;
+	r->addr.buf = (uintptr_t)r->buf;
 }
 
 static int get_data(struct ublk_queue *q, struct request *r, void *to, enum data_then then)
@@ -35,16 +34,22 @@ static bool is_whole(const struct request *r)
 	return r->nr_ext == 1 && r->ext[0].length == r->slot->io.length;
 }
 
+static int address_buf(struct ublk_queue *q, struct request *r, unsigned int i)
+{
+	r->addr.buf = (uintptr_t)r->buf;
+	return buf_move(q, r, i);
+}
+
 static int address_read(struct ublk_queue *q, struct request *r, unsigned int i)
 {
 	const struct ublk_extent *e = &r->ext[i];
 
 	if (e->kind == UBLK_EXT_MEM && is_whole(r))
-		r->commit_addr = (uintptr_t)e->at.addr;
+		r->addr.buf = (uintptr_t)e->at.addr;
 	else if (e->kind == UBLK_EXT_ZERO && is_whole(r))
-		r->commit_addr = (uintptr_t)q->dev->zeroes;
+		r->addr.buf = (uintptr_t)q->dev->zeroes;
 	else
-		return buf_move(q, r, i);
+		return address_buf(q, r, i);
 	return 0;
 }
 
@@ -72,7 +77,7 @@ static int address_move(struct ublk_queue *q, struct request *r, unsigned int i)
 /* The driver takes no COMMIT of a WRITE whose data was not fetched, not even to fail it. */
 static int address_end(struct ublk_queue *q, struct request *r)
 {
-	return unlikely(r->data_owed) ? get_data(q, r, r->buf, THEN_COMMIT) : 0;
+	return r->data_owed ? get_data(q, r, r->buf, THEN_COMMIT) : 0;
 }
 
 const struct data_path path_commit_address = {

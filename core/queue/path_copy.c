@@ -5,11 +5,10 @@
  */
 #include "queue/internal.h"
 
-static void copy_tag_addr(const struct ublk_queue *q, const struct request *r,
-			  struct tag_addr *addr)
+static void copy_tag_addr(const struct ublk_queue *q, struct request *r)
 {
 	(void)q;
-	addr->buf = (uintptr_t)r->buf;
+	r->addr.buf = (uintptr_t)r->buf;
 }
 
 const struct data_path path_copy = {

@@ -10,7 +10,7 @@ int fixed_register(struct ublk_queue *q, struct request *r)
 	int res = q->tq.transport->ops->register_buf(&q->tq, r->tag);
 
 	if (likely(!res))
-		r->buf_asked = true;
+		r->buf_asked = r->ending = true;
 	return res;
 }
 
@@ -25,7 +25,7 @@ int fixed_end(struct ublk_queue *q, struct request *r)
 {
 	int res;
 
-	if (likely(!r->buf_registered))
+	if (!r->buf_registered)
 		return 0;
 	res = q->tq.transport->ops->unregister_buf(&q->tq, r->tag);
 	if (!res)

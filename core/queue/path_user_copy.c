@@ -6,25 +6,18 @@
  */
 #include "queue/internal.h"
 
-static void user_tag_addr(const struct ublk_queue *q, const struct request *r,
-			  struct tag_addr *addr)
-{
-	(void)q;
-	(void)r;
-	(void)addr; /* must be 0 (rule 13) */
-}
-
 /* submit() and the call profile find a WRITE's data in the buffer, and leave a READ's there. */
 static int user_begin(struct ublk_queue *q, struct request *r)
 {
-	if (r->op != UBLK_OP_WRITE || q->dev->profile[r->op] == PROFILE_MAP)
+	r->ending = r->op == UBLK_OP_READ;
+	if (r->ending)
 		return 0;
 	return q->tq.transport->ops->copy_in(&q->tq, r->tag, 0, r->buf, r->slot->io.length);
 }
 
 static int user_end(struct ublk_queue *q, struct request *r)
 {
-	if (r->op != UBLK_OP_READ || r->result <= 0 || q->dev->profile[r->op] == PROFILE_MAP)
+	if (r->result <= 0)
 		return 0;
 	return q->tq.transport->ops->copy_out(&q->tq, r->tag, 0, r->buf, r->slot->io.length);
 }
@@ -81,7 +74,6 @@ const struct data_path path_user_copy = {
 	.data_mode = UBLK_DATA_MAPPED,
 	.buffer_kinds = UBLK_EXT_FD,
 	.zero_kinds = UBLK_EXT_ZERO,
-	.tag_addr = user_tag_addr,
 	.begin = user_begin,
 	.end = user_end,
 	.move = user_move,

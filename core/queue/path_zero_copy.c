@@ -6,20 +6,6 @@
  */
 #include "queue/internal.h"
 
-static void zero_tag_addr(const struct ublk_queue *q, const struct request *r,
-			  struct tag_addr *addr)
-{
-	(void)q;
-	(void)r;
-	(void)addr; /* must be 0 (rule 13) */
-}
-
-/* submit() may use the buffer as soon as it is called; map's extents tell whether it is needed. */
-static int zero_begin(struct ublk_queue *q, struct request *r)
-{
-	return q->dev->profile[r->op] == PROFILE_MAP ? 0 : fixed_begin(q, r);
-}
-
 static int zero_move(struct ublk_queue *q, struct request *r, unsigned int i)
 {
 	int res = 0;
@@ -46,8 +32,7 @@ const struct data_path path_zero_copy = {
 	.data_mode = UBLK_DATA_FIXED,
 	.zero_kinds = UBLK_EXT_ZERO,
 	.needs_buf_table = true,
-	.tag_addr = zero_tag_addr,
-	.begin = zero_begin,
+	.begin = fixed_begin, /* submit() may use the buffer as soon as it is called */
 	.end = fixed_end,
 	.move = zero_move,
 };

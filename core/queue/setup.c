@@ -136,6 +136,7 @@ static int requests_init(struct ublk_queue *q)
 			r->buf = (char *)q->bufs + (size_t)tag * q->dev->limits.max_io_bytes;
 			r->zeroed = q->dev->limits.max_io_bytes; /* fresh memory */
 		}
+		request_set_buf(q, r, r->buf);
 		r->job = calloc(1, sizeof(*r->job));
 		if (!r->job)
 			return no_memory(q);

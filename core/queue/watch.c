@@ -31,7 +31,7 @@ static bool slot_replace(struct ublk_queue *q, struct request *r)
 	/* A buffer from the queue's one mapping is kept too, but never unmapped on its own. */
 	old->buf_kept = r->buf_own ? r->buf : NULL;
 	if (r->buf) {
-		r->buf = buf;
+		request_set_buf(q, r, buf);
 		r->buf_own = true;
 		r->zeroed = 0;
 	}
@@ -55,7 +55,7 @@ static bool job_replace(struct ublk_queue *q, struct request *r)
 	old->buf_kept = r->buf_own ? r->buf : NULL;
 	r->job = job;
 	if (r->buf) {
-		r->buf = buf;
+		request_set_buf(q, r, buf);
 		r->buf_own = true;
 		r->zeroed = 0;
 	}

@@ -43,17 +43,13 @@ static inline struct io_uring_sqe *queue_cmd(struct transport_queue *tq, uint32_
 					     uint16_t tag, int32_t res, const struct tag_addr *addr)
 {
 	struct io_uring_sqe *sqe = ring_sqe(tq->ring);
-	struct ublksrv_io_cmd *cmd;
 
 	if (__builtin_expect(!sqe, 0))
 		return NULL;
 	cmd_prep(sqe, tq->transport->legacy_ops ? _IOC_NR(op) : op, ud);
 	sqe->addr = addr->auto_reg;
-	cmd = (struct ublksrv_io_cmd *)sqe->cmd;
-	cmd->q_id = tq->qid;
-	cmd->tag = tag;
-	cmd->result = res;
-	cmd->addr = addr->buf;
+	*(struct ublksrv_io_cmd *)sqe->cmd =
+		(struct ublksrv_io_cmd){ tq->qid, tag, res, { addr->buf } };
 	return sqe;
 }
 

@@ -70,19 +70,14 @@ static void fetch_arm(struct transport_queue *tq)
 		(struct ublk_batch_io){ .q_id = tq->qid, .elem_bytes = sizeof(uint16_t) };
 }
 
-static bool elem_add(struct transport_queue *tq, struct elems *e, uint16_t tag, int32_t res,
-		     const struct tag_addr *addr)
+static inline void elem_add(struct batch *b, struct elems *e, uint16_t tag, int32_t res,
+			    const struct tag_addr *addr)
 {
-	struct batch *b = tq->batch;
-	struct ublk_elem_header *header = (void *)(e->elem + e->nr * b->elem_bytes);
+	struct ublk_elem_header *header = (void *)(e->elem + e->nr++ * b->elem_bytes);
 
-	header->tag = tag;
-	header->buf_index = (uint16_t)addr->auto_reg;
-	header->result = res;
-	if (b->flags & UBLK_BATCH_F_HAS_BUF_ADDR)
+	*header = (struct ublk_elem_header){ tag, (uint16_t)addr->auto_reg, res };
+	if (b->elem_bytes > sizeof(*header))
 		*(uint64_t *)(header + 1) = addr->buf;
-	e->nr++;
-	return true;
 }
 
 /* PREP is all or nothing: it goes out with the last tag, and the first FETCH with it. */
@@ -91,7 +86,7 @@ static int batch_fetch(struct transport_queue *tq, uint16_t tag, const struct ta
 	struct elems *e = &tq->batch->elems[0];
 
 	if (e->nr < tq->depth)
-		elem_add(tq, e, tag, 0, addr);
+		elem_add(tq->batch, e, tag, 0, addr);
 	if (e->nr < tq->depth)
 		return 0;
 	if (!batch_sqe(tq, UBLK_U_IO_PREP_IO_CMDS, BATCH_PREP, e->nr))
@@ -110,7 +105,7 @@ static int batch_commit(struct transport_queue *tq, uint16_t tag, int32_t res,
 
 	if (__builtin_expect(e->in_flight, 0))
 		return -EBUSY;
-	elem_add(tq, e, tag, res, addr);
+	elem_add(b, e, tag, res, addr);
 	tq->uncommitted++;
 	return 0;
 }
@@ -201,7 +196,7 @@ static int batch_done(struct transport_queue *tq, const struct io_uring_cqe *cqe
 	return err;
 }
 
-static void batch_free(struct transport_queue *tq)
+void kernel_batch_free(struct transport_queue *tq)
 {
 	struct batch *b = tq->batch;
 
@@ -216,6 +211,12 @@ static void batch_free(struct transport_queue *tq)
 	free(b->elems[1].elem);
 	free(b);
 	tq->batch = NULL;
+}
+
+void kernel_batch_forget(struct transport_queue *tq)
+{
+	tq->batch->elems[tq->batch->filling].nr = 0;
+	tq->uncommitted = 0;
 }
 
 static int bufs_register(struct transport_queue *tq)
@@ -241,7 +242,7 @@ static int bufs_register(struct transport_queue *tq)
 	return 0;
 }
 
-static int batch_alloc(struct transport *t, struct transport_queue *tq)
+int kernel_batch_alloc(struct transport *t, struct transport_queue *tq)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 
@@ -263,21 +264,21 @@ static int batch_alloc(struct transport *t, struct transport_queue *tq)
 
 static int batch_queue_open(struct transport *t, struct transport_queue *tq)
 {
-	int err = batch_alloc(t, tq);
+	int err = kernel_batch_alloc(t, tq);
 
 	if (err)
 		log_err("queue %u: buffers for batch commands: %s", tq->qid, strerror(-err));
 	else
 		err = kernel_queue_open(t, tq);
 	if (err)
-		batch_free(tq);
+		kernel_batch_free(tq);
 	return err;
 }
 
 static void batch_queue_close(struct transport_queue *tq)
 {
 	kernel_queue_close(tq);
-	batch_free(tq);
+	kernel_batch_free(tq);
 }
 
 const struct transport_ops kernel_batch_ops = {

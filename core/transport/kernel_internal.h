@@ -18,19 +18,19 @@ int kernel_copy_out(struct transport_queue *tq, uint16_t tag, uint32_t pos, cons
 /* An SQE for a command of the driver's, payload (sqe->cmd) and addr not filled in. */
 static inline void cmd_prep(struct io_uring_sqe *sqe, uint32_t op, uint64_t ud)
 {
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->flags = IOSQE_FIXED_FILE;
-	sqe->ioprio = 0;
-	sqe->fd = 0;
-	sqe->off = op; /* cmd_op, with the padding above it zero */
-	sqe->len = 0;
-	sqe->rw_flags = 0;
-	sqe->user_data = ud;
-	sqe->buf_index = 0;
-	sqe->personality = 0;
-	sqe->file_index = 0;
+	/* All of it, which is a few vector stores. cmd_op is the low half of off. */
+	*sqe = (struct io_uring_sqe){
+		.opcode = IORING_OP_URING_CMD, .flags = IOSQE_FIXED_FILE, .off = op, .user_data = ud
+	};
 }
 
 extern const struct transport_ops kernel_batch_ops;
+
+/* What queue_open() of the batch commands does beside mapping the descriptors, and its way back. 0 or
+ * -errno. */
+int kernel_batch_alloc(struct transport *t, struct transport_queue *tq);
+void kernel_batch_free(struct transport_queue *tq);
+/* For tests: what was collected goes nowhere. */
+void kernel_batch_forget(struct transport_queue *tq);
 
 #endif
