@@ -70,13 +70,17 @@ _ublk_host()
 		mapfile -t COMPREPLY < <(compgen -W "auto none" -- "$cur")
 		return
 		;;
+	--poll-us)
+		mapfile -t COMPREPLY < <(compgen -W "auto" -- "$cur")
+		return
+		;;
 	--data-path)
 		words="auto $(_ublk_host_paths "$program")"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 		;;
 	--opt | --name | --id | --queues | --depth | --max-io | --logical-block | \
-		--physical-block | --io-timeout | --timeout)
+		--physical-block | --io-timeout | --threads-per-queue | --timeout)
 		return
 		;;
 	esac

@@ -21,6 +21,8 @@
 #define MAX_LOGICAL_BLOCK 4096u
 #define MAX_PHYSICAL_BLOCK (256u << 20)
 #define MAX_IO_TIMEOUT 86400u /* seconds */
+#define MAX_THREADS_PER_QUEUE 16u
+#define MAX_POLL_US 10000u
 #define DEFAULT_DEPTH 128u
 #define DEFAULT_MAX_IO (512u << 10)
 #define DEFAULT_QUEUES_CAP 4u  /* queues: min(online CPUs, this) */
@@ -47,6 +49,8 @@ enum config_key {
 	CFG_MAX_IO,
 	CFG_READ_ONLY,
 	CFG_IO_TIMEOUT,
+	CFG_THREADS_PER_QUEUE,
+	CFG_POLL_US,
 	CFG_LOGICAL_BLOCK,
 	CFG_PHYSICAL_BLOCK,
 	CFG_DATA_PATH,
@@ -57,7 +61,7 @@ enum config_key {
 enum config_type {
 	CFG_TYPE_NAME,
 	CFG_TYPE_PLUGIN,
-	CFG_TYPE_ID,   /* "auto", or an integer */
+	CFG_TYPE_AUTO, /* "auto" (-1), or an integer */
 	CFG_TYPE_INT,  /* min..max */
 	CFG_TYPE_SIZE, /* bytes or 512K; min..max, a multiple of step */
 	CFG_TYPE_POW2, /* the same, a power of two */
@@ -88,7 +92,9 @@ struct device_config {
 	uint32_t depth;				/* 0: default */
 	uint32_t max_io;			/* bytes; 0: default */
 	uint32_t logical_block, physical_block; /* bytes; 0: the plugin's */
-	uint32_t io_timeout; /* seconds that a plugin may hold an io; 0: for ever */
+	uint32_t io_timeout;	    /* seconds that a plugin may hold an io; 0: for ever */
+	uint32_t threads_per_queue; /* 0: default */
+	int64_t poll_us; /* microseconds that a queue polls before it sleeps; -1: adaptive */
 	bool read_only;
 	enum cpus_mode cpus_mode;
 	char *cpus_list; /* CPUS_LIST: "0-3,6" as written, already checked for form */

@@ -19,7 +19,7 @@ static const struct config_key_spec keys[CFG_NR_KEYS] = {
 	[CFG_PLUGIN] = { "/plugin", "plugin", "PLUGIN", "plugin to serve it, by name or path",
 			 CFG_TYPE_PLUGIN, .min = 1, .max = PATH_MAX - 1, MEMBER(plugin) },
 	[CFG_ID] = { "/device/id", "id", "N|auto",
-		     "N of /dev/ublkbN (default: auto, the next free)", CFG_TYPE_ID, .min = 0,
+		     "N of /dev/ublkbN (default: auto, the next free)", CFG_TYPE_AUTO, .min = 0,
 		     .max = MAX_DEV_ID, MEMBER(id) },
 	[CFG_QUEUES] = { "/device/queues", "queues", "N",
 			 "hardware queues, one thread each (default: a CPU each, at most 4)",
@@ -35,6 +35,13 @@ static const struct config_key_spec keys[CFG_NR_KEYS] = {
 	[CFG_IO_TIMEOUT] = { "/device/io_timeout", "io-timeout", "SECONDS",
 			     "longest that a plugin may hold a request; 0: for ever (default: 30)",
 			     CFG_TYPE_INT, .min = 0, .max = MAX_IO_TIMEOUT, MEMBER(io_timeout) },
+	[CFG_THREADS_PER_QUEUE] = { "/device/threads_per_queue", "threads-per-queue", "N",
+				    "threads that share the requests of a queue (default: 1)",
+				    CFG_TYPE_INT, .min = 1, .max = MAX_THREADS_PER_QUEUE,
+				    MEMBER(threads_per_queue) },
+	[CFG_POLL_US] = { "/device/poll_us", "poll-us", "N|auto",
+			  "microseconds to look for requests before sleeping (default: 0)",
+			  CFG_TYPE_AUTO, .min = 0, .max = MAX_POLL_US, MEMBER(poll_us) },
 	[CFG_LOGICAL_BLOCK] = { "/limits/logical_block", "logical-block", "SIZE",
 				"smallest unit of a request (default: the plugin's)", CFG_TYPE_POW2,
 				.min = MIN_BLOCK, .max = MAX_LOGICAL_BLOCK, MEMBER(logical_block) },
@@ -130,8 +137,8 @@ static int store_plugin(char **at, const struct given *g, const char *folder,
 	return store_string(at, path_absolute(folder, name), why);
 }
 
-static int store_id(int64_t *at, const struct given *g, const struct config_key_spec *spec,
-		    char why[CONFIG_WHY_MAX])
+static int store_auto(int64_t *at, const struct given *g, const struct config_key_spec *spec,
+		      char why[CONFIG_WHY_MAX])
 {
 	const char *word = given_string(g);
 	char expected[64];
@@ -262,8 +269,8 @@ int config_store(struct device_config *cfg, enum config_key key, const struct gi
 		return store_name(at, g, why);
 	case CFG_TYPE_PLUGIN:
 		return store_plugin(at, g, folder, why);
-	case CFG_TYPE_ID:
-		return store_id(at, g, spec, why);
+	case CFG_TYPE_AUTO:
+		return store_auto(at, g, spec, why);
 	case CFG_TYPE_INT:
 		return store_int(at, g, spec, why);
 	case CFG_TYPE_SIZE:
@@ -301,7 +308,7 @@ void config_move(struct device_config *to, struct device_config *from, enum conf
 		move_string(dst, src);
 		to->cpus_mode = from->cpus_mode;
 		break;
-	case CFG_TYPE_ID:
+	case CFG_TYPE_AUTO:
 		*(int64_t *)dst = *(int64_t *)src;
 		break;
 	case CFG_TYPE_INT:

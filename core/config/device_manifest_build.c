@@ -35,7 +35,7 @@ static json_t *value_of(const struct device_config *cfg, const struct config_key
 		if (cfg->cpus_mode == CPUS_LIST)
 			return text_or_null(cfg->cpus_list);
 		return json_string(cfg->cpus_mode == CPUS_NONE ? "none" : "auto");
-	case CFG_TYPE_ID:
+	case CFG_TYPE_AUTO:
 		if (*(const int64_t *)at < 0)
 			return json_string("auto");
 		return json_integer(*(const int64_t *)at);

@@ -115,6 +115,7 @@ static int choose_path(struct device *d)
 	struct path_choice choice;
 	const char *obstacle;
 
+	needs.shared_queues = d->dev.threads_per_queue > 1;
 	if (!d->cfg->data_path || !strcmp(d->cfg->data_path, "auto")) {
 		choice = path_choose(&d->kernel, &needs, &d->path_why);
 	} else {
@@ -138,6 +139,26 @@ static int check_name(struct device *d)
 	return d->cfg->name ? state_check_name(d->cfg->name, UINT32_MAX) : 0;
 }
 
+/* What cannot be had is not insisted on. */
+static void settle_threads(struct device *d)
+{
+	const uint32_t wanted = d->cfg->threads_per_queue ? d->cfg->threads_per_queue : 1;
+	const char *why = NULL;
+
+	d->dev.poll_us = d->cfg->poll_us;
+	d->dev.threads_per_queue = min_of(wanted, d->dev.limits.max_depth);
+	if (wanted == 1)
+		return;
+	if (!(d->kernel.features & UBLK_F_PER_IO_DAEMON))
+		why = "it needs a newer ublk driver (PER_IO_DAEMON, Linux 6.16)";
+	else if (d->plugin->desc.thread_model == UBLK_THREADS_SERIAL)
+		why = "the plugin does one thing at a time";
+	if (!why)
+		return;
+	d->dev.threads_per_queue = 1;
+	log_warn("--threads-per-queue %u: one thread instead: %s", wanted, why);
+}
+
 static int settle_limits(struct device *d)
 {
 	const struct ublk_plugin *desc = &d->plugin->desc;
@@ -150,7 +171,10 @@ static int settle_limits(struct device *d)
 		return err;
 	limits_settle(d->cfg, desc, limits);
 	err = limits_check(desc->name, limits, d->cfg);
-	return err ? err : choose_path(d);
+	if (err)
+		return err;
+	settle_threads(d);
+	return choose_path(d);
 }
 
 static int add_device(struct device *d)
@@ -183,7 +207,7 @@ static int add_device(struct device *d)
 	if (info->nr_hw_queues < limits->max_queues && d->cfg->queues)
 		log_warn("the kernel grants %u queues instead of %u, one for each CPU",
 			 info->nr_hw_queues, limits->max_queues);
-	limits->max_queues = info->nr_hw_queues;
+	limits->max_queues = info->nr_hw_queues * d->dev.threads_per_queue; /* the plugin's */
 	limits->max_depth = info->queue_depth;
 	limits->max_io_bytes = min_of(limits->max_io_bytes, info->max_io_buf_bytes);
 	node_block(info->dev_id, d->node);
@@ -239,8 +263,8 @@ static int open_char(struct device *d)
 	return -errno;
 }
 
-/* The CPUs of queue qid: *mask is malloc()ed, NULL for anywhere. */
-static int queue_cpus(struct device *d, uint16_t qid, cpu_set_t **mask, size_t *size)
+/* The CPUs of a queue: *mask is malloc()ed, NULL for anywhere. */
+static int queue_cpus(struct device *d, uint16_t index, cpu_set_t **mask, size_t *size)
 {
 	struct cpulist list;
 	int err;
@@ -253,13 +277,14 @@ static int queue_cpus(struct device *d, uint16_t qid, cpu_set_t **mask, size_t *
 	if (!*mask)
 		return -ENOMEM;
 	if (d->cfg->cpus_mode == CPUS_AUTO) {
-		err = ctrl_get_queue_affinity(d->ctrl, d->info.dev_id, qid, *mask, *size);
+		err = ctrl_get_queue_affinity(d->ctrl, d->info.dev_id,
+					      index / d->dev.threads_per_queue, *mask, *size);
 		if (err)
 			ctrl_failed(UBLK_U_CMD_GET_QUEUE_AFFINITY, d->info.dev_id, err);
 	} else {
 		err = cpulist_parse(d->cfg->cpus_list, &list, NULL);
 		if (!err) {
-			CPU_SET_S(cpulist_nth(&list, qid % list.nr), *size, *mask);
+			CPU_SET_S(cpulist_nth(&list, index % list.nr), *size, *mask);
 			cpulist_free(&list);
 		}
 	}
@@ -272,6 +297,7 @@ static int queue_cpus(struct device *d, uint16_t qid, cpu_set_t **mask, size_t *
 
 static int start_queues(struct device *d)
 {
+	const unsigned int nr = d->info.nr_hw_queues * d->dev.threads_per_queue;
 	int err = 0;
 
 	transport_kernel_init(&d->transport, d->char_fd, ctrl_is_legacy(d->ctrl), d->info.flags,
@@ -280,16 +306,16 @@ static int start_queues(struct device *d)
 	if (err)
 		return err;
 	d->prepared = true;
-	d->queues = calloc(d->info.nr_hw_queues, sizeof(*d->queues));
+	d->queues = calloc(nr, sizeof(*d->queues));
 	if (!d->queues)
 		return -ENOMEM;
-	for (uint16_t qid = 0; qid < d->info.nr_hw_queues && !err; qid++) {
+	for (uint16_t index = 0; index < nr && !err; index++) {
 		cpu_set_t *mask;
 		size_t size;
 
-		err = queue_cpus(d, qid, &mask, &size);
+		err = queue_cpus(d, index, &mask, &size);
 		if (!err)
-			err = queue_start(&d->dev, qid, mask, size, &d->queues[qid]);
+			err = queue_start(&d->dev, index, mask, size, &d->queues[index]);
 		free(mask);
 		d->nr_started += !err;
 	}
@@ -333,7 +359,9 @@ static int resolve_config(struct device *d)
 	const struct ublk_limits *limits = &d->dev.limits;
 
 	cfg->id = d->info.dev_id;
-	cfg->queues = limits->max_queues;
+	cfg->queues = d->info.nr_hw_queues;
+	if (cfg->threads_per_queue)
+		cfg->threads_per_queue = d->dev.threads_per_queue;
 	cfg->depth = limits->max_depth;
 	cfg->max_io = limits->max_io_bytes;
 	cfg->logical_block = limits->logical_block;

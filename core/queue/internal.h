@@ -146,6 +146,8 @@ struct ublk_queue {
 	struct io_slot *slots; /* 2 per tag, then spares for abandoned ones */
 	uint32_t nr_slots, spare_slot;
 	uint16_t qid, depth;
+	uint16_t lane;	  /* of the threads that share the driver's queue, this is the n-th */
+	uint16_t nr_own;  /* tags that are this thread's */
 	uint16_t active;  /* tags that we own */
 	uint16_t gone;	  /* tags that were aborted */
 	uint16_t held;	  /* tags in REQ_PLUGIN */
@@ -161,8 +163,11 @@ struct ublk_queue {
 	uint32_t uncommitted; /* so many of them; nothing else is queued meanwhile */
 	uint32_t misuse_seen; /* of misuse_elsewhere */
 	struct request *retry_first, **retry_last;
-	pthread_mutex_t *call_lock; /* NULL, or held around the plugin's data calls */
-	atomic_bool call_lock_lost; /* a worker went away with it */
+	int64_t poll_us;		      /* as in struct ublk_dev */
+	uint32_t poll_now_us;		      /* poll.c: how long it is worth at the moment */
+	uint32_t poll_pause, poll_pause_next; /* and for how many rounds it is not worth trying */
+	pthread_mutex_t *call_lock;	      /* NULL, or held around the plugin's data calls */
+	atomic_bool call_lock_lost;	      /* a worker went away with it */
 	struct queue_counters counters;
 
 	/* from other threads */
@@ -188,6 +193,17 @@ struct ublk_queue {
 	pthread_mutex_t lock_store;
 	struct workers workers;
 };
+
+/* Neighbouring tags belong together: the block layer hands them out, and the driver takes them over,
+ * by the run. */
+#define LANE_RUN 8
+static inline bool queue_owns(const struct ublk_queue *q, uint32_t tag)
+{
+	uint32_t lanes = q->dev->threads_per_queue;
+	uint32_t run = q->depth < lanes * LANE_RUN ? 1 : LANE_RUN;
+
+	return tag / run % lanes == q->lane;
+}
 
 static inline void request_set_buf(struct ublk_queue *q, struct request *r, void *buf)
 {
@@ -288,6 +304,10 @@ static inline void request_unhold(struct ublk_queue *q, struct request *r)
 	r->state = REQ_HOST;
 	count_add(&q->held, -1);
 }
+
+/* poll.c: look for completions without sleeping, as long as it seems worth it. True: there are some,
+ * and what was queued has been submitted. */
+bool ring_poll(struct ublk_queue *q);
 
 /* loop.c */
 void *queue_thread(void *arg);

@@ -167,6 +167,8 @@ static int ring_wait(struct ublk_queue *q)
 
 	if (q->tq.transport->ops->flush)
 		at_once = q->tq.transport->ops->flush(&q->tq);
+	if (unlikely(q->poll_us) && ring_poll(q))
+		return 0;
 	if (likely(!q->stopping)) /* then there may be nothing else to come */
 		n += at_once;
 	q->counters.loops++;
@@ -229,14 +231,15 @@ void *queue_thread(void *arg)
 	if (!res) {
 		wake_arm(q);
 		for (uint32_t tag = 0; tag < q->depth; tag++)
-			request_fetch(q, &q->reqs[tag]);
+			if (queue_owns(q, tag))
+				request_fetch(q, &q->reqs[tag]);
 		res = io_uring_submit(&q->ring);
 		res = res < 0 ? res : 0;
 		if (res)
 			log_err("queue %u: fetching its tags: %s", q->qid, strerror(-res));
 	}
 	queue_report(q, res);
-	while (!res && !q->quit && !(q->gone == q->depth && !q->active && !q->tq.uncommitted))
+	while (!res && !q->quit && !(q->gone == q->nr_own && !q->active && !q->tq.uncommitted))
 		queue_round(q);
 	queue_teardown(q);
 	atomic_store_explicit(&q->ended, true, memory_order_release);

@@ -63,6 +63,8 @@ const char *path_obstacle(struct path_choice choice, const struct path_kernel *k
 		return path->lacking;
 	if (choice.batch && !path->batch_name)
 		return "batch commands cannot carry it";
+	if (choice.batch && needs->shared_queues)
+		return "batch commands are for one thread per queue";
 	if (choice.batch && !(kernel->features & UBLK_F_BATCH_IO))
 		return "batch commands need a newer ublk driver (BATCH_IO, Linux 7.0)";
 	if (choice.batch && !kernel->buf_ring)

@@ -65,6 +65,7 @@ struct path_choice path_choice_find(const char *name);
 struct path_needs {
 	uint32_t map_kinds;  /* of READ and WRITE by map; 0: not by map */
 	uint32_t data_modes; /* of READ and WRITE by submit or call; 0: not so */
+	bool shared_queues;  /* several threads serve a queue */
 };
 struct path_needs path_needs_of(const struct ublk_plugin *desc, uint32_t map_kinds,
 				uint32_t data_modes);

@@ -127,7 +127,7 @@ void queue_free(struct ublk_queue *q)
 	free(q);
 }
 
-static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t qid, const cpu_set_t *mask,
+static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask,
 				      size_t mask_size)
 {
 	struct ublk_queue *q = aligned_alloc(64, round_up_to(sizeof(*q), 64));
@@ -138,8 +138,10 @@ static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t qid, const 
 	q->dev = dev;
 	q->path = dev->path;
 	q->plugin = dev->plugin;
-	q->qid = qid;
+	q->qid = index;
 	q->depth = dev->transport->depth;
+	q->lane = index % dev->threads_per_queue;
+	q->poll_us = dev->poll_us;
 	q->wake_fd = eventfd(0, EFD_CLOEXEC);
 	sem_init(&q->ready, 0, 0);
 	pthread_mutex_init(&q->lock_store, NULL);
@@ -176,16 +178,16 @@ static int wait_ready(struct ublk_queue *q)
 	return 0;
 }
 
-int queue_start(struct ublk_dev *dev, uint16_t qid, const cpu_set_t *mask, size_t mask_size,
+int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, size_t mask_size,
 		struct ublk_queue **out)
 {
-	struct ublk_queue *q = queue_alloc(dev, qid, mask, mask_size);
+	struct ublk_queue *q = queue_alloc(dev, index, mask, mask_size);
 	pthread_attr_t attr;
 	char name[16];
 	int err;
 
 	if (!q) {
-		log_err("queue %u: no memory", qid);
+		log_err("queue %u: no memory", index);
 		return -ENOMEM;
 	}
 	pthread_attr_init(&attr);
@@ -195,16 +197,16 @@ int queue_start(struct ublk_dev *dev, uint16_t qid, const cpu_set_t *mask, size_
 	if (err == -EINVAL && q->cpus) {
 		/* CPUs that are not ours (a cpuset): better served elsewhere than not at all. */
 		log_warn("queue %u: its CPUs are not available to this process; it runs anywhere",
-			 qid);
+			 index);
 		err = -pthread_create(&q->thread, NULL, queue_thread, q);
 	}
 	pthread_attr_destroy(&attr);
 	if (err) {
-		log_err("queue %u: starting its thread: %s", qid, strerror(-err));
+		log_err("queue %u: starting its thread: %s", index, strerror(-err));
 		queue_free(q);
 		return err;
 	}
-	snprintf(name, sizeof(name), "ublk-q%u", qid);
+	snprintf(name, sizeof(name), "ublk-q%u", index);
 	pthread_setname_np(q->thread, name);
 	err = wait_ready(q);
 	if (err)

@@ -42,8 +42,10 @@ struct ublk_dev {
 	bool has_buffers;      /* each tag has one of max_io_bytes */
 	bool open_phase;       /* file_register() is allowed */
 	uint8_t profile[NR_OPS];
-	uint32_t io_timeout; /* ticks (seconds) that a plugin may hold an io; 0: for ever */
-	int notify_fd;	     /* eventfd: gets a count when a queue's thread leaves its loop */
+	uint32_t io_timeout;	    /* ticks (seconds) that a plugin may hold an io; 0: for ever */
+	uint16_t threads_per_queue; /* that share the tags of a driver's queue */
+	int64_t poll_us; /* to look for requests before sleeping; -1: as long as it pays */
+	int notify_fd;	 /* eventfd: gets a count when a queue's thread leaves its loop */
 	/* Called from any thread: the backend or a queue is lost, the device should stop. */
 	void (*failed)(struct ublk_dev *dev, int err, const char *why);
 };
@@ -53,6 +55,7 @@ struct queue_counters {
 	uint64_t ops[NR_OPS], bytes[NR_OPS], errors[NR_OPS];
 	uint64_t enters;   /* io_uring_enter calls of the loop */
 	uint64_t loops;	   /* rounds of the loop */
+	uint64_t polls;	   /* rounds that got what they waited for without sleeping */
 	uint64_t retries;  /* EAGAIN, EBUSY, ENOMEM and full rings that were tried again */
 	uint64_t misuse;   /* broken rules of the contract, by the plugin */
 	uint64_t timeouts; /* ios taken away from the plugin */
@@ -69,9 +72,15 @@ enum queue_ask {
 
 struct ublk_queue;
 
+/*
+ * A queue here is a thread with a ring. It serves all tags of one of the driver's queues, or, where
+ * threads_per_queue is more than 1, some: index / threads_per_queue is the driver's queue. To the
+ * plugin, and in messages, each is a queue of its own, and its qid is its index.
+ */
+
 /* Build a queue and start its thread on the CPUs of mask (NULL: anywhere). Returns when its tags
  * are fetched, or -errno, logged. Control thread. */
-int queue_start(struct ublk_dev *dev, uint16_t qid, const cpu_set_t *mask, size_t mask_size,
+int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, size_t mask_size,
 		struct ublk_queue **out);
 
 /* Any thread. */

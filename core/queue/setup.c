@@ -28,9 +28,10 @@ static int no_memory(const struct ublk_queue *q)
 static int ring_open(struct ublk_queue *q)
 {
 	static const unsigned int tries[] = {
-		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN,
-		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN,
-		IORING_SETUP_COOP_TASKRUN,
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
 		0,
 	};
 	uint64_t entries = q->depth * 2 + q->sqe_budget + 8;
@@ -127,6 +128,9 @@ static int requests_init(struct ublk_queue *q)
 	for (uint32_t tag = 0; tag < q->depth; tag++) {
 		struct request *r = &q->reqs[tag];
 
+		if (!queue_owns(q, tag))
+			continue;
+		q->nr_own++;
 		r->tag = tag;
 		r->pair[0] = r->slot = &q->slots[tag * 2];
 		r->pair[1] = &q->slots[tag * 2 + 1];
@@ -190,9 +194,10 @@ int queue_setup(struct ublk_queue *q)
 	err = ring_register(q);
 	if (err)
 		return err;
-	q->tq = (struct transport_queue){
-		.transport = q->dev->transport, .ring = &q->ring, .qid = q->qid, .depth = q->depth
-	};
+	q->tq = (struct transport_queue){ .transport = q->dev->transport,
+					  .ring = &q->ring,
+					  .qid = q->qid / q->dev->threads_per_queue,
+					  .depth = q->depth };
 	err = q->tq.transport->ops->queue_open(q->tq.transport, &q->tq);
 	if (err)
 		return err;

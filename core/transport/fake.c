@@ -56,12 +56,14 @@ static void check_addr(struct fake_queue *fq, uint16_t tag, const struct tag_add
 
 static bool check_caller(struct fake_queue *fq, uint16_t tag, const char *what)
 {
-	if (!pthread_equal(pthread_self(), fq->thread))
-		fake_violation(fq, "%s of tag %u on a thread that is not the queue's", what, tag);
-	if (tag < fq->fake->config.depth)
-		return true;
-	fake_violation(fq, "%s of tag %u, there are %u", what, tag, fq->fake->config.depth);
-	return false;
+	if (tag >= fq->fake->config.depth) {
+		fake_violation(fq, "%s of tag %u, there are %u", what, tag, fq->fake->config.depth);
+		return false;
+	}
+	/* Rule 12. */
+	if (!pthread_equal(pthread_self(), fq->tags[tag].thread))
+		fake_violation(fq, "%s of tag %u on a thread that did not fetch it", what, tag);
+	return true;
 }
 
 int fake_fetch(struct transport_queue *tq, uint16_t tag, const struct tag_addr *addr)
@@ -69,14 +71,16 @@ int fake_fetch(struct transport_queue *tq, uint16_t tag, const struct tag_addr *
 	struct fake_queue *fq = fake_queue_of(tq);
 	struct fake_tag *ft;
 
-	if (!check_caller(fq, tag, "fetch"))
-		return 0;
-	ft = &fq->tags[tag];
-	if (atomic_load(&ft->state) != TAG_NEW) {
-		fake_violation(fq, "fetch of tag %u, which has been fetched", tag);
+	if (tag >= tq->depth || atomic_load(&fq->tags[tag].state) != TAG_NEW) {
+		fake_violation(fq, "fetch of tag %u, which has been fetched, or is none", tag);
 		return 0;
 	}
+	ft = &fq->tags[tag];
 	check_addr(fq, tag, addr, "fetch");
+	pthread_mutex_lock(&fq->fake->inject_lock);
+	ft->tq = tq;
+	ft->thread = pthread_self();
+	pthread_mutex_unlock(&fq->fake->inject_lock);
 	atomic_store(&ft->state, TAG_IDLE);
 	fake_end_if_stopping(fq, tag);
 	return 0;
@@ -272,7 +276,6 @@ static int fake_queue_open(struct transport *t, struct transport_queue *tq)
 	int err = 0;
 
 	tq->descs = fq->descs;
-	fq->thread = pthread_self();
 	if (!fake_copies(f) && !fake_has(f, UBLK_F_USER_COPY)) {
 		tq->fixed_base = (uintptr_t)fq->pages;
 		tq->fixed_stride = f->config.max_io;
@@ -286,6 +289,7 @@ static int fake_queue_open(struct transport *t, struct transport_queue *tq)
 	}
 	pthread_mutex_lock(&f->inject_lock);
 	fq->tq = tq;
+	fq->nr_open++;
 	pthread_mutex_unlock(&f->inject_lock);
 	return err;
 }
@@ -296,6 +300,10 @@ static void fake_queue_close(struct transport_queue *tq)
 
 	pthread_mutex_lock(&fq->fake->inject_lock);
 	fq->tq = NULL;
+	fq->nr_open--;
+	for (uint16_t tag = 0; tag < tq->depth; tag++)
+		if (fq->tags[tag].tq == tq)
+			fq->tags[tag].tq = NULL;
 	pthread_mutex_unlock(&fq->fake->inject_lock);
 }
 

@@ -19,11 +19,13 @@ void __tsan_release(void *addr);
 #define ring_release(ring) ((void)(ring))
 #endif
 
-static void message(struct fake_queue *fq, uint64_t ud, int32_t res, uint16_t tag)
+static void message(struct fake_queue *fq, struct transport_queue *to, uint64_t ud, int32_t res,
+		    uint16_t tag)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&fq->fake->injector);
 
-	io_uring_prep_msg_ring(sqe, fq->tq->ring->ring_fd, (unsigned int)res, ud, 0);
+	ring_release(to->ring);
+	io_uring_prep_msg_ring(sqe, to->ring->ring_fd, (unsigned int)res, ud, 0);
 	sqe->user_data = tag;
 }
 
@@ -37,7 +39,7 @@ static unsigned int message_batch(struct fake_queue *fq, const uint16_t *tags, u
 	for (unsigned int i = 0; i < n && res >= 0; i++)
 		fq->arrived[in++ % fq->fake->config.depth] = tags[i];
 	atomic_store(&fq->arrived_in, in);
-	message(fq, ud_make(UD_TAGS, 0, 0), res, tags[0]);
+	message(fq, fq->tq, ud_make(UD_TAGS, 0, 0), res, tags[0]);
 	return 1;
 }
 
@@ -47,12 +49,11 @@ void fake_inject(struct fake_queue *fq, const uint16_t *tags, unsigned int n, in
 	struct io_uring *ring = &fq->fake->injector;
 	struct io_uring_cqe *cqe;
 
-	ring_release(fq->tq->ring);
 	if (fake_has(fq->fake, UBLK_F_BATCH_IO))
 		n = message_batch(fq, tags, n, res);
 	else
 		for (unsigned int i = 0; i < n; i++)
-			message(fq, ud_make(UD_TAG, tags[i], 0),
+			message(fq, fq->tags[tags[i]].tq, ud_make(UD_TAG, tags[i], 0),
 				fq->tags[tags[i]].data_owed && res >= 0 ? UBLK_IO_RES_NEED_GET_DATA
 									: res,
 				tags[i]);
@@ -79,7 +80,7 @@ void fake_end_if_stopping(struct fake_queue *fq, uint16_t tag)
 	if (fake_has(fq->fake, UBLK_F_BATCH_IO))
 		return; /* one completion ends all, and tags that are committed later end silently */
 	pthread_mutex_lock(&fq->fake->inject_lock);
-	if (fq->tq)
+	if (fq->tags[tag].tq)
 		fake_inject(fq, &tag, 1, UBLK_IO_RES_ABORT);
 	pthread_mutex_unlock(&fq->fake->inject_lock);
 }
@@ -154,7 +155,7 @@ int fake_submit_many(struct fake *f, uint16_t qid, struct fake_request *reqs, un
 	int res = -EBUSY;
 
 	pthread_mutex_lock(&f->inject_lock);
-	n = fq->tq ? min_of(n, FAKE_INJECTOR_ENTRIES) : 0;
+	n = fq->nr_open ? min_of(n, FAKE_INJECTOR_ENTRIES) : 0;
 	if (!n)
 		res = -ENODEV;
 	for (claimed = 0; claimed < n; claimed++) {

@@ -31,6 +31,9 @@ struct fake_tag {
 	bool data_owed;	 /* NEED_GET_DATA: a WRITE whose data has not been asked for */
 	uint64_t addr;	 /* where the server wants, or has, the data */
 	char *pages;	 /* the application's memory */
+	/* Whose it is: set by its fetch; tq is NULL when closed, and under inject_lock. */
+	struct transport_queue *tq;
+	pthread_t thread;
 };
 
 struct fake_queue {
@@ -38,8 +41,8 @@ struct fake_queue {
 	struct ublksrv_io_desc *descs;
 	struct fake_tag *tags;
 	char *pages;
-	struct transport_queue *tq; /* NULL: closed; under inject_lock */
-	pthread_t thread;	    /* that opened it */
+	unsigned int nr_open;	    /* threads that serve it; under inject_lock */
+	struct transport_queue *tq; /* batch commands: the one; under inject_lock */
 
 	/* batch commands */
 	uint16_t *arrived;	     /* tags with requests, a ring of depth: by inject_lock */

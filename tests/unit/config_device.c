@@ -11,6 +11,8 @@ START_TEST(bounds_are_exact)
 		{ "depth", "1", "4096", "0", "4097" },
 		{ "id", "0", "1048575", "-1", "1048576" },
 		{ "io-timeout", "0", "86400", "-1", "86401" },
+		{ "threads-per-queue", "1", "16", "0", "17" },
+		{ "poll-us", "0", "10000", "-1", "10001" },
 		{ "max-io", "4K", "32M", "2K", "33M" },
 		{ "max-io", "8192", "33554432", "6K", "33558528" },
 		{ "logical-block", "512", "4096", "256", "8192" },
@@ -358,10 +360,11 @@ START_TEST(the_built_manifest_is_as_expected)
 	cfg.id = 3;
 	cfg.queues = 2;
 	built = device_manifest_build(&cfg, NULL, NULL);
-	want = json_loads("{\"ublk_device_manifest\": \"1.0\", \"plugin\": \"/usr/lib/mem.so\","
-			  "\"device\": {\"id\": 3, \"queues\": 2, \"read_only\": false,"
-			  "\"io_timeout\": 30}, \"data_path\": \"auto\", \"cpus\": \"auto\"}",
-			  0, NULL);
+	want = json_loads(
+		"{\"ublk_device_manifest\": \"1.0\", \"plugin\": \"/usr/lib/mem.so\","
+		"\"device\": {\"id\": 3, \"queues\": 2, \"read_only\": false,"
+		"\"io_timeout\": 30, \"poll_us\": 0}, \"data_path\": \"auto\", \"cpus\": \"auto\"}",
+		0, NULL);
 	ck_assert(json_equal(built, want));
 	json_decref(built);
 	json_decref(want);

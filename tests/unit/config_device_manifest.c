@@ -117,10 +117,10 @@ START_TEST(unknown_keys_come_with_a_hint)
 		       "physical_block");
 	assert_refused(HEAD "\"device\": {\"recovery\": \"reissue\"}}",
 		       "a.json:2:12: /device/recovery: unknown key; known here: id, queues, depth, "
-		       "max_io, read_only, io_timeout");
+		       "max_io, read_only, io_timeout, threads_per_queue, poll_us");
 	assert_refused(HEAD "\"device\": {\"$schema\": \"x\"}}",
 		       "a.json:2:12: /device/$schema: unknown key; known here: id, queues, depth, "
-		       "max_io, read_only, io_timeout");
+		       "max_io, read_only, io_timeout, threads_per_queue, poll_us");
 	assert_refused(HEAD "\"a/b~c\\n\": 1}",
 		       "a.json:2:1: /a~1b~0c\\x0a: unknown key; known here: "
 		       "name, plugin, data_path, cpus, device, limits, "
@@ -205,14 +205,15 @@ START_TEST(a_newer_minor_is_read_if_nothing_in_it_is_new)
 			 0);
 	assert_silent(&errors);
 	device_config_free(&cfg);
-	assert_refused("{\"ublk_device_manifest\": \"1.2\", \"plugin\": \"mem\",\n"
-		       " \"device\": {\"recovery\": 1, \"queue\": 2, \"depth\": 0}}",
-		       "a.json:2:13: /device/recovery: unknown key; known here: id, queues, depth, "
-		       "max_io, read_only, io_timeout (format 1.2, this host reads up to 1.0)",
-		       "a.json:2:28: /device/queue: unknown key (did you mean \"queues\"?) (format "
-		       "1.2, this host reads up to 1.0)",
-		       "a.json:2:49: /device/depth: expected integer 1..4096, got 0 (format 1.2, "
-		       "this host reads up to 1.0)");
+	assert_refused(
+		"{\"ublk_device_manifest\": \"1.2\", \"plugin\": \"mem\",\n"
+		" \"device\": {\"recovery\": 1, \"queue\": 2, \"depth\": 0}}",
+		"a.json:2:13: /device/recovery: unknown key; known here: id, queues, depth, "
+		"max_io, read_only, io_timeout, threads_per_queue, poll_us (format 1.2, this host reads up to 1.0)",
+		"a.json:2:28: /device/queue: unknown key (did you mean \"queues\"?) (format "
+		"1.2, this host reads up to 1.0)",
+		"a.json:2:49: /device/depth: expected integer 1..4096, got 0 (format 1.2, "
+		"this host reads up to 1.0)");
 }
 END_TEST
 

@@ -177,7 +177,7 @@ static void assert_key(json_t *schema, enum config_key key)
 		ck_assert_uint_eq(integer(schema, "minLength", spec->pointer), spec->min);
 		ck_assert_uint_eq(integer(schema, "maxLength", spec->pointer), spec->max);
 		break;
-	case CFG_TYPE_ID:
+	case CFG_TYPE_AUTO:
 		number = json_array_get(json_object_get(schema, "oneOf"), 1);
 		assert_bounds(number, spec);
 		ck_assert_str_eq(

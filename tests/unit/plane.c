@@ -44,6 +44,7 @@ void plane_init(struct plane *p, const struct ublk_plugin *plugin, void *priv)
 	p->dev.plugin = &p->plugin;
 	p->dev.priv = priv;
 	p->dev.path = &path_copy;
+	p->dev.threads_per_queue = 1;
 	p->dev.failed = plane_failed;
 	p->dev.nr_files = 1; /* slot 0 is the transport's */
 	p->dev.notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -72,6 +73,11 @@ int plane_file(struct plane *p, int fd)
 	return slot;
 }
 
+static unsigned int plane_threads(const struct plane *p)
+{
+	return p->nr_queues * p->dev.threads_per_queue;
+}
+
 void plane_start(struct plane *p)
 {
 	struct fake_config config = {
@@ -89,15 +95,15 @@ void plane_start(struct plane *p)
 			fake_need_register(p->fake, qid, tag);
 	p->dev.transport = fake_transport(p->fake);
 	ck_assert_int_eq(dev_prepare(&p->dev), 0);
-	for (uint16_t qid = 0; qid < p->nr_queues; qid++)
-		ck_assert_int_eq(queue_start(&p->dev, qid, NULL, 0, &p->q[qid]), 0);
+	for (uint16_t i = 0; i < plane_threads(p); i++)
+		ck_assert_int_eq(queue_start(&p->dev, i, NULL, 0, &p->q[i]), 0);
 }
 
 void plane_wait_ended(struct plane *p)
 {
 	struct timespec ms = { .tv_nsec = 1000000 };
 
-	for (unsigned int i = 0; i < p->nr_queues; i++)
+	for (unsigned int i = 0; i < plane_threads(p); i++)
 		for (unsigned int waited = 0; !queue_ended(p->q[i]); waited++) {
 			if (waited > PLANE_PATIENCE_MS)
 				ck_abort_msg("queue %u does not end; %u ios are held", i,
@@ -109,7 +115,7 @@ void plane_wait_ended(struct plane *p)
 void plane_join(struct plane *p)
 {
 	p->joined = true;
-	for (unsigned int i = 0; i < p->nr_queues; i++) {
+	for (unsigned int i = 0; i < plane_threads(p); i++) {
 		const uint64_t *from = (const uint64_t *)queue_counters(p->q[i]);
 		uint64_t *to = (uint64_t *)&p->counters;
 
@@ -209,7 +215,7 @@ uint64_t plane_misuse(const struct plane *p)
 {
 	uint64_t n = 0;
 
-	for (unsigned int i = 0; i < p->nr_queues; i++)
+	for (unsigned int i = 0; i < plane_threads(p); i++)
 		n += __atomic_load_n(&queue_counters(p->q[i])->misuse, __ATOMIC_RELAXED);
 	return n;
 }

@@ -24,6 +24,8 @@ static struct {
 } dev;
 
 static struct plane plane;
+static unsigned int threads = 1; /* of the queue */
+static int64_t poll_us;
 static char data[SPAN], back[SPAN];
 
 static int paths_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
@@ -85,6 +87,8 @@ static void start(struct path_choice choice, uint32_t piece, uint32_t kinds)
 	plane.dev.path = choice.path;
 	plane.dev.batch = choice.batch;
 	plane.depth = DEPTH;
+	plane.dev.threads_per_queue = threads;
+	plane.dev.poll_us = poll_us;
 	plane.dev.limits.size_bytes = STORE;
 	plane.dev.limits.map_kinds = kinds & choice.path->map_kinds;
 	dev.slot = plane_file(&plane, plane_temp_file(STORE));
@@ -279,6 +283,40 @@ START_TEST(registers_when_needed)
 }
 END_TEST
 
+/* Several threads share a queue's tags; each path's commands come from the one that fetched. */
+START_TEST(shared_queue)
+{
+	struct path_choice choice;
+
+	if (!pick(_i, &choice) || choice.batch)
+		return;
+	threads = 3;
+	start(choice, 5 << 10, REAL_KINDS);
+	integrity(8, 100);
+	for (unsigned int round = 0; round < 10; round++)
+		full_queue(9 + round);
+	for (unsigned int i = 0; i < threads; i++)
+		ck_assert_uint_gt(queue_counters(plane.q[i])->ops[UBLK_OP_READ], 0);
+	stop();
+}
+END_TEST
+
+/* Polling finds what comes, and a queue that polls stops like any other. */
+START_TEST(polling)
+{
+	struct path_choice choice;
+
+	if (!pick(_i / 2, &choice))
+		return;
+	poll_us = _i % 2 ? -1 : 2000;
+	start(choice, 5 << 10, REAL_KINDS);
+	integrity(20, 200);
+	full_queue(21);
+	stop();
+	ck_assert_uint_gt(plane.counters.polls, 0);
+}
+END_TEST
+
 int main(void)
 {
 	const int all = 2 * nr_data_paths;
@@ -293,6 +331,8 @@ int main(void)
 	tcase_add_loop_test(tc, errors, 0, all);
 	tcase_add_loop_test(tc, reads_then_writes, 0, all);
 	tcase_add_loop_test(tc, stop_in_flight, 0, all);
+	tcase_add_loop_test(tc, shared_queue, 0, all);
+	tcase_add_loop_test(tc, polling, 0, 2 * all);
 	tcase_add_loop_test(tc, registers_when_needed, 0, 2);
 	suite_add_tcase(s, tc);
 	return run_tap(s);
