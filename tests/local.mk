@@ -19,4 +19,5 @@ include tests/unit/queue.mk
 endif
 include tests/plugins/local.mk
 include tests/vm/local.mk
+include tests/bench/local.mk
 EXTRA_DIST += tests/unit/tap.h
