@@ -6,7 +6,7 @@ use strict;
 use warnings;
 use Exporter 'import';
 use JSON::PP ();
-our @EXPORT_OK = qw(median parse_workload size_of read_fio read_run summarize table reference_of human
+our @EXPORT_OK = qw(median parse_workload size_of read_fio read_run summarize table reference_of confidence human
 	results_json copies_of);
 
 # A candidate is compared with the kernel's own answer to the same need, and with our plain copy path.
@@ -59,27 +59,23 @@ sub parse_workload {
 	return \%w;
 }
 
-# What one run of fio measured: one group, reads and writes together. Latencies are in microseconds,
-# from submission to completion as the application sees it.
+# What fio measured: { CANDIDATE => [ one hash per turn ] }. Latencies are in microseconds, from
+# submission to completion as the application sees it.
 sub read_fio {
 	my ($text) = @_;
 	$text =~ s/^[^{]*//;    # warnings come before the document
 	my $doc = JSON::PP->new->utf8->decode($text);
-	my $m = $doc->{jobs}[0]{mixed} or die "fio's output has no job\n";
-	my $lat = $m->{lat_ns};
-	my $pct = $lat->{percentile} || {};
-	my %p = (
-		iops => $m->{iops}, bandwidth => $m->{bw_bytes},
-		mean_us => $lat->{mean} / 1000,
-		ios => $m->{total_ios},
-		submitter_cpu => ($doc->{jobs}[0]{usr_cpu} + $doc->{jobs}[0]{sys_cpu}) / 100,
-		bins => $lat->{bins} || {},
-	);
-	for my $q (50, 99) {
-		my ($key) = grep { $_ == $q } keys %$pct;
-		$p{"p${q}_us"} = $pct->{$key} / 1000 if defined $key;
+	my %points;
+	for my $job (@{ $doc->{jobs} }) {
+		my ($m, $lat) = ($job->{mixed}, $job->{mixed}{lat_ns});
+		next if $job->{error} || !$m->{total_ios};
+		my %p = (iops => $m->{iops}, bandwidth => $m->{bw_bytes}, mean_us => $lat->{mean} / 1000);
+		for my $q (keys %{ $lat->{percentile} || {} }) {
+			$p{percentiles}{ $q + 0 } = $lat->{percentile}{$q} / 1000;
+		}
+		push @{ $points{ $job->{jobname} } }, \%p;
 	}
-	return \%p;
+	return \%points;
 }
 
 sub slurp {
@@ -89,10 +85,10 @@ sub slurp {
 	return scalar <$f>;
 }
 
-# All points of one workload in one boot.
+# All that is known of one workload in one boot.
 sub read_run {
 	my ($dir) = @_;
-	my %run = (points => {}, skipped => {}, order => [], settings => {});
+	my %run = (points => {}, skipped => {}, order => [], settings => {}, server => {}, problems => []);
 	my $text = slurp("$dir/points") // die "$dir/points: $!\n";
 	for (split /\n/, slurp("$dir/plan") // '') {
 		my ($w, $c) = split;
@@ -105,62 +101,82 @@ sub read_run {
 	for (split /\n/, $text) {
 		if (/^(kernel|cpus|fio) (.*)/) {
 			$run{$1} = $2;
-		} elsif (/^skip \S+ (\S+) (.*)/) {
+		} elsif (/^skip (\S+) (.*)/) {
 			$run{skipped}{$1} = $2;
-		} elsif (/^point (\S+) (\S+) (\d+)(.*)/) {
-			my ($w, $c, $round, $rest) = ($1, $2, $3, $4);
-			my %extra = $rest =~ /(\w+)=(\S+)/g;
-			my $json = slurp("$dir/fio/$w.$c.$round.json");
-			my $p = eval { read_fio($json // '') };
-			if (!$p) {
-				$run{skipped}{$c} //= "fio's output of round $round cannot be read";
-				next;
-			}
-			my $ios = defined $extra{sectors} ? $extra{sectors} * 512 / $run{workload}{block} : undef;
-			$p->{server_us} = $extra{cpu_ns} / $ios / 1000 if $ios && defined $extra{cpu_ns};
-			$p->{enters} = $extra{enters_per_io} + 0 if defined $extra{enters_per_io};
-			push @{ $run{points}{$c} }, $p;
+		} elsif (/^problem (.*)/) {
+			push @{ $run{problems} }, $1;
+		} elsif (/^server (\S+)(.*)/) {
+			my ($c, $rest) = ($1, $2);
+			$run{server}{$c} = { $rest =~ /(\w+)=(\S+)/g };
 		}
 	}
+	my $json = slurp("$dir/fio.json");
+	$run{points} = eval { read_fio($json) } // {} if defined $json;
+	push @{ $run{problems} }, "fio's output cannot be read: $@" if $@;
 	return \%run;
 }
 
-my @measures = qw(iops bandwidth mean_us p50_us p99_us server_us enters submitter_cpu);
-
-# The medians of each candidate, their spread, and the ratios of IOPS.
+# The medians of each candidate over its turns. A ratio is the median of the ratios of the turns, as
+# turns of one round are neighbours in time.
 sub summarize {
 	my ($run) = @_;
-	my @rows;
+	my ($target, $block) = @{ $run->{workload} }{qw(target block)};
+	my (@rows, %row_of);
 	for my $c (@{ $run->{order} }) {
 		my $points = $run->{points}{$c};
+		my %row = (name => $c);
 		if (!$points) {
-			push @rows, { name => $c, skipped => $run->{skipped}{$c} // 'not run' };
+			push @rows, { %row, skipped => $run->{skipped}{$c} // 'not run' };
 			next;
 		}
-		my %row = (name => $c, rounds => scalar @$points);
-		for my $m (@measures) {
+		$row{rounds} = @$points;
+		for my $m (qw(iops bandwidth mean_us)) {
 			$row{$m} = median(map { $_->{$m} } @$points);
 		}
-		my @iops = sort { $a <=> $b } map { $_->{iops} } @$points;
-		$row{spread} = $row{iops} ? ($iops[-1] - $iops[0]) / $row{iops} : undef;
-		my %bins;
-		for my $p (@$points) {
-			$bins{$_} += $p->{bins}{$_} for keys %{ $p->{bins} };
+		for my $q (keys %{ $points->[0]{percentiles} || {} }) {
+			$row{percentiles}{$q} = median(map { $_->{percentiles}{$q} } @$points);
 		}
-		$row{bins} = \%bins;
-		$row{copies} = copies_of($c, $run->{workload}{target});
+		my $server = $run->{server}{$c} || {};
+		my $ios = ($server->{sectors} // 0) * 512 / $block;
+		$row{server_us} = $server->{cpu_ns} / $ios / 1000 if $ios && defined $server->{cpu_ns};
+		$row{enters} = $server->{enters_per_io} + 0 if defined $server->{enters_per_io};
+		$row{path} = $server->{path} if defined $server->{path};
+		$row{copies} = copies_of($row{path} // $c, $target);
 		push @rows, \%row;
+		$row_of{$c} = \%row;
 	}
-	my ($ref) = grep { $_->{name} eq (reference_of($run->{workload}{target}) // '') } @rows;
-	my ($copy) = grep { $_->{name} eq 'copy' } @rows;
-	for my $row (@rows) {
-		next if $row->{skipped};
-		$row->{vs_reference} = $row->{iops} / $ref->{iops} if $ref && $ref->{iops};
-		$row->{vs_copy} = $row->{iops} / $copy->{iops} if $copy && $copy->{iops};
+	my %against = (reference => reference_of($target) // '', copy => 'copy');
+	for my $row (grep { !$_->{skipped} } @rows) {
+		for my $key (keys %against) {
+			my $base = $row_of{ $against{$key} } or next;
+			@$row{"vs_$key", "vs_${key}_error"} =
+				paired_ratio($run->{points}{ $row->{name} }, $run->{points}{ $base->{name} });
+		}
+		my $copy = $row_of{copy} or next;
 		$row->{server_vs_copy} = $row->{server_us} / $copy->{server_us}
-			if $copy && $copy->{server_us} && defined $row->{server_us};
+			if $copy->{server_us} && defined $row->{server_us};
 	}
 	return \@rows;
+}
+
+# (median, half width of its 95 % confidence interval) of the ratios of IOPS, turn by turn.
+sub paired_ratio {
+	my ($points, $base) = @_;
+	my $last = @$points < @$base ? $#$points : $#$base;
+	my @ratios = map { $points->[$_]{iops} / $base->[$_]{iops} } grep { $base->[$_]{iops} } 0 .. $last;
+	return (median(@ratios), confidence(@ratios));
+}
+
+# Half the distance between the order statistics that hold the median with 95 % probability, whatever
+# the distribution; nothing for fewer than six values.
+sub confidence {
+	my @v = sort { $a <=> $b } @_;
+	my ($n, $k, $term, $below) = (scalar @v, 0, 0.5**@v, 0);
+	while (($below += $term) <= 0.025) {
+		$term *= ($n - $k) / ($k + 1);
+		$k++;
+	}
+	return $k ? ($v[ $n - $k ] - $v[ $k - 1 ]) / 2 : undef;
 }
 
 sub human {
@@ -178,15 +194,16 @@ sub cell { return defined $_[1] ? sprintf($_[0], $_[1]) : '-' }
 sub table {
 	my ($run, $rows) = @_;
 	my $ref = reference_of($run->{workload}{target});
-	my @head = ('candidate', "x $ref", 'x copy', 'IOPS', 'MB/s', 'mean us', 'p50 us', 'p99 us', 'server us/io',
-		'x copy', 'enters/io', 'copies', 'spread');
+	my @head = ('candidate', "x $ref", '+-', 'x copy', '+-', 'IOPS', 'MB/s', 'mean us', 'p50 us', 'p99 us',
+		'server us/io', 'x copy', 'enters/io', 'copies');
 	my @lines = (\@head);
 	for my $r (grep { !$_->{skipped} } @$rows) {
 		push @lines, [
-			$r->{name}, cell('%.2f', $r->{vs_reference}), cell('%.2f', $r->{vs_copy}), human($r->{iops}),
-			human($r->{bandwidth} / 1e6), human($r->{mean_us}), human($r->{p50_us}), human($r->{p99_us}),
+			$r->{name}, cell('%.2f', $r->{vs_reference}), cell('%.2f', $r->{vs_reference_error}),
+			cell('%.2f', $r->{vs_copy}), cell('%.2f', $r->{vs_copy_error}), human($r->{iops}),
+			human($r->{bandwidth} / 1e6), map({ human($_) } $r->{mean_us}, @{ $r->{percentiles} }{ 50, 99 }),
 			cell('%.2f', $r->{server_us}), cell('%.2f', $r->{server_vs_copy}), cell('%.3f', $r->{enters}),
-			cell('%d', $r->{copies}), cell('%.0f%%', defined $r->{spread} ? 100 * $r->{spread} : undef)
+			cell('%d', $r->{copies})
 		];
 	}
 	my @width;
@@ -195,15 +212,16 @@ sub table {
 			$width[$i] = length $l->[$i] if !$width[$i] || length $l->[$i] > $width[$i];
 		}
 	}
-	my $out = sprintf "%s, Linux %s (%s), %d rounds of %s ms, fio %s\n", $run->{workload}{name},
+	my $out = sprintf "%s, Linux %s (%s), %d rounds of %s ms, fio with %s\n", $run->{workload}{name},
 		$run->{kernel} // '?', $run->{label} // '?', $run->{settings}{rounds} // 0,
-		$run->{settings}{runtime_ms} // '?', $run->{settings}{engine} // '?';
+		$run->{settings}{slice_ms} // '?', $run->{settings}{engine} // '?';
 	for my $l (@lines) {
 		$out .= sprintf '  %-*s', $width[0], $l->[0];
 		$out .= sprintf '  %*s', $width[$_], $l->[$_] for 1 .. $#$l;
 		$out .= "\n";
 	}
 	$out .= "  left out: $_->{name}: $_->{skipped}\n" for grep { $_->{skipped} } @$rows;
+	$out .= "  problem: $_\n" for @{ $run->{problems} };
 	return $out;
 }
 
@@ -213,16 +231,11 @@ sub results_json {
 	my @list;
 	for my $r (@$results) {
 		my ($run, $rows) = @$r;
-		my @candidates = map {
-			my %row = %$_;
-			delete $row{bins};
-			\%row;
-		} @$rows;
 		push @list, {
 			workload => $run->{workload}, kernel => $run->{kernel}, label => $run->{label},
 			machine => $run->{machine}, cpus => $run->{cpus}, fio => $run->{fio},
 			settings => $run->{settings}, reference => reference_of($run->{workload}{target}),
-			candidates => \@candidates
+			problems => $run->{problems}, candidates => $rows
 		};
 	}
 	return JSON::PP->new->canonical->pretty->indent_length(1)->encode({ ublk_benchmark => '1', results => \@list });

@@ -1,19 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The measuring half of the benchmark: runs SHARE/plan, candidates in turns, as root on this kernel (in
-# a guest of tests/vm/boot, or natively). Called by tests/bench/run, which prepares SHARE: plan, settings,
-# builds/. Appends a line per point to SHARE/points and what fio measured to SHARE/fio/. Few processes:
-# under emulation each costs up to a tenth of a second. What is started here ends here.
+# The measuring half of the benchmark, as root on this kernel (in a guest of tests/vm/boot, or natively):
+# starts all candidates of SHARE/plan, loads them in short turns by one fio, and stops them. Called by
+# tests/bench/run, which prepares SHARE: plan, settings, builds/. Leaves SHARE/fio.json and SHARE/points.
+# Few processes: under emulation each costs up to a tenth of a second. What is started here ends here.
 set -uo pipefail
 
 share=$(cd "$(dirname "$0")" && pwd)
-. "$share/settings" # rounds runtime_ms warmup_ms engine limit_s file_mib mem_mib
+rounds='' slice_ms='' warmup_ms='' engine='' limit_s='' file_mib='' mem_mib=''
+# shellcheck source=/dev/null
+. "$share/settings" # sets these
 work=/run/ublk-bench
 ncpu=$(getconf _NPROCESSORS_ONLN)
 last=$((ncpu - 1))
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
-declare -A gave_up=() # [WORKLOAD CANDIDATE]
-why='' node='' pid='' server_log=$work/log prepared_file='' prepared_tmpfs='' null_made=''
+started=()                                        # candidates that run
+declare -A kinds=() nodes=() pids=()              # of each
+declare -A cpu=() sectors=()                      # [CANDIDATE.0] before and [CANDIDATE.1] after the load
+why='' node='' pid='' log='' prepared_fs='' null_made='' brd_used='' nbd_used=0
 
 die() { echo "bench: $*" >&2; exit 1; }
 
@@ -40,30 +44,34 @@ need_module() { # NAME [PARAMETER...]: loaded, or the reason in $why
 }
 
 need_ram_disks() {
-	need_module brd rd_nr=2 rd_size=$(((file_mib + 64) * 1024)) || return
-	local sectors
+	local sectors want=$((2 * file_mib + 64))
+	need_module brd rd_nr=2 rd_size=$((want * 1024)) || return
 	read -r sectors </sys/block/ram0/size || return
-	((sectors / 2048 >= file_mib + 32)) || { why="the RAM disks are smaller than $file_mib MiB (brd.rd_size)"; return 1; }
+	((sectors / 2048 >= want)) || { why="the RAM disks are smaller than $want MiB (brd.rd_size)"; return 1; }
 }
 
-# The backing of file: written once, on ext4 on a RAM disk, so that no block is a hole.
-need_file() {
-	[[ ! $prepared_file ]] || return 0
-	need_ram_disks && need_module ext4 || return
-	{
-		mkfs.ext4 -q -F -O ^metadata_csum /dev/ram0 && mkdir -p "$work/fs" &&
-			mount -t ext4 /dev/ram0 "$work/fs" &&
-			dd if=/dev/zero of="$work/fs/image" bs=1M count="$file_mib" oflag=direct status=none
-	} >"$work/prepare" 2>&1 || { why="no ext4 on a RAM disk: $(tail -n 1 "$work/prepare")"; return 1; }
-	prepared_file=$work/fs/image
+# The backing of file, on ext4 on a RAM disk: written once, so that no block is a hole. Who goes through
+# the page cache has another file than who goes around it: one would burden the other.
+need_file() { # direct|cached; sets file
+	file=$work/fs/$1
+	if [[ ! $prepared_fs ]]; then
+		need_ram_disks && need_module ext4 || return
+		mkdir -p "$work/fs"
+		if ! { mkfs.ext4 -q -F -O ^metadata_csum /dev/ram0 && mount -t ext4 /dev/ram0 "$work/fs"; } >"$work/prepare" 2>&1; then
+			why="no ext4 on a RAM disk: $(tail -n 1 "$work/prepare")"
+			return 1
+		fi
+		prepared_fs=yes
+	fi
+	[[ -e $file ]] || fill "$file" "$file_mib"
 }
 
-need_tmpfs() {
-	[[ ! $prepared_tmpfs ]] || return 0
-	mkdir -p "$work/tmpfs" && mount -t tmpfs tmpfs "$work/tmpfs" &&
-		dd if=/dev/zero of="$work/tmpfs/image" bs=1M count="$mem_mib" status=none ||
-		{ why="no file on a tmpfs"; return 1; }
-	prepared_tmpfs=$work/tmpfs/image
+need_tmpfs() { # sets file
+	file=$work/tmpfs/image
+	[[ ! -e $file ]] || return 0
+	mkdir -p "$work/tmpfs"
+	mount -t tmpfs tmpfs "$work/tmpfs" || { why="no tmpfs"; return 1; }
+	fill "$file" "$mem_mib"
 }
 
 need_tools() {
@@ -73,108 +81,99 @@ need_tools() {
 	done
 }
 
-fill() { # NODE: written once, so that no block is a hole
-	dd if=/dev/zero of="$1" bs=1M count="$mem_mib" oflag=direct status=none 2>"$work/prepare" ||
+fill() { # FILE MIB
+	local direct=oflag=direct
+	[[ $1 != "$work"/tmpfs/* ]] || direct=
+	# shellcheck disable=SC2086 # may be empty
+	dd if=/dev/zero of="$1" bs=1M count="$2" $direct conv=notrunc status=none 2>"$work/prepare" ||
 		{ why="cannot fill $1: $(tail -n 1 "$work/prepare")"; return 1; }
 }
 
 # -- candidates. start_KIND sets node, and pid if a process of ours serves it; or why, and fails.
 
 start_ublk() { # [build=NAME] ARGUMENT...
-	local build=main args=()
+	local build=main args=() file
 	[[ ${1:-} != build=* ]] || { build=${1#build=}; shift; }
 	case $target in
 	null) args=(--plugin null) ;;
-	file) need_file || return; args=(--plugin file --opt "path=$prepared_file") ;;
+	file) need_file direct || return; args=(--plugin file --opt "path=$file") ;;
 	mem) args=(--plugin mem --opt "size=${mem_mib}M") ;;
 	esac
 	if ((queues == 1)); then args+=(--cpus "$last"); else args+=(--cpus auto); fi
 	"$work/builds/$build/bin/ublk-host" run --plugin-dir "$work/builds/$build/lib/ublk-host/plugins" \
-		"${args[@]}" --queues "$queues" --depth 128 "$@" >&3 2>"$server_log" </dev/null 3>&- &
+		"${args[@]}" --queues "$queues" --depth 128 "$@" >&3 2>"$log" </dev/null 3>&- &
 	pid=$!
 	until read -r -t 0.5 -u 3 node; do
 		kill -0 "$pid" 2>/dev/null || break
 	done
-	if [[ ! -b $node ]]; then
-		kill "$pid" 2>/dev/null
-		why=$(tail -n 1 "$server_log")
-		return 1
-	fi
-	[[ $target != mem ]] || fill "$node"
+	[[ -b $node ]] || { why=$(tail -n 1 "$log"); return 1; }
+	[[ $target != mem ]] || fill "$node" "$mem_mib"
 }
 
 start_null_blk() {
-	local dir=/sys/kernel/config/nullb/bench$queues kv
+	local dir=/sys/kernel/config/nullb/bench kv
 	need_module null_blk nr_devices=0 || return
 	mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config || { why="no configfs"; return 1; }
-	if [[ ! -d $dir ]]; then
-		mkdir "$dir" || { why="null_blk takes no devices by configfs"; return 1; }
-		null_made+=" $dir"
-		for kv in queue_mode=2 "submit_queues=$queues" hw_queue_depth=128 size=262144 blocksize=512; do
-			echo "${kv#*=}" >"$dir/${kv%%=*}"
-		done
-		echo 1 >"$dir/power" || { why="null_blk does not start"; return 1; }
-	fi
-	if [[ -b /dev/bench$queues ]]; then
-		node=/dev/bench$queues
-	else
-		node=/dev/nullb$(<"$dir/index")
-	fi
+	mkdir "$dir" || { why="null_blk takes no devices by configfs"; return 1; }
+	null_made=$dir
+	for kv in queue_mode=2 "submit_queues=$queues" hw_queue_depth=128 size=262144 blocksize=512; do
+		echo "${kv#*=}" >"$dir/${kv%%=*}"
+	done
+	echo 1 >"$dir/power" || { why="null_blk does not start"; return 1; }
+	node=/dev/bench # newer kernels name it like the folder
+	[[ -b $node ]] || node=/dev/nullb$(<"$dir/index")
 }
 
 start_loop() { # direct|buffered|tmpfs
-	local file direct=on
+	local file direct=off
 	need_module loop && need_tools losetup || return
 	case $1 in
-	tmpfs) need_tmpfs || return; file=$prepared_tmpfs direct=off ;;
-	buffered) need_file || return; file=$prepared_file direct=off ;;
-	direct) need_file || return; file=$prepared_file ;;
+	tmpfs) need_tmpfs || return ;;
+	buffered) need_file cached || return ;;
+	direct) need_file direct || return; direct=on ;;
 	esac
-	node=$(losetup --find --show --direct-io=$direct "$file" 2>"$work/prepare") || {
-		node='' why="losetup: $(<"$work/prepare")"
-		return 1
-	}
+	node=$(losetup --find --show --direct-io=$direct "$file" 2>"$work/prepare") && return
+	node='' why="losetup: $(<"$work/prepare")"
+	return 1
 }
 
 start_bare() {
-	need_file && node=$prepared_file
+	local file
+	need_file direct && node=$file
 }
 
 start_brd() {
-	need_ram_disks && node=/dev/ram1 && fill "$node"
+	[[ ! $brd_used ]] || { why="one of it is enough"; return 1; }
+	need_ram_disks && brd_used=yes node=/dev/ram1 && fill "$node" "$mem_mib"
 }
 
 start_nbd() {
-	local args
+	local args file i dev=/dev/nbd$nbd_used
 	need_module nbd nbds_max=4 && need_tools nbdkit nbd-client || return
 	case $target in
 	null) args=(null size=250G) ;;
-	file) need_file || return; args=(file "$prepared_file") ;;
+	file) need_file cached || return; args=(file "$file") ;;
 	mem) args=(memory "${mem_mib}M") ;;
 	esac
-	rm -f "$work/nbd"
-	taskset -c "$last" nbdkit -f -U "$work/nbd" "${args[@]}" 2>"$server_log" </dev/null &
+	taskset -c "$last" nbdkit -f -U "$work/nbd$nbd_used" "${args[@]}" 2>"$log" </dev/null 3>&- &
 	pid=$!
-	local i
 	for ((i = 0; i < 200; i++)); do
-		[[ ! -S $work/nbd ]] || break
+		[[ ! -S $work/nbd$nbd_used ]] || break
 		sleep 0.05
 	done
-	if ! nbd-client -unix "$work/nbd" /dev/nbd0 -C "$queues" >"$work/prepare" 2>&1; then
-		why="nbd-client: $(tail -n 1 "$work/prepare")"
-		return 1
-	fi
-	node=/dev/nbd0
-	[[ $target != mem ]] || fill "$node"
+	nbd-client -unix "$work/nbd$nbd_used" "$dev" -C "$queues" >"$work/prepare" 2>&1 3>&- ||
+		{ why="nbd-client: $(tail -n 1 "$work/prepare")"; return 1; }
+	node=$dev nbd_used=$((nbd_used + 1))
+	[[ $target != mem ]] || fill "$node" "$mem_mib"
 }
 
-stop_candidate() { # KIND
+stop_candidate() { # KIND; what node, pid and log say
 	case $1 in
 	loop) [[ ! $node ]] || losetup -d "$node" ;;
 	nbd) [[ ! $node ]] || nbd-client -d "$node" >/dev/null 2>&1 ;;
 	esac
 	if [[ $pid ]]; then
-		kill "$pid" 2>/dev/null
+		kill "$pid"
 		wait "$pid"
 	fi 2>/dev/null
 	pid='' node=''
@@ -182,27 +181,32 @@ stop_candidate() { # KIND
 
 # -- measuring
 
-cpu_ns() { # sets ns: CPU time of process $pid, all its threads, so far
+cpu_ns() { # PID: sets ns, CPU time of all its threads so far
 	local t value
 	ns=0
-	[[ $pid ]] || return
-	if [[ -e /proc/$pid/schedstat ]]; then
-		for t in "/proc/$pid/task"/*/schedstat; do
+	if [[ -e /proc/$1/schedstat ]]; then
+		for t in "/proc/$1/task"/*/schedstat; do
 			read -r value _ <"$t" && ns=$((ns + value))
 		done
 	else # in ticks of 10 ms
-		read -r t <"/proc/$pid/stat"
+		read -r t <"/proc/$1/stat" || return
 		read -ra t <<<"${t##*) }"
 		ns=$(((t[11] + t[12]) * 10000000))
 	fi
 }
 
-io_done() { # sets sectors: read and written so far, or nothing where the kernel does not count
-	local s
-	sectors=
-	[[ -e /sys/block/${node#/dev/}/stat ]] || return
-	read -ra s <"/sys/block/${node#/dev/}/stat"
-	sectors=$((s[2] + s[6]))
+counters() { # WHEN (0 before, 1 after): of all candidates
+	local c s ns
+	for c in "${started[@]}"; do
+		if [[ ${pids[$c]} ]]; then
+			cpu_ns "${pids[$c]}"
+			cpu[$c.$1]=$ns
+		fi
+		if [[ -e /sys/block/${nodes[$c]#/dev/}/stat ]]; then
+			read -ra s <"/sys/block/${nodes[$c]#/dev/}/stat"
+			sectors[$c.$1]=$((s[2] + s[6]))
+		fi
+	done
 }
 
 parse_workload() { # NAME; sets target bs rw depth jobs queues
@@ -219,67 +223,85 @@ parse_workload() { # NAME; sets target bs rw depth jobs queues
 	[[ $rw != mixed ]] || rw=randrw
 }
 
-# The submitters' CPUs: all but the server's, or all where queues have a CPU each.
-load_options() { # sets load
-	local cpus=0 batch=1
+# fio's job file: all slices of all candidates, so that a slice costs no process. Submitters have all
+# CPUs but the server's; or, where queues have a CPU each, all.
+jobs_file() {
+	local cpus=0 batch=1 round i c
 	((ncpu == 1)) || cpus=0-$((last - 1))
 	((queues == 1)) || cpus=0-$last
-	load=(--name=load --filename="$node" --rw="$rw" --bs="$bs" --direct=1 --iodepth="$depth" --numjobs="$jobs"
-		--thread=1 --cpus_allowed="$cpus" --cpus_allowed_policy=split --norandommap=1 --randrepeat=1
-		--time_based=1 --runtime="${runtime_ms}ms" --ramp_time="${warmup_ms}ms" --group_reporting=1
-		--unified_rw_reporting=mixed --lat_percentiles=1 --percentile_list=1:5:10:25:50:75:90:95:99:99.9
-		--disk_util=0 --output-format=json+ --iodepth_batch_complete_min=1 --iodepth_batch_complete_max="$depth")
-	case $rw in
-	rand*) ((depth < 8)) || batch=$((depth / 4)) ;;
-	*) ((jobs == 1)) || load+=(--offset_increment=$((100 / jobs))%) ;;
-	esac
-	load+=(--iodepth_batch_submit=$batch)
-	case $engine in
-	io_uring) load+=(--ioengine=io_uring --fixedbufs=1 --registerfiles=1) ;;
-	*) load+=(--ioengine="$engine") ;;
-	esac
+	[[ $rw != rand* ]] || ((depth < 8)) || batch=$((depth / 4))
+	cat <<-END
+		[global]
+		rw=$rw
+		bs=$bs
+		iodepth=$depth
+		iodepth_batch_submit=$batch
+		iodepth_batch_complete_min=1
+		iodepth_batch_complete_max=$depth
+		ioengine=$engine
+		direct=1
+		numjobs=$jobs
+		thread=1
+		cpus_allowed=$cpus
+		cpus_allowed_policy=split
+		norandommap=1
+		randrepeat=1
+		time_based=1
+		runtime=${slice_ms}ms
+		ramp_time=${warmup_ms}ms
+		group_reporting=1
+		unified_rw_reporting=mixed
+		lat_percentiles=1
+		percentile_list=1:5:10:20:30:40:50:60:70:80:90:95:98:99:99.5:99.9
+		disk_util=0
+	END
+	[[ $engine != io_uring ]] || printf 'fixedbufs=1\nregisterfiles=1\n'
+	[[ $rw == rand* ]] || ((jobs == 1)) || echo "offset_increment=$((100 / jobs))%"
+	for ((round = 0; round < rounds; round++)); do
+		for ((i = 0; i < ${#started[@]}; i++)); do
+			# There and back, so that no candidate always follows the same one.
+			c=${started[i]}
+			((round % 2 == 0)) || c=${started[${#started[@]} - 1 - i]}
+			printf '[%s]\nfilename=%s\nstonewall\n' "$c" "${nodes[$c]}"
+			[[ ${kinds[$c]} != loop ]] || echo end_fsync=1 # what it has cached must not burden the next
+		done
+	done
 }
 
-measure() { # WORKLOAD CANDIDATE ROUND
-	local ns sectors ns0 sectors0 out=$share/fio/$1.$2.$3.json load line=''
-	[[ ! -e /sys/block/${node#/dev/}/queue/scheduler ]] || echo none >"/sys/block/${node#/dev/}/queue/scheduler"
-	load_options
-	cpu_ns && ns0=$ns
-	io_done && sectors0=$sectors
-	timeout --kill-after=5 "$limit_s" fio "${load[@]}" >"$work/fio.json" 2>"$work/fio.err" </dev/null ||
-		{ why="fio: $(tail -n 1 "$work/fio.err")"; return 1; }
-	cpu_ns
-	io_done
-	cp "$work/fio.json" "$out"
-	[[ ! $pid ]] || line+=" cpu_ns=$((ns - ns0))"
-	[[ ! $sectors ]] || line+=" sectors=$((sectors - sectors0))"
-	point="$1 $2 $3 cpus=$ncpu$line"
-}
-
-point() { # WORKLOAD CANDIDATE ROUND KIND ARGUMENT...
-	local w=$1 c=$2 round=$3 kind=$4 ok=yes point=''
-	shift 4
-	why='' node='' pid=''
-	parse_workload "$w"
-	: >"$server_log"
-	if "start_$kind" "$@" && measure "$w" "$c" "$round"; then :; else ok=''; fi
-	stop_candidate "$kind"
-	if [[ ! $ok ]]; then
-		gave_up[$w $c]=yes
-		echo "skip $w $c ${why:-failed}" >>"$share/points"
-		echo "bench: $w $c: left out: ${why:-failed}"
+start_candidate() { # NAME KIND ARGUMENT...
+	local c=$1 kind=$2
+	shift 2
+	why='' node='' pid='' log=$work/$c.log
+	: >"$log"
+	if ! "start_$kind" "$@"; then
+		stop_candidate "$kind"
+		echo "skip $c ${why:-failed}" | tee -a "$share/points"
 		return
 	fi
-	if [[ $kind == ublk ]] && grep -oE '[0-9]+ system calls \([0-9.]+ per io\)' "$server_log" >"$work/enters"; then
-		read -r _ _ _ line _ <"$work/enters"
-		point+=" enters_per_io=${line#(}"
+	[[ ! -e /sys/block/${node#/dev/}/queue/scheduler ]] || echo none >"/sys/block/${node#/dev/}/queue/scheduler"
+	started+=("$c") kinds[$c]=$kind nodes[$c]=$node pids[$c]=$pid
+}
+
+stop_and_report() { # NAME
+	local c=$1 line="server $1" words
+	log=$work/$c.log node=${nodes[$c]} pid=${pids[$c]}
+	[[ ! ${cpu[$c.1]:-} ]] || line+=" cpu_ns=$((cpu[$c.1] - cpu[$c.0]))"
+	[[ ! ${sectors[$c.1]:-} ]] || line+=" sectors=$((sectors[$c.1] - sectors[$c.0]))"
+	stop_candidate "${kinds[$c]}"
+	if [[ ${kinds[$c]} == ublk ]]; then
+		words=$(<"$log")
+		[[ ! $words =~ 'data path '([a-z-]+) ]] || line+=" path=${BASH_REMATCH[1]}"
+		[[ ! $words =~ 'system calls ('([0-9.]+)' per io' ]] || line+=" enters_per_io=${BASH_REMATCH[1]}"
 	fi
-	echo "point $point" >>"$share/points"
-	echo "bench: point $w $c $round"
+	echo "$line" >>"$share/points"
 }
 
 clean_up() {
 	local d
+	for d in "${started[@]}"; do
+		log=/dev/null node=${nodes[$d]} pid=${pids[$d]}
+		stop_candidate "${kinds[$d]}"
+	done
 	umount "$work/fs" "$work/tmpfs" 2>/dev/null
 	for d in $null_made; do
 		echo 0 >"$d/power"
@@ -288,38 +310,45 @@ clean_up() {
 	rm -rf "$work"
 }
 
-main() {
-	local round i w c kind args order=() lines
+prepare() {
+	local tar name
 	rm -rf "$work"
-	mkdir -p "$work/builds" "$share/fio" && chmod 755 "$work" && mkfifo "$work/fifo" && exec 3<>"$work/fifo" ||
-		die "cannot prepare $work"
+	mkdir -p "$work/builds" || die "cannot make $work"
+	chmod 755 "$work"
+	mkfifo "$work/fifo"
+	exec 3<>"$work/fifo"
 	trap clean_up EXIT
+	for tar in "$share"/builds/*.tar; do
+		name=$(basename "$tar" .tar)
+		mkdir "$work/builds/$name"
+		tar -C "$work/builds/$name" -xf "$tar" || die "cannot unpack $tar"
+	done
+	chmod -R go-w "$work/builds"
+	printf '%s\n' "kernel $(uname -r)" "cpus $ncpu" "fio $(fio --version)" >>"$share/points"
+}
+
+main() {
+	local workload candidate kind args c status=0
 	need_module ublk_drv || die "$why"
-	for i in "$share"/builds/*.tar; do
-		w=$(basename "$i" .tar)
-		mkdir "$work/builds/$w" && tar -C "$work/builds/$w" -xf "$i" || die "cannot unpack $i"
+	prepare
+	while read -r workload candidate kind args; do
+		parse_workload "$workload"
+		# shellcheck disable=SC2086 # words
+		start_candidate "$candidate" "$kind" $args
+	done <"$share/plan"
+	((${#started[@]})) || die "no candidate could be started"
+	jobs_file >"$work/jobs"
+	counters 0
+	timeout --kill-after=5 "$limit_s" fio --eta=never --output-format=json --output="$work/fio.json" "$work/jobs" \
+		>"$work/fio.err" 2>&1 </dev/null || status=$?
+	counters 1
+	cp "$work/fio.json" "$share/fio.json"
+	((status == 0)) || echo "problem fio ended with status $status: $(tail -n 1 "$work/fio.err")" >>"$share/points"
+	for c in "${started[@]}"; do
+		stop_and_report "$c"
 	done
-	chmod -R go-w "$work"
-	{
-		echo "kernel $(uname -r)"
-		echo "cpus $ncpu"
-		echo "fio $(fio --version)"
-	} >>"$share/points"
-	mapfile -t lines <"$share/plan"
-	for ((round = 1; round <= rounds; round++)); do
-		for ((i = 0; i < ${#lines[@]}; i++)); do
-			# There and back, so that no candidate always follows the same one.
-			order[i]=$i
-			((round % 2)) || order[i]=$((${#lines[@]} - 1 - i))
-		done
-		for i in "${order[@]}"; do
-			read -r w c kind args <<<"${lines[i]}"
-			[[ ! ${gave_up[$w $c]:-} ]] || continue
-			# shellcheck disable=SC2086 # words
-			point "$w" "$c" "$round" "$kind" $args
-		done
-	done
-	echo done >>"$share/points"
+	started=()
+	echo end >>"$share/points"
 }
 
 main
