@@ -7,7 +7,7 @@
 set -uo pipefail
 
 share=$(cd "$(dirname "$0")" && pwd)
-rounds='' slice_ms='' warmup_ms='' engine='' limit_s='' file_mib='' mem_mib=''
+rounds='' slice_ms='' warmup_ms='' engine='' limit_s='' mib='' ram_mib=''
 # shellcheck source=/dev/null
 . "$share/settings" # sets these
 work=/run/ublk-bench
@@ -44,16 +44,16 @@ need_module() { # NAME [PARAMETER...]: loaded, or the reason in $why
 }
 
 need_ram_disks() {
-	local sectors want=$((2 * file_mib + 64))
-	need_module brd rd_nr=2 rd_size=$((want * 1024)) || return
+	local sectors
+	need_module brd rd_nr=2 rd_size=$((ram_mib * 1024)) || return
 	read -r sectors </sys/block/ram0/size || return
-	((sectors / 2048 >= want)) || { why="the RAM disks are smaller than $want MiB (brd.rd_size)"; return 1; }
+	((sectors / 2048 >= ram_mib)) || { why="the RAM disks are smaller than $ram_mib MiB (brd.rd_size)"; return 1; }
 }
 
-# The backing of file, on ext4 on a RAM disk: written once, so that no block is a hole. Who goes through
-# the page cache has another file than who goes around it: one would burden the other.
-need_file() { # direct|cached; sets file
-	file=$work/fs/$1
+# The backing of file, on ext4 on a RAM disk: written once, so that no block is a hole. Each candidate has
+# its own: what one leaves in the page cache would burden the others.
+need_file() { # sets file
+	file=$work/fs/$candidate
 	if [[ ! $prepared_fs ]]; then
 		need_ram_disks && need_module ext4 || return
 		mkdir -p "$work/fs"
@@ -63,7 +63,7 @@ need_file() { # direct|cached; sets file
 		fi
 		prepared_fs=yes
 	fi
-	[[ -e $file ]] || fill "$file" "$file_mib"
+	fill "$file" "$mib"
 }
 
 need_tmpfs() { # sets file
@@ -71,7 +71,7 @@ need_tmpfs() { # sets file
 	[[ ! -e $file ]] || return 0
 	mkdir -p "$work/tmpfs"
 	mount -t tmpfs tmpfs "$work/tmpfs" || { why="no tmpfs"; return 1; }
-	fill "$file" "$mem_mib"
+	fill "$file" "$mib"
 }
 
 need_tools() {
@@ -96,8 +96,8 @@ start_ublk() { # [build=NAME] ARGUMENT...
 	[[ ${1:-} != build=* ]] || { build=${1#build=}; shift; }
 	case $target in
 	null) args=(--plugin null) ;;
-	file) need_file direct || return; args=(--plugin file --opt "path=$file") ;;
-	mem) args=(--plugin mem --opt "size=${mem_mib}M") ;;
+	file) need_file || return; args=(--plugin file --opt "path=$file") ;;
+	mem) args=(--plugin mem --opt "size=${mib}M") ;;
 	esac
 	if ((queues == 1)); then args+=(--cpus "$last"); else args+=(--cpus auto); fi
 	"$work/builds/$build/bin/ublk-host" run --plugin-dir "$work/builds/$build/lib/ublk-host/plugins" \
@@ -107,7 +107,7 @@ start_ublk() { # [build=NAME] ARGUMENT...
 		kill -0 "$pid" 2>/dev/null || break
 	done
 	[[ -b $node ]] || { why=$(tail -n 1 "$log"); return 1; }
-	[[ $target != mem ]] || fill "$node" "$mem_mib"
+	[[ $target != mem ]] || fill "$node" "$mib"
 }
 
 start_null_blk() {
@@ -129,8 +129,8 @@ start_loop() { # direct|buffered|tmpfs
 	need_module loop && need_tools losetup || return
 	case $1 in
 	tmpfs) need_tmpfs || return ;;
-	buffered) need_file cached || return ;;
-	direct) need_file direct || return; direct=on ;;
+	buffered) need_file || return ;;
+	direct) need_file || return; direct=on ;;
 	esac
 	node=$(losetup --find --show --direct-io=$direct "$file" 2>"$work/prepare") && return
 	node='' why="losetup: $(<"$work/prepare")"
@@ -139,12 +139,12 @@ start_loop() { # direct|buffered|tmpfs
 
 start_bare() {
 	local file
-	need_file direct && node=$file
+	need_file && node=$file
 }
 
 start_brd() {
 	[[ ! $brd_used ]] || { why="one of it is enough"; return 1; }
-	need_ram_disks && brd_used=yes node=/dev/ram1 && fill "$node" "$mem_mib"
+	need_ram_disks && brd_used=yes node=/dev/ram1 && fill "$node" "$mib"
 }
 
 start_nbd() {
@@ -152,8 +152,8 @@ start_nbd() {
 	need_module nbd nbds_max=4 && need_tools nbdkit nbd-client || return
 	case $target in
 	null) args=(null size=250G) ;;
-	file) need_file cached || return; args=(file "$file") ;;
-	mem) args=(memory "${mem_mib}M") ;;
+	file) need_file || return; args=(file "$file") ;;
+	mem) args=(memory "${mib}M") ;;
 	esac
 	taskset -c "$last" nbdkit -f -U "$work/nbd$nbd_used" "${args[@]}" 2>"$log" </dev/null 3>&- &
 	pid=$!
@@ -164,7 +164,7 @@ start_nbd() {
 	nbd-client -unix "$work/nbd$nbd_used" "$dev" -C "$queues" >"$work/prepare" 2>&1 3>&- ||
 		{ why="nbd-client: $(tail -n 1 "$work/prepare")"; return 1; }
 	node=$dev nbd_used=$((nbd_used + 1))
-	[[ $target != mem ]] || fill "$node" "$mem_mib"
+	[[ $target != mem ]] || fill "$node" "$mib"
 }
 
 stop_candidate() { # KIND; what node, pid and log say
@@ -269,17 +269,17 @@ jobs_file() {
 }
 
 start_candidate() { # NAME KIND ARGUMENT...
-	local c=$1 kind=$2
+	local candidate=$1 kind=$2
 	shift 2
-	why='' node='' pid='' log=$work/$c.log
+	why='' node='' pid='' log=$work/$candidate.log
 	: >"$log"
 	if ! "start_$kind" "$@"; then
 		stop_candidate "$kind"
-		echo "skip $c ${why:-failed}" | tee -a "$share/points"
+		echo "skip $candidate ${why:-failed}" | tee -a "$share/points"
 		return
 	fi
 	[[ ! -e /sys/block/${node#/dev/}/queue/scheduler ]] || echo none >"/sys/block/${node#/dev/}/queue/scheduler"
-	started+=("$c") kinds[$c]=$kind nodes[$c]=$node pids[$c]=$pid
+	started+=("$candidate") kinds[$candidate]=$kind nodes[$candidate]=$node pids[$candidate]=$pid
 }
 
 stop_and_report() { # NAME
@@ -294,6 +294,39 @@ stop_and_report() { # NAME
 		[[ ! $words =~ 'system calls ('([0-9.]+)' per io' ]] || line+=" enters_per_io=${BASH_REMATCH[1]}"
 	fi
 	echo "$line" >>"$share/points"
+}
+
+# What a developer wants to see when the load does not end in time; then the load is killed.
+watch_load() { # PID
+	local t f
+	sleep "$limit_s"
+	for f in /sys/block/*/inflight; do
+		read -r t <"$f" && [[ $t =~ [1-9] ]] && echo "stuck: $f: $t"
+	done
+	for t in /proc/[0-9]*/task/*; do
+		read -r f <"$t/comm" || continue
+		case $f in
+		fio* | ublk* | nbd* | *nbd-recv* | *loop*)
+			echo "stuck: ${t##*/} $f"
+			cat "$t/stack"
+			;;
+		esac
+	done 2>/dev/null
+	dmesg | tail -n 20
+	kill -KILL "$1"
+}
+
+run_load() { # fio's exit status
+	local load watch status=0
+	fio --eta=never --output-format=json --output="$work/fio.json" "$work/jobs" >"$work/fio.err" 2>&1 </dev/null 3>&- &
+	load=$!
+	watch_load $load 3>&- &
+	watch=$!
+	wait $load || status=$?
+	pkill -P $watch
+	kill $watch 2>/dev/null
+	wait $watch 2>/dev/null
+	return $status
 }
 
 clean_up() {
@@ -339,10 +372,9 @@ main() {
 	((${#started[@]})) || die "no candidate could be started"
 	jobs_file >"$work/jobs"
 	counters 0
-	timeout --kill-after=5 "$limit_s" fio --eta=never --output-format=json --output="$work/fio.json" "$work/jobs" \
-		>"$work/fio.err" 2>&1 </dev/null || status=$?
+	run_load || status=$?
 	counters 1
-	cp "$work/fio.json" "$share/fio.json"
+	cp "$work/fio.json" "$share/fio.json" || status=1
 	((status == 0)) || echo "problem fio ended with status $status: $(tail -n 1 "$work/fio.err")" >>"$share/points"
 	for c in "${started[@]}"; do
 		stop_and_report "$c"
