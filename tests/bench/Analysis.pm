@@ -5,6 +5,7 @@ package Analysis;
 use strict;
 use warnings;
 use Exporter 'import';
+use File::Basename qw(dirname);
 use JSON::PP ();
 our @EXPORT_OK = qw(median parse_workload size_of read_fio read_run summarize table reference_of confidence human
 	results_json copies_of);
@@ -12,24 +13,21 @@ our @EXPORT_OK = qw(median parse_workload size_of read_fio read_run summarize ta
 # A candidate is compared with the kernel's own answer to the same need, and with our plain copy path.
 my %reference = (null => 'null_blk', file => 'loop-direct', mem => 'loop-tmpfs');
 
-# Times that a byte is copied in memory between the application's pages and the backing, by the
-# construction of each data path; nothing here is measured. A RAM disk's own copy counts for nobody.
-my %copies = (
-	'copy'         => { null => 1, file => 1, mem => 2 },
-	'auto-buf-reg' => { null => 1, file => 0 },
-	'null_blk'     => { null => 0 },
-	'loop-direct'  => { file => 0 },
-	'loop-buffered' => { file => 1 },
-	'loop-tmpfs'   => { mem  => 1 },
-	'brd'          => { mem  => 1 },
-	'bare'         => { file => 0 },
-	'nbd'          => { null => 2, file => 3, mem => 3 },
-);
+# Times that a byte is copied by a data path or another candidate, from the table beside this file.
+my %copies;
 
-sub copies_of {
-	my ($candidate, $target) = @_;
-	$candidate =~ s/\@.*//;
-	return $copies{$candidate}{$target};
+sub copies_of { # PATH TARGET PATTERN
+	my ($path, $target, $pattern) = @_;
+	if (!%copies) {
+		my $table = dirname(__FILE__) . '/copies';
+		for (split /\n/, slurp($table) // die "$table: $!\n") {
+			my ($p, $t, @n) = split;
+			$copies{$p}{$t} = \@n if @n == 2 && $p ne '#';
+		}
+	}
+	$path =~ s/\+batch$//;
+	my $n = $copies{$path}{$target} or return undef;
+	return $pattern =~ /write/ ? $n->[1] + 0 : $pattern =~ /read/ ? $n->[0] + 0 : ($n->[0] + $n->[1]) / 2;
 }
 
 sub reference_of { return $reference{ $_[0] } }
@@ -91,15 +89,16 @@ sub read_run {
 	my %run = (points => {}, skipped => {}, order => [], settings => {}, server => {}, problems => []);
 	my $text = slurp("$dir/points") // die "$dir/points: $!\n";
 	for (split /\n/, slurp("$dir/plan") // '') {
-		my ($w, $c) = split;
+		my ($w, $c, @how) = split;
 		$run{workload} = parse_workload($w);
 		push @{ $run{order} }, $c;
+		$run{how}{$c} = "@how";
 	}
 	%{ $run{settings} } = (slurp("$dir/settings") // '') =~ /(\w+)=(\S+)/g;
 	chomp($run{machine} = slurp("$dir/machine") // 'unknown');
 	$run{label} = $1 if $dir =~ m{([^/]+)/[^/]+/*$};
 	for (split /\n/, $text) {
-		if (/^(kernel|cpus|fio) (.*)/) {
+		if (/^(kernel|cpus|fio|engine) (.*)/) {
 			$run{$1} = $2;
 		} elsif (/^skip (\S+) (.*)/) {
 			$run{skipped}{$1} = $2;
@@ -141,7 +140,9 @@ sub summarize {
 		$row{server_us} = $server->{cpu_ns} / $ios / 1000 if $ios && defined $server->{cpu_ns};
 		$row{enters} = $server->{enters_per_io} + 0 if defined $server->{enters_per_io};
 		$row{path} = $server->{path} if defined $server->{path};
-		$row{copies} = copies_of($row{path} // $c, $target);
+		$row{idle_percent} = $server->{idle_ns} / 2e9 * 100 if defined $server->{idle_ns};
+		my $bytes = ($run->{how}{$c} // '') =~ /fill=none/ ? "$target-nofill" : $target;
+		$row{copies} = copies_of($row{path} // $c, $bytes, $run->{workload}{pattern});
 		push @rows, \%row;
 		$row_of{$c} = \%row;
 	}
@@ -190,20 +191,26 @@ sub human {
 
 sub cell { return defined $_[1] ? sprintf($_[0], $_[1]) : '-' }
 
+sub name_of { # with the path that auto took
+	my ($row) = @_;
+	my $path = $row->{path} // '';
+	return $row->{name} =~ /^auto(?!-buf)/ && $path ? "$row->{name}: $path" : $row->{name};
+}
+
 # One workload as a table for people, ratios first.
 sub table {
 	my ($run, $rows) = @_;
 	my $ref = reference_of($run->{workload}{target});
 	my @head = ('candidate', "x $ref", '+-', 'x copy', '+-', 'IOPS', 'MB/s', 'mean us', 'p50 us', 'p99 us',
-		'server us/io', 'x copy', 'enters/io', 'copies');
+		'server us/io', 'CPU x copy', 'enters/io', 'copies', 'idle CPU');
 	my @lines = (\@head);
 	for my $r (grep { !$_->{skipped} } @$rows) {
 		push @lines, [
-			$r->{name}, cell('%.2f', $r->{vs_reference}), cell('%.2f', $r->{vs_reference_error}),
+			name_of($r), cell('%.2f', $r->{vs_reference}), cell('%.2f', $r->{vs_reference_error}),
 			cell('%.2f', $r->{vs_copy}), cell('%.2f', $r->{vs_copy_error}), human($r->{iops}),
 			human($r->{bandwidth} / 1e6), map({ human($_) } $r->{mean_us}, @{ $r->{percentiles} }{ 50, 99 }),
 			cell('%.2f', $r->{server_us}), cell('%.2f', $r->{server_vs_copy}), cell('%.3f', $r->{enters}),
-			cell('%d', $r->{copies})
+			cell('%.3g', $r->{copies}), cell('%.1f%%', $r->{idle_percent})
 		];
 	}
 	my @width;
@@ -214,7 +221,7 @@ sub table {
 	}
 	my $out = sprintf "%s, Linux %s (%s), %d rounds of %s ms, fio with %s\n", $run->{workload}{name},
 		$run->{kernel} // '?', $run->{label} // '?', $run->{settings}{rounds} // 0,
-		$run->{settings}{slice_ms} // '?', $run->{settings}{engine} // '?';
+		$run->{settings}{slice_ms} // '?', $run->{engine} // '?';
 	for my $l (@lines) {
 		$out .= sprintf '  %-*s', $width[0], $l->[0];
 		$out .= sprintf '  %*s', $width[$_], $l->[$_] for 1 .. $#$l;
@@ -233,7 +240,7 @@ sub results_json {
 		my ($run, $rows) = @$r;
 		push @list, {
 			workload => $run->{workload}, kernel => $run->{kernel}, label => $run->{label},
-			machine => $run->{machine}, cpus => $run->{cpus}, fio => $run->{fio},
+			machine => $run->{machine}, cpus => $run->{cpus}, fio => $run->{fio}, engine => $run->{engine},
 			settings => $run->{settings}, reference => reference_of($run->{workload}{target}),
 			problems => $run->{problems}, candidates => $rows
 		};

@@ -16,8 +16,9 @@ last=$((ncpu - 1))
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
 started=()                                        # candidates that run
 declare -A kinds=() nodes=() pids=()              # of each
+declare -A idle_ns=()                             # CPU time in two seconds without requests
 declare -A cpu=() sectors=()                      # [CANDIDATE.0] before and [CANDIDATE.1] after the load
-why='' node='' pid='' log='' prepared_fs='' null_made='' brd_used='' nbd_used=0
+why='' node='' pid='' log='' prepared_fs='' null_made='' brd_used='' nbd_used=0 ns=0
 
 die() { echo "bench: $*" >&2; exit 1; }
 
@@ -196,7 +197,7 @@ cpu_ns() { # PID: sets ns, CPU time of all its threads so far
 }
 
 counters() { # WHEN (0 before, 1 after): of all candidates
-	local c s ns
+	local c s
 	for c in "${started[@]}"; do
 		if [[ ${pids[$c]} ]]; then
 			cpu_ns "${pids[$c]}"
@@ -206,6 +207,18 @@ counters() { # WHEN (0 before, 1 after): of all candidates
 			read -ra s <"/sys/block/${nodes[$c]#/dev/}/stat"
 			sectors[$c.$1]=$((s[2] + s[6]))
 		fi
+	done
+}
+
+idle_cpu() { # of each server, from one second after the last request for two seconds
+	local c
+	sleep 1
+	for c in "${started[@]}"; do
+		[[ ! ${pids[$c]} ]] || { cpu_ns "${pids[$c]}"; idle_ns[$c]=$ns; }
+	done
+	sleep 2
+	for c in "${started[@]}"; do
+		[[ ! ${pids[$c]} ]] || { cpu_ns "${pids[$c]}"; idle_ns[$c]=$((ns - idle_ns[$c])); }
 	done
 }
 
@@ -227,6 +240,11 @@ parse_workload() { # NAME; sets target bs rw depth jobs queues
 # CPUs but the server's; or, where queues have a CPU each, all.
 jobs_file() {
 	local cpus=0 batch=1 round i c
+	if [[ $engine == auto ]]; then
+		engine=libaio
+		[[ $rw != rand* ]] || engine=io_uring
+	fi
+	echo "engine $engine" >>"$share/points"
 	((ncpu == 1)) || cpus=0-$((last - 1))
 	((queues == 1)) || cpus=0-$last
 	[[ $rw != rand* ]] || ((depth < 8)) || batch=$((depth / 4))
@@ -286,11 +304,12 @@ stop_and_report() { # NAME
 	local c=$1 line="server $1" words
 	log=$work/$c.log node=${nodes[$c]} pid=${pids[$c]}
 	[[ ! ${cpu[$c.1]:-} ]] || line+=" cpu_ns=$((cpu[$c.1] - cpu[$c.0]))"
+	[[ ! ${idle_ns[$c]:-} ]] || line+=" idle_ns=${idle_ns[$c]}"
 	[[ ! ${sectors[$c.1]:-} ]] || line+=" sectors=$((sectors[$c.1] - sectors[$c.0]))"
 	stop_candidate "${kinds[$c]}"
 	if [[ ${kinds[$c]} == ublk ]]; then
 		words=$(<"$log")
-		[[ ! $words =~ 'data path '([a-z-]+) ]] || line+=" path=${BASH_REMATCH[1]}"
+		[[ ! $words =~ 'data path '([a-z+-]+) ]] || line+=" path=${BASH_REMATCH[1]}"
 		[[ ! $words =~ 'system calls ('([0-9.]+)' per io' ]] || line+=" enters_per_io=${BASH_REMATCH[1]}"
 	fi
 	echo "$line" >>"$share/points"
@@ -374,6 +393,7 @@ main() {
 	counters 0
 	run_load || status=$?
 	counters 1
+	idle_cpu
 	cp "$work/fio.json" "$share/fio.json" || status=1
 	((status == 0)) || echo "problem fio ended with status $status: $(tail -n 1 "$work/fio.err")" >>"$share/points"
 	for c in "${started[@]}"; do

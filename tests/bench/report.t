@@ -60,16 +60,17 @@ sub make_run { # DIR WORKLOAD
 	my ($dir, $workload, $factor) = @_;
 	mkdir $dir;
 	write_file("$dir/plan", join '', map { "$workload $_\n" } 'null_blk null_blk', 'copy ublk --data-path copy',
-		'auto ublk --data-path auto', 'nbd nbd');
+		'auto ublk --data-path auto --opt fill=none', 'nbd nbd');
 	write_file("$dir/settings", "rounds=8 slice_ms=200 warmup_ms=50 engine=io_uring\nmib=64\n");
 	write_file("$dir/machine", "qemu\n");
 	write_file("$dir/points", <<'END');
 kernel 7.3.4-test
 cpus 2
+engine io_uring
 skip nbd no nbdkit on this machine
 server null_blk sectors=800000
 server copy cpu_ns=2000000000 sectors=800000 path=copy enters_per_io=0.125
-server auto cpu_ns=1000000000 sectors=800000 path=auto-buf-reg enters_per_io=0.250
+server auto cpu_ns=1000000000 idle_ns=40000000 sectors=800000 path=auto-buf-reg+batch enters_per_io=0.250
 problem fio ended with status 1: something
 end
 END
@@ -104,12 +105,19 @@ is($row{null_blk}{vs_copy}, 1.25, 'ratio against the plain copy path');
 is($row{copy}{server_us}, 20, 'server CPU per io: time by sectors / 8');
 is($row{auto}{server_vs_copy}, 0.5, 'ratio of server CPU');
 is($row{null_blk}{server_us}, undef, 'no server, no CPU time of it');
-is($row{auto}{copies}, copies_of('auto-buf-reg', 'null'), 'copies are those of the path that was taken');
+is($row{auto}{copies}, 0, 'copies are those of the path that was taken, batched or not, and of its options');
+is($row{copy}{copies}, 1, 'copies of a path without options');
+is(copies_of('auto-buf-reg', 'null', 'mixed'), 0.5, 'reads and writes are half each');
+is(copies_of('auto-buf-reg', 'null', 'randwrite'), 0, 'copies of writes');
+is(copies_of('something', 'null', 'read'), undef, 'nothing is known of another path');
+is($row{auto}{idle_percent}, 2, 'CPU of an idle server');
 is($row{nbd}{skipped}, 'no nbdkit on this machine', 'what was left out says why');
 
 my $text = table($run, $rows);
 like($text, qr/^null-4k-randread-d32, Linux 7\.3\.4-test \(label\)/, 'a table tells what and where');
-like($text, qr/^  copy +0\.80 +0\.00 +1\.00 .* 20\.00 +1\.00 +0\.125 +1$/m, 'a row of the table');
+like($text, qr/^  copy +0\.80 +0\.00 +1\.00 .* 20\.00 +1\.00 +0\.125 +1 +-$/m, 'a row of the table');
+like($text, qr/^  auto: auto-buf-reg\+batch +0\.90 /m, 'auto tells what it took');
+like($text, qr/fio with io_uring/, 'a table tells the engine');
 like($text, qr/left out: nbd: no nbdkit/, 'a table tells what was left out');
 like($text, qr/problem: fio ended with status 1/, 'a table tells problems');
 my ($head, @body) = grep { /^  \S/ && !/left out|problem/ } split /\n/, $text;
