@@ -95,7 +95,7 @@ sub read_run {
 		$run{how}{$c} = "@how";
 	}
 	%{ $run{settings} } = (slurp("$dir/settings") // '') =~ /(\w+)=(\S+)/g;
-	chomp($run{machine} = slurp("$dir/machine") // 'unknown');
+	$run{machine} = $run{settings}{machine} // 'unknown';
 	$run{label} = $1 if $dir =~ m{([^/]+)/[^/]+/*$};
 	for (split /\n/, $text) {
 		if (/^(kernel|cpus|fio|engine) (.*)/) {

@@ -12,9 +12,11 @@ my ($width, $height) = (760, 440);
 my %area = (left => 76, right => 178, top => 64, bottom => 58);
 my $text_height = 15;
 
-# Colours that those who see colours differently can tell apart too (Okabe and Ito), for ours; greys and
-# dashes for what is compared with.
-my @ours = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c564b', '#7a5195');
+# Ours have a colour for each data path, that those who see colours differently can tell apart too (Okabe
+# and Ito), and what they are compared with greys and dashes.
+my %colour_of = ('auto-buf-reg' => '#0072b2', 'zero-copy' => '#009e73', 'user-copy' => '#e69f00',
+	'commit-address' => '#cc79a7', 'copy' => '#d55e00', 'auto' => '#6a3d9a');
+my @more_colours = ('#56b4e9', '#8c564b', '#b2182b', '#1b7837');
 my @others = ([ '#333333', '' ], [ '#555555', '7 4' ], [ '#777777', '2 3' ], [ '#888888', '9 3 2 3' ],
 	[ '#666666', '4 2' ]);
 
@@ -71,10 +73,21 @@ sub text {
 	return sprintf "<text x=\"%.1f\" y=\"%.1f\"%s>%s</text>\n", $x, $y, $more, escape($content);
 }
 
-sub styles { # of series in order: [colour, dashes]
+sub styles { # of series in order: [colour, dashes]; variants of a data path have its colour
 	my (@series) = @_;
-	my ($own, $other) = (0, 0);
-	return map { $_->{ours} ? [ $ours[ $own++ % @ours ], '' ] : $others[ $other++ % @others ] } @series;
+	my ($other, $more, @styles) = (0, 0);
+	my %colour = %colour_of;
+	for my $s (@series) {
+		if (!$s->{ours}) {
+			push @styles, $others[ $other++ % @others ];
+			next;
+		}
+		my ($path, $variant) = $s->{name} =~ /^([^+@]*?)((?:-nofill)?(?:[+@].*)?)$/;
+		$colour{$path} //= $more_colours[ $more++ % @more_colours ];
+		my $dashes = $variant eq '' ? '' : $variant =~ /^\+batch$/ ? '8 3' : '3 2';
+		push @styles, [ $colour{$path}, $dashes ];
+	}
+	return @styles;
 }
 
 # title, subtitle, x => { label, kind, ticks => [[value, text]...] }, y => { label, kind, ticks },

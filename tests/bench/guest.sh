@@ -7,7 +7,7 @@
 set -uo pipefail
 
 share=$(cd "$(dirname "$0")" && pwd)
-rounds='' slice_ms='' warmup_ms='' engine='' limit_s='' mib='' ram_mib=''
+rounds='' slice_ms='' warmup_ms='' engine='' limit_s='' machine='' mib='' ram_mib=''
 # shellcheck source=/dev/null
 . "$share/settings" # sets these
 work=/run/ublk-bench
@@ -18,7 +18,7 @@ started=()                                        # candidates that run
 declare -A kinds=() nodes=() pids=()              # of each
 declare -A idle_ns=()                             # CPU time in two seconds without requests
 declare -A cpu=() sectors=()                      # [CANDIDATE.0] before and [CANDIDATE.1] after the load
-why='' node='' pid='' log='' prepared_fs='' null_made='' brd_used='' nbd_used=0 ns=0
+why='' node='' pid='' log='' prepared_fs='' null_made='' brd_loaded='' brd_used='' ns=0
 
 die() { echo "bench: $*" >&2; exit 1; }
 
@@ -46,7 +46,13 @@ need_module() { # NAME [PARAMETER...]: loaded, or the reason in $why
 
 need_ram_disks() {
 	local sectors
+	# Somebody's data may be on RAM disks that we did not make.
+	if [[ $machine == native && ! $brd_loaded && -d /sys/module/brd ]]; then
+		why="brd is loaded already: unload it first"
+		return 1
+	fi
 	need_module brd rd_nr=2 rd_size=$((ram_mib * 1024)) || return
+	brd_loaded=yes
 	read -r sectors </sys/block/ram0/size || return
 	((sectors / 2048 >= ram_mib)) || { why="the RAM disks are smaller than $ram_mib MiB (brd.rd_size)"; return 1; }
 }
@@ -149,22 +155,25 @@ start_brd() {
 }
 
 start_nbd() {
-	local args file i dev=/dev/nbd$nbd_used
+	local args file i n=0
 	need_module nbd nbds_max=4 && need_tools nbdkit nbd-client || return
+	while [[ -e /sys/block/nbd$n/pid ]]; do
+		n=$((n + 1))
+	done
 	case $target in
 	null) args=(null size=250G) ;;
 	file) need_file || return; args=(file "$file") ;;
 	mem) args=(memory "${mib}M") ;;
 	esac
-	taskset -c "$last" nbdkit -f -U "$work/nbd$nbd_used" "${args[@]}" 2>"$log" </dev/null 3>&- &
+	taskset -c "$last" nbdkit -f -U "$work/nbd$n" "${args[@]}" 2>"$log" </dev/null 3>&- &
 	pid=$!
 	for ((i = 0; i < 200; i++)); do
-		[[ ! -S $work/nbd$nbd_used ]] || break
+		[[ ! -S $work/nbd$n ]] || break
 		sleep 0.05
 	done
-	nbd-client -unix "$work/nbd$nbd_used" "$dev" -C "$queues" >"$work/prepare" 2>&1 3>&- ||
+	nbd-client -unix "$work/nbd$n" "/dev/nbd$n" -C "$queues" >"$work/prepare" 2>&1 3>&- ||
 		{ why="nbd-client: $(tail -n 1 "$work/prepare")"; return 1; }
-	node=$dev nbd_used=$((nbd_used + 1))
+	node=/dev/nbd$n
 	[[ $target != mem ]] || fill "$node" "$mib"
 }
 
@@ -359,6 +368,7 @@ clean_up() {
 		echo 0 >"$d/power"
 		rmdir "$d"
 	done
+	[[ $machine != native || ! $brd_loaded ]] || rmmod brd
 	rm -rf "$work"
 }
 

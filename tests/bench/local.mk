@@ -3,8 +3,9 @@
 # see tests/bench/run --help. Tables, JSON and plots go to bench/ in the build tree.
 EXTRA_DIST += tests/bench/Analysis.pm tests/bench/Plot.pm tests/bench/Series.pm tests/bench/candidates \
 	tests/bench/copies tests/bench/guest.sh tests/bench/report tests/bench/report.t tests/bench/run \
-	tests/bench/workloads
+	tests/bench/run.t tests/bench/workloads
 
+TESTS += tests/bench/run.t
 if HAVE_POD2MAN
 # Where that is, perl is.
 TESTS += tests/bench/report.t

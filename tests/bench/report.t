@@ -61,8 +61,7 @@ sub make_run { # DIR WORKLOAD
 	mkdir $dir;
 	write_file("$dir/plan", join '', map { "$workload $_\n" } 'null_blk null_blk', 'copy ublk --data-path copy',
 		'auto ublk --data-path auto --opt fill=none', 'nbd nbd');
-	write_file("$dir/settings", "rounds=8 slice_ms=200 warmup_ms=50 engine=io_uring\nmib=64\n");
-	write_file("$dir/machine", "qemu\n");
+	write_file("$dir/settings", "machine=qemu rounds=8 slice_ms=200 warmup_ms=50 engine=io_uring\nmib=64\n");
 	write_file("$dir/points", <<'END');
 kernel 7.3.4-test
 cpus 2
