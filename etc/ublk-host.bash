@@ -80,7 +80,7 @@ _ublk_host()
 		return
 		;;
 	--opt | --name | --id | --queues | --depth | --max-io | --logical-block | \
-		--physical-block | --io-timeout | --threads-per-queue | --timeout)
+		--physical-block | --io-timeout | --plugin-timeout | --threads-per-queue | --timeout)
 		return
 		;;
 	esac

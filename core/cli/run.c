@@ -13,7 +13,9 @@
 #include "device/device.h"
 #include "queue/path.h"
 
-#define UP_DEADLINE_MS 60000
+/* up waits for as long as the plugin may take to start, and for what the driver and we need. */
+#define UP_SPARE_SECONDS 30
+#define UP_END_MS 10000 /* for an interrupted server to remove what it has made */
 
 /* Called with the node when it is usable; non-zero ends the device. */
 typedef int (*ready_fn)(const char *node, void *arg);
@@ -45,6 +47,8 @@ static int serve(struct device_options *options, struct plugin *plugin,
 		return EXIT_FAILED;
 	}
 	err = device_bring_up(&options->cfg, plugin, values, signal_fd, &device);
+	if (err == -ETIMEDOUT)
+		_exit(EXIT_FAILED); /* threads may still be in the plugin */
 	if (err)
 		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	log_set_who(device_name(device));
@@ -53,7 +57,7 @@ static int serve(struct device_options *options, struct plugin *plugin,
 		err = device_serve(device);
 	res = device_end(device);
 	if (res == -ETIMEDOUT)
-		_exit(EXIT_FAILED); /* threads may still be in the plugin */
+		_exit(EXIT_FAILED);
 	return err || res ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -151,19 +155,19 @@ static int up_ready(const char *node, void *arg)
 }
 
 /* The daemon's answer: its node, or its exit status. */
-static int up_wait(int fd, pid_t daemon)
+static int up_wait(int fd, pid_t daemon, unsigned int seconds)
 {
 	struct pollfd pfd = { fd, POLLIN, 0 };
 	char node[64];
 	int status;
 	ssize_t n;
 
-	n = poll(&pfd, 1, UP_DEADLINE_MS);
+	n = poll(&pfd, 1, (int)seconds * 1000);
 	if (n <= 0) {
-		log_err("the device is not usable after %d s; stopping its server (process %d)",
-			UP_DEADLINE_MS / 1000, daemon);
+		log_err("the device is not usable after %u s; stopping its server (process %d)",
+			seconds, daemon);
 		kill(daemon, SIGTERM);
-		sleep(1);
+		poll(&pfd, 1, UP_END_MS); /* its end closes the pipe */
 		kill(daemon, SIGKILL);
 		return EXIT_FAILED;
 	}
@@ -197,7 +201,7 @@ static int up_fork(struct device_options *options)
 	}
 	if (pid) {
 		close(fds[1]);
-		status = up_wait(fds[0], pid);
+		status = up_wait(fds[0], pid, options->cfg.plugin_timeout + UP_SPARE_SECONDS);
 		close(fds[0]);
 		return status;
 	}

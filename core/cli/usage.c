@@ -8,7 +8,7 @@
 #include "config/suggest.h"
 
 #define HELP_KEY 'h'
-#define HELP_COLUMN 30
+#define HELP_COLUMN 32
 #define HELP_WIDTH 98
 
 static const struct cli_opt help_opt = { HELP_KEY, "help", NULL, "print this help" };

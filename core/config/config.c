@@ -14,6 +14,7 @@ void device_config_init(struct device_config *cfg)
 	*cfg = (struct device_config){
 		.id = -1,
 		.io_timeout = DEFAULT_IO_TIMEOUT,
+		.plugin_timeout = DEFAULT_PLUGIN_TIMEOUT,
 		.cpus_mode = CPUS_AUTO,
 		.data_path = strdup("auto"), /* NULL is found by device_config_check() */
 	};

@@ -21,12 +21,14 @@
 #define MAX_LOGICAL_BLOCK 4096u
 #define MAX_PHYSICAL_BLOCK (256u << 20)
 #define MAX_IO_TIMEOUT 86400u /* seconds */
+#define MAX_PLUGIN_TIMEOUT 86400u
 #define MAX_THREADS_PER_QUEUE 16u
 #define MAX_POLL_US 10000u
 #define DEFAULT_DEPTH 128u
 #define DEFAULT_MAX_IO (512u << 10)
 #define DEFAULT_QUEUES_CAP 4u  /* queues: min(online CPUs, this) */
 #define DEFAULT_IO_TIMEOUT 30u /* seconds */
+#define DEFAULT_PLUGIN_TIMEOUT 30u
 
 enum cpus_mode { CPUS_AUTO, CPUS_NONE, CPUS_LIST };
 
@@ -49,6 +51,7 @@ enum config_key {
 	CFG_MAX_IO,
 	CFG_READ_ONLY,
 	CFG_IO_TIMEOUT,
+	CFG_PLUGIN_TIMEOUT,
 	CFG_THREADS_PER_QUEUE,
 	CFG_POLL_US,
 	CFG_LOGICAL_BLOCK,
@@ -93,6 +96,7 @@ struct device_config {
 	uint32_t max_io;			/* bytes; 0: default */
 	uint32_t logical_block, physical_block; /* bytes; 0: the plugin's */
 	uint32_t io_timeout;	    /* seconds that a plugin may hold an io; 0: for ever */
+	uint32_t plugin_timeout;    /* seconds that it may take to start, and to stop */
 	uint32_t threads_per_queue; /* 0: default */
 	int64_t poll_us; /* microseconds that a queue polls before it sleeps; -1: adaptive */
 	bool read_only;

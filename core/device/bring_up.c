@@ -84,20 +84,25 @@ static int open_plugin(struct device *d)
 	int err = 0;
 
 	d->dev.open_phase = true;
-	guard_begin(&guard, d, "open", GUARD_OPEN_SECONDS);
-	if (desc->load)
+	if (desc->load) {
+		guard_begin(&guard, d, "%s", what);
 		err = desc->load(&host_services);
+		guard_end(&guard);
+	}
 	if (!err) {
 		what = "open";
+		guard_begin(&guard, d, "%s", what);
 		err = desc->open(&d->dev, &args, &d->dev.priv);
+		guard_end(&guard);
 	}
 	if (!err) {
 		d->opened = true;
 		limits_offer(d->cfg, desc, limits);
 		what = "get_limits";
+		guard_begin(&guard, d, "%s", what);
 		err = desc->get_limits(d->dev.priv, limits);
+		guard_end(&guard);
 	}
-	guard_end(&guard);
 	/* The plugin's own message is the one line, if it gave one. */
 	if (err && log_count(LOG_LVL_ERR) == said)
 		log_err("plugin %s: %s failed: %s", desc->name, what,
@@ -233,7 +238,7 @@ static int start_plugin(struct device *d)
 	int err = 0;
 
 	if (desc->start) {
-		guard_begin(&guard, d, "start", GUARD_OPEN_SECONDS);
+		guard_begin(&guard, d, "start");
 		err = desc->start(d->dev.priv, &d->dev.limits);
 		guard_end(&guard);
 	}
@@ -295,6 +300,22 @@ static int queue_cpus(struct device *d, uint16_t index, cpu_set_t **mask, size_t
 	return err;
 }
 
+static int start_queue(struct device *d, uint16_t index)
+{
+	struct guard guard;
+	cpu_set_t *mask;
+	size_t size;
+	int err = queue_cpus(d, index, &mask, &size);
+
+	if (!err) {
+		guard_begin(&guard, d, "queue_init of queue %u", index);
+		err = queue_start(&d->dev, index, mask, size, &d->queues[index]);
+		guard_end(&guard);
+	}
+	free(mask);
+	return err;
+}
+
 static int start_queues(struct device *d)
 {
 	const unsigned int nr = d->info.nr_hw_queues * d->dev.threads_per_queue;
@@ -310,13 +331,7 @@ static int start_queues(struct device *d)
 	if (!d->queues)
 		return -ENOMEM;
 	for (uint16_t index = 0; index < nr && !err; index++) {
-		cpu_set_t *mask;
-		size_t size;
-
-		err = queue_cpus(d, index, &mask, &size);
-		if (!err)
-			err = queue_start(&d->dev, index, mask, size, &d->queues[index]);
-		free(mask);
+		err = start_queue(d, index);
 		d->nr_started += !err;
 	}
 	return err;
@@ -436,12 +451,11 @@ int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct opt
 		err = -errno;
 		log_err("eventfd: %m");
 	} else {
+		guard_new_time(d);
 		err = bring_up(d);
 	}
-	if (err) {
-		device_end(d);
-		return err;
-	}
+	if (err)
+		return device_end(d) == -ETIMEDOUT ? -ETIMEDOUT : err;
 	log_info("%s: %s, %u queue%s of depth %u, data path %s: %s", d->node,
 		 size_format(d->dev.limits.size_bytes, size), d->info.nr_hw_queues,
 		 d->info.nr_hw_queues == 1 ? "" : "s", d->info.queue_depth, d->path_name,

@@ -21,7 +21,7 @@ int device_resolve(const struct device_config *cfg, const struct plugin_dirs *di
  * caller's memory, unchanged until device_end(), but for cfg's members that are resolved: name, id,
  * queues, depth ...). signal_fd: a signalfd; it also interrupts a plugin that does not come
  * back from open(), or -1. On failure everything has been undone; -EINVAL: what the
- * user asked for does not fit the plugin (exit status 2). */
+ * user asked for does not fit the plugin (exit status 2); -ETIMEDOUT: see device_end(). */
 int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct option_values *values,
 		    int signal_fd, struct device **out);
 

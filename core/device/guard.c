@@ -1,29 +1,37 @@
 // SPDX-License-Identifier: MIT
 /*
- * A deadline for calls into the plugin on the control thread: one that never returns must not keep
- * a device half made or half gone, nor a process that cannot be interrupted.
+ * A deadline for calls into the plugin: one that never returns must not keep a device half made or
+ * half gone, nor a process that cannot be interrupted.
  */
 #include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
 #include "device/internal.h"
 #include "device/state.h"
 
-#define DELETE_DEADLINE_MS 5000
+#define DELETE_DEADLINE_MS 2000
 
-/* The control thread is stuck in the plugin: what it would have cleaned up is done from here, with
- * a control ring of our own. */
+/* The control thread is stuck, so what it would have cleaned up is done from here, with a control
+ * ring of our own. A queue's thread that is stuck keeps /dev/ublkcN open in its ring: the driver
+ * waits for that, and the exit is what ends it. */
 static void __attribute__((noreturn)) leave(struct device *d)
 {
 	struct ctrl *ctrl;
+	char why[512];
+	int err;
 
 	if (d->char_fd >= 0)
 		close(d->char_fd);
 	if (d->added && !ctrl_open(&ctrl)) {
 		ctrl_set_deadline(ctrl, DELETE_DEADLINE_MS);
-		if (ctrl_del_dev(ctrl, d->info.dev_id))
-			log_err("%s could not be deleted; ublk-host down %u removes it", d->node,
+		err = ctrl_del_dev(ctrl, d->info.dev_id);
+		if (err && err != -ETIMEDOUT && err != -ENODEV)
+			log_err("%s; ublk-host down %u removes it",
+				ctrl_explain(UBLK_U_CMD_DEL_DEV, d->info.dev_id, err, why,
+					     sizeof(why)),
 				d->info.dev_id);
 	}
 	if (d->written)
@@ -31,33 +39,60 @@ static void __attribute__((noreturn)) leave(struct device *d)
 	_exit(EXIT_FAILURE);
 }
 
+/* Milliseconds of the plugin's time that are left, at most `most`. */
+static int time_left(const struct device *d, uint64_t most)
+{
+	uint64_t now = now_ms();
+
+	return d->plugin_until > now ? (int)min_of(d->plugin_until - now, most) : 0;
+}
+
 static void *guard_thread(void *arg)
 {
 	struct guard *g = arg;
-	struct pollfd fds[] = { { g->done_fd, POLLIN, 0 }, { g->d->signal_fd, POLLIN, 0 } };
-	/* Once the device exists, a signal is for device_serve() to see. */
-	int n = poll(fds, g->d->added ? 1 : 2, g->seconds * 1000);
+	const struct device *d = g->d;
+	struct pollfd fds[] = { { g->done_fd, POLLIN, 0 }, { d->signal_fd, POLLIN, 0 } };
+	/* Of a device that is there already, signals are for device_serve(). */
+	int n = poll(fds, d->live ? 1 : 2, time_left(d, INT32_MAX));
+	bool interrupted = n > 0 && !fds[0].revents;
 
+	/* A plugin that is only slow gets the chance to end the device in good order. */
+	if (interrupted && d->added)
+		n = poll(fds, 1, time_left(d, GUARD_GRACE_MS));
 	if (n > 0 && fds[0].revents)
 		return NULL;
-	if (n > 0)
-		log_err("interrupted while plugin %s was in %s", g->d->plugin->desc.name, g->what);
+	if (interrupted)
+		log_err("interrupted while plugin %s was in %s", d->plugin->desc.name, g->what);
 	else
-		log_err("plugin %s has not returned from %s for %u s; giving up",
-			g->d->plugin->desc.name, g->what, g->seconds);
+		log_err("plugin %s has not returned from %s within %u s (--plugin-timeout); "
+			"leaving without it",
+			d->plugin->desc.name, g->what, d->cfg->plugin_timeout);
 	leave(g->d);
 }
 
-void guard_begin(struct guard *g, struct device *d, const char *what, unsigned int seconds)
+void guard_new_time(struct device *d)
 {
-	*g = (struct guard){ .d = d, .what = what, .seconds = seconds };
+	d->plugin_until = now_ms() + d->cfg->plugin_timeout * (uint64_t)1000;
+}
+
+void guard_begin(struct guard *g, struct device *d, const char *what, ...)
+{
+	va_list ap;
+
+	*g = (struct guard){ .d = d };
+	va_start(ap, what);
+	vsnprintf(g->what, sizeof(g->what), what, ap);
+	va_end(ap);
 	g->done_fd = eventfd(0, EFD_CLOEXEC);
-	if (g->done_fd < 0 || pthread_create(&g->thread, NULL, guard_thread, g)) {
-		log_warn("no guard over plugin %s: %m", d->plugin->desc.name);
-		if (g->done_fd >= 0)
-			close(g->done_fd);
-		g->done_fd = -1;
+	if (g->done_fd >= 0) {
+		errno = pthread_create(&g->thread, NULL, guard_thread, g);
+		if (!errno)
+			return;
 	}
+	log_warn("no deadline for %s of plugin %s: %m", g->what, d->plugin->desc.name);
+	if (g->done_fd >= 0)
+		close(g->done_fd);
+	g->done_fd = -1;
 }
 
 void guard_end(struct guard *g)

@@ -24,7 +24,8 @@ struct device {
 	struct ublksrv_ctrl_dev_info info; /* as granted */
 	char node[NODE_PATH_SIZE], char_node[NODE_PATH_SIZE];
 	int char_fd;
-	int signal_fd; /* the caller's signalfd, or -1 */
+	int signal_fd;	       /* the caller's signalfd, or -1 */
+	uint64_t plugin_until; /* of now_ms(): when the plugin must have started, or stopped */
 	struct ublk_queue **queues;
 	unsigned int nr_started;
 	atomic_int fail_err; /* first dev_fail() */
@@ -34,20 +35,21 @@ struct device {
 	bool opened, added, started_plugin, prepared, live, written;
 };
 
-/* guard.c: around calls into the plugin. When it does not return in time, or a signal arrives before
- * there is a device, the process says so, cleans up and exits. */
+/* guard.c: around calls into the plugin that the control thread makes or waits for. When they have
+ * not come back at plugin_until, the process says so, cleans up and exits. A signal does the same
+ * while the device comes up: at once before it exists, after GUARD_GRACE_MS when it does. */
+#define GUARD_GRACE_MS 3000
 struct guard {
 	struct device *d;
-	const char *what;
-	unsigned int seconds;
+	char what[32]; /* "open", "queue_init of queue 4095" */
 	int done_fd;
 	pthread_t thread;
 };
-void guard_begin(struct guard *g, struct device *d, const char *what, unsigned int seconds);
+void guard_begin(struct guard *g, struct device *d, const char *what, ...)
+	__attribute__((format(printf, 3, 4)));
 void guard_end(struct guard *g);
-#define GUARD_OPEN_SECONDS                                                                         \
-	50 /* of load, open, get_limits and start together: under up's patience */
-#define GUARD_CLOSE_SECONDS 20
+/* The plugin's time begins: what it does from here on takes --plugin-timeout at most. */
+void guard_new_time(struct device *d);
 
 /* resolve.c */
 void limits_offer(const struct device_config *cfg, const struct ublk_plugin *desc,

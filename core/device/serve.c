@@ -11,10 +11,10 @@
 #include "device/state.h"
 
 #define TICK_MS 1000
-#define CANCEL_AFTER_MS 3000  /* plugin->cancel() for what it holds */
-#define ABANDON_AFTER_MS 6000 /* take it away */
-#define QUIT_AFTER_MS 30000   /* leave without the driver's consent */
-#define GIVE_UP_MS 40000
+#define CANCEL_AFTER_MS 3000	/* plugin->cancel() for what it holds */
+#define ABANDON_AFTER_MS 6000	/* take it away */
+#define QUIT_MIN_MS 8000	/* --plugin-timeout is over: leave without the driver's consent */
+#define GIVE_UP_MS 10000	/* after that */
 #define DELETE_DEADLINE_MS 5000 /* for the last one to let go: a mount may not for long */
 
 static void ask_all(struct device *d, unsigned int bits)
@@ -91,6 +91,8 @@ int device_serve(struct device *d)
  * meanwhile, by persuasion and then by force. */
 static int stop_and_drain(struct device *d)
 {
+	const uint64_t quit_ms =
+		max_of(d->cfg->plugin_timeout * (uint64_t)1000, (uint64_t)QUIT_MIN_MS);
 	uint64_t start = now_ms(), passed;
 	bool stopped = false, cancelled = false, quitting = false;
 	int err = ctrl_begin(d->ctrl, UBLK_U_CMD_STOP_DEV, d->info.dev_id, 0);
@@ -116,13 +118,13 @@ static int stop_and_drain(struct device *d)
 		/* Again and again: an io may have been on its way to the plugin. */
 		if (passed > ABANDON_AFTER_MS)
 			ask_all(d, QUEUE_ASK_ABANDON);
-		if (passed > QUIT_AFTER_MS && !quitting) {
+		if (passed > quit_ms && !quitting) {
 			log_err("%s does not stop after %u s; leaving it without a server", d->node,
-				QUIT_AFTER_MS / 1000);
+				(unsigned int)(quit_ms / 1000));
 			ask_all(d, QUEUE_ASK_QUIT);
 			quitting = true;
 		}
-		if (passed > GIVE_UP_MS) {
+		if (passed > quit_ms + GIVE_UP_MS) {
 			ctrl_cancel(d->ctrl);
 			return -ETIMEDOUT;
 		}
@@ -192,12 +194,17 @@ static void close_plugin(struct device *d)
 
 	if (!d->opened)
 		return;
-	guard_begin(&guard, d, "stop or close", GUARD_CLOSE_SECONDS);
-	if (d->started_plugin && desc->stop)
+	guard_new_time(d);
+	if (d->started_plugin && desc->stop) {
+		guard_begin(&guard, d, "stop");
 		desc->stop(d->dev.priv);
-	if (desc->close)
+		guard_end(&guard);
+	}
+	if (desc->close) {
+		guard_begin(&guard, d, "close");
 		desc->close(d->dev.priv);
-	guard_end(&guard);
+		guard_end(&guard);
+	}
 }
 
 int device_end(struct device *d)

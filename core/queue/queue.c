@@ -6,8 +6,6 @@
 
 #include "queue/internal.h"
 
-#define START_WAIT_SECONDS 20
-
 int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
 {
 	struct stat st;
@@ -161,23 +159,6 @@ static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t index, cons
 	return q;
 }
 
-/* -ETIMEDOUT: the plugin does not come back from queue_init(). */
-static int wait_ready(struct ublk_queue *q)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += START_WAIT_SECONDS;
-	while (sem_timedwait(&q->ready, &until)) {
-		if (errno == EINTR)
-			continue;
-		log_err("plugin %s has not returned from queue_init of queue %u for %d s",
-			q->plugin->name, q->qid, START_WAIT_SECONDS);
-		return -ETIMEDOUT;
-	}
-	return 0;
-}
-
 int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, size_t mask_size,
 		struct ublk_queue **out)
 {
@@ -208,9 +189,8 @@ int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, siz
 	}
 	snprintf(name, sizeof(name), "ublk-q%u", index);
 	pthread_setname_np(q->thread, name);
-	err = wait_ready(q);
-	if (err)
-		return err; /* its thread is in the plugin: the queue stays until the process ends */
+	while (sem_wait(&q->ready))
+		; /* EINTR */
 	if (q->start_res) {
 		err = q->start_res;
 		if (queue_join(q))

@@ -79,7 +79,8 @@ struct ublk_queue;
  */
 
 /* Build a queue and start its thread on the CPUs of mask (NULL: anywhere). Returns when its tags
- * are fetched, or -errno, logged. Control thread. */
+ * are fetched, or -errno, logged. Control thread, which waits for the plugin's queue_init() here:
+ * the caller keeps a deadline over that. */
 int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, size_t mask_size,
 		struct ublk_queue **out);
 

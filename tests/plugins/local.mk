@@ -23,10 +23,15 @@ tests_plugins_concat_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -D_FILE_OFFSET_BITS=64
 tests_plugins_concat_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 tests_plugins_concat_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
 
-# One that is not.
-check_LTLIBRARIES += tests/plugins/bad.la
+# Two that are not.
+check_LTLIBRARIES += tests/plugins/bad.la tests/plugins/hang.la
 
 tests_plugins_bad_la_SOURCES = tests/plugins/bad.c
 tests_plugins_bad_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_plugins_bad_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS) -pthread
 tests_plugins_bad_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
+
+tests_plugins_hang_la_SOURCES = tests/plugins/hang.c
+tests_plugins_hang_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_hang_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+tests_plugins_hang_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)

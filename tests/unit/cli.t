@@ -95,7 +95,7 @@ for verb in run up; do
 	host $verb --help
 	good=0
 	for opt in plugin opt plugin-dir manifest id name queues depth max-io read-only logical-block \
-		physical-block cpus data-path io-timeout threads-per-queue poll-us verbose quiet; do
+		physical-block cpus data-path io-timeout plugin-timeout threads-per-queue poll-us verbose quiet; do
 		grep -q -- "--$opt " "$dir/out" || good=1
 	done
 	ok $good "$verb --help names every option of a device"
@@ -167,6 +167,7 @@ bad --logical-block 0 300 513 8192 x ''
 bad --physical-block 0 300 x ''
 bad --cpus x 3-1 1, ,1 0- 65535 0-65535 70000 ''
 bad --io-timeout -1 x 86401 ''
+bad --plugin-timeout -1 0 x 86401 ''
 bad --threads-per-queue 0 17 x ''
 bad --poll-us -1 10001 x ''
 bad --data-path xyzzy ''

@@ -11,6 +11,7 @@ START_TEST(bounds_are_exact)
 		{ "depth", "1", "4096", "0", "4097" },
 		{ "id", "0", "1048575", "-1", "1048576" },
 		{ "io-timeout", "0", "86400", "-1", "86401" },
+		{ "plugin-timeout", "1", "86400", "0", "86401" },
 		{ "threads-per-queue", "1", "16", "0", "17" },
 		{ "poll-us", "0", "10000", "-1", "10001" },
 		{ "max-io", "4K", "32M", "2K", "33M" },
@@ -224,6 +225,7 @@ START_TEST(an_empty_command_line_changes_nothing)
 	device_config_init(&over);
 	ck_assert_int_eq(device_config_merge(&base, &over), 0);
 	ck_assert_uint_eq(base.io_timeout, 0);
+	ck_assert_uint_eq(base.plugin_timeout, 300);
 	ck_assert_int_eq(base.id, 7);
 	ck_assert(base.read_only);
 	ck_assert_int_eq(base.cpus_mode, CPUS_LIST);
@@ -267,6 +269,7 @@ static void assert_same(const struct device_config *a, const struct device_confi
 	ck_assert_uint_eq(a->logical_block, b->logical_block);
 	ck_assert_uint_eq(a->physical_block, b->physical_block);
 	ck_assert_uint_eq(a->io_timeout, b->io_timeout);
+	ck_assert_uint_eq(a->plugin_timeout, b->plugin_timeout);
 	ck_assert_int_eq(a->read_only, b->read_only);
 	ck_assert_int_eq(a->cpus_mode, b->cpus_mode);
 	ck_assert_pstr_eq(a->cpus_list, b->cpus_list);
@@ -363,7 +366,7 @@ START_TEST(the_built_manifest_is_as_expected)
 	want = json_loads(
 		"{\"ublk_device_manifest\": \"1.0\", \"plugin\": \"/usr/lib/mem.so\","
 		"\"device\": {\"id\": 3, \"queues\": 2, \"read_only\": false,"
-		"\"io_timeout\": 30, \"poll_us\": 0}, \"data_path\": \"auto\", \"cpus\": \"auto\"}",
+		"\"io_timeout\": 30, \"plugin_timeout\": 30, \"poll_us\": 0}, \"data_path\": \"auto\", \"cpus\": \"auto\"}",
 		0, NULL);
 	ck_assert(json_equal(built, want));
 	json_decref(built);

@@ -42,7 +42,7 @@ static const char full[] =
 	"  \"plugin\": \"file\",\n"
 	"  \"options\": { \"path\": \"img/a\", \"direct\": true, \"size\": 1048576, \"x-o\": [] },\n"
 	"  \"device\": { \"id\": 7, \"queues\": 2, \"depth\": 64, \"max_io\": \"512K\",\n"
-	"    \"read_only\": true, \"io_timeout\": 0, \"x-d\": null },\n"
+	"    \"read_only\": true, \"io_timeout\": 0, \"plugin_timeout\": 300, \"x-d\": null },\n"
 	"  \"limits\": { \"logical_block\": 4096, \"physical_block\": \"256M\", \"x-l\": 1 },\n"
 	"  \"data_path\": \"copy\", \"cpus\": \"0-3,6\", \"x-site\": { \"queues\": 0 }\n"
 	"}\n";

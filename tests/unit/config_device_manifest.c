@@ -20,6 +20,7 @@ START_TEST(a_full_manifest_is_read)
 	ck_assert_uint_eq(cfg.max_io, 512 << 10);
 	ck_assert(cfg.read_only);
 	ck_assert_uint_eq(cfg.io_timeout, 0);
+	ck_assert_uint_eq(cfg.plugin_timeout, 300);
 	ck_assert_uint_eq(cfg.logical_block, 4096);
 	ck_assert_uint_eq(cfg.physical_block, 256 << 20);
 	ck_assert_str_eq(cfg.data_path, "copy");
@@ -55,6 +56,7 @@ START_TEST(a_short_manifest_leaves_the_defaults)
 	ck_assert_uint_eq(cfg.max_io, 0);
 	ck_assert_uint_eq(cfg.logical_block, 0);
 	ck_assert_uint_eq(cfg.io_timeout, DEFAULT_IO_TIMEOUT);
+	ck_assert_uint_eq(cfg.plugin_timeout, DEFAULT_PLUGIN_TIMEOUT);
 	ck_assert(!cfg.read_only);
 	ck_assert_str_eq(cfg.data_path, "auto");
 	ck_assert_int_eq(cfg.cpus_mode, CPUS_NONE);
@@ -117,10 +119,10 @@ START_TEST(unknown_keys_come_with_a_hint)
 		       "physical_block");
 	assert_refused(HEAD "\"device\": {\"recovery\": \"reissue\"}}",
 		       "a.json:2:12: /device/recovery: unknown key; known here: id, queues, depth, "
-		       "max_io, read_only, io_timeout, threads_per_queue, poll_us");
+		       "max_io, read_only, io_timeout, plugin_timeout, threads_per_queue, poll_us");
 	assert_refused(HEAD "\"device\": {\"$schema\": \"x\"}}",
 		       "a.json:2:12: /device/$schema: unknown key; known here: id, queues, depth, "
-		       "max_io, read_only, io_timeout, threads_per_queue, poll_us");
+		       "max_io, read_only, io_timeout, plugin_timeout, threads_per_queue, poll_us");
 	assert_refused(HEAD "\"a/b~c\\n\": 1}",
 		       "a.json:2:1: /a~1b~0c\\x0a: unknown key; known here: "
 		       "name, plugin, data_path, cpus, device, limits, "
@@ -209,7 +211,7 @@ START_TEST(a_newer_minor_is_read_if_nothing_in_it_is_new)
 		"{\"ublk_device_manifest\": \"1.2\", \"plugin\": \"mem\",\n"
 		" \"device\": {\"recovery\": 1, \"queue\": 2, \"depth\": 0}}",
 		"a.json:2:13: /device/recovery: unknown key; known here: id, queues, depth, "
-		"max_io, read_only, io_timeout, threads_per_queue, poll_us (format 1.2, this host reads up to 1.0)",
+		"max_io, read_only, io_timeout, plugin_timeout, threads_per_queue, poll_us (format 1.2, this host reads up to 1.0)",
 		"a.json:2:28: /device/queue: unknown key (did you mean \"queues\"?) (format "
 		"1.2, this host reads up to 1.0)",
 		"a.json:2:49: /device/depth: expected integer 1..4096, got 0 (format 1.2, "

@@ -27,3 +27,10 @@ tests_unit_device_params_SOURCES = tests/unit/device_params.c tests/unit/capture
 tests_unit_device_params_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_device_params_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_device_params_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/device_guard
+TESTS += tests/unit/device_guard
+tests_unit_device_guard_SOURCES = tests/unit/device_guard.c tests/unit/capture.h
+tests_unit_device_guard_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_device_guard_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_device_guard_LDADD = $(UNIT_LIBS)

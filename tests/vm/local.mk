@@ -17,6 +17,7 @@ EXTRA_DIST += \
 	tests/vm/cases/flush.sh \
 	tests/vm/cases/fs-ext4.sh \
 	tests/vm/cases/fs-xfs.sh \
+	tests/vm/cases/hang.sh \
 	tests/vm/cases/idle-memory.sh \
 	tests/vm/cases/kernel.sh \
 	tests/vm/cases/large.sh \
