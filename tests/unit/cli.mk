@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: MIT
 check_PROGRAMS += tests/unit/state
 TESTS += tests/unit/state
-tests_unit_state_SOURCES = tests/unit/state.c tests/unit/tap.h
+tests_unit_state_SOURCES = tests/unit/state.c tests/unit/state_help.h
 tests_unit_state_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_state_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_state_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/state_names
+TESTS += tests/unit/state_names
+tests_unit_state_names_SOURCES = tests/unit/state_names.c tests/unit/state_help.h
+tests_unit_state_names_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_state_names_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_state_names_LDADD = $(UNIT_LIBS)
 
 TESTS += tests/unit/cli.t
 EXTRA_DIST += tests/unit/cli.t

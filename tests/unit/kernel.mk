@@ -21,9 +21,18 @@ tests_unit_kernel_facts_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_kernel_facts_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_kernel_facts_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/device_limits
+TESTS += tests/unit/device_limits
+tests_unit_device_limits_SOURCES = tests/unit/device_limits.c tests/unit/device_limits_help.h \
+	tests/unit/capture.h
+tests_unit_device_limits_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_device_limits_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_device_limits_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/device_params
 TESTS += tests/unit/device_params
-tests_unit_device_params_SOURCES = tests/unit/device_params.c tests/unit/capture.h
+tests_unit_device_params_SOURCES = tests/unit/device_params.c tests/unit/device_limits_help.h \
+	tests/unit/capture.h
 tests_unit_device_params_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_device_params_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_device_params_LDADD = $(UNIT_LIBS)

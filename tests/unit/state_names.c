@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+/* Devices by name, and whether the server that a state tells of is alive. */
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "state_help.h"
+
+static const char *const bad_names[] = { "",	 ".",  "..",   ".hidden", "a/b",      "/a", "a b",
+					 "a\nb", "-a", "a\tb", "\x7f",	  "\x1b[31m", "12" };
+
+START_TEST(odd_name_is_refused)
+{
+	struct device_state state = sample(ID, (char *)bad_names[_i]);
+
+	ck_assert(!state_name_valid(bad_names[_i]));
+	ck_assert_int_eq(state_check_name(bad_names[_i], UINT32_MAX), -EINVAL);
+	ck_assert_int_eq(state_write(&state), -EINVAL);
+	ck_assert(!exists("900001.json"));
+	ck_assert(!exists("by-name"));
+}
+END_TEST
+
+START_TEST(name_has_a_limit)
+{
+	char name[STATE_MAX_NAME + 2];
+
+	memset(name, 'a', sizeof(name));
+	name[STATE_MAX_NAME] = 0;
+	ck_assert(state_name_valid(name));
+	write_sample(ID, name);
+	name[STATE_MAX_NAME] = 'a';
+	name[STATE_MAX_NAME + 1] = 0;
+	ck_assert(!state_name_valid(name));
+	ck_assert(state_name_valid("mem-0"));
+	ck_assert(state_name_valid("a.b_c"));
+}
+END_TEST
+
+START_TEST(name_in_use_is_refused)
+{
+	struct device_state second = sample(900002, "scratch");
+
+	write_sample(ID, "scratch");
+	ck_assert_int_eq(state_check_name("scratch", UINT32_MAX), -EEXIST);
+	ck_assert_int_eq(state_check_name("scratch", ID), 0);
+	ck_assert_int_eq(state_check_name("scratch2", UINT32_MAX), 0);
+	ck_assert_int_eq(state_write(&second), -EEXIST);
+	ck_assert(!exists("900002.json"));
+	ck_assert(link_is("by-name/scratch", NODE));
+}
+END_TEST
+
+START_TEST(name_of_a_gone_device_is_free)
+{
+	struct device_state dead = sample(ID, "scratch"), out;
+
+	dead.pid_start--;
+	ck_assert_int_eq(state_write(&dead), 0);
+	write_sample(900002, "scratch");
+	ck_assert(link_is("by-name/scratch", "/dev/ublkb900002"));
+	ck_assert(!exists("900001.json"));
+	ck_assert_int_eq(state_find_name("scratch", &out), 0);
+	ck_assert_uint_eq(out.id, 900002);
+	state_free(&out);
+}
+END_TEST
+
+START_TEST(live_server_is_preferred)
+{
+	struct device_state dead = sample(ID, "first"), out;
+	char text[512];
+
+	/* two files of one name cannot be made through state_write() */
+	snprintf(text, sizeof(text),
+		 "{\"ublk_device_state\":\"1.0\",\"id\":900000,\"name\":\"first\",\"node\":"
+		 "\"/dev/ublkb900000\",\"pid\":%d,\"pid_start\":%llu}",
+		 getpid(), (unsigned long long)dead.pid_start);
+	dead.pid_start--;
+	ck_assert_int_eq(state_write(&dead), 0);
+	put("900000.json", text, 0644);
+	ck_assert_int_eq(state_find_name("first", &out), 0);
+	ck_assert_uint_eq(out.id, 900000);
+	state_free(&out);
+}
+END_TEST
+
+START_TEST(reused_pid_is_not_alive)
+{
+	struct device_state state = sample(ID, "scratch");
+
+	ck_assert(state_server_alive(&state));
+	state.pid_start++;
+	ck_assert(!state_server_alive(&state));
+}
+END_TEST
+
+START_TEST(ended_process_is_not_alive)
+{
+	struct device_state state = { 0 };
+	siginfo_t info;
+	uint64_t start;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	state.pid = pid;
+	ck_assert_int_eq(state_pid_start(pid, &state.pid_start), 0);
+	ck_assert(state_server_alive(&state));
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	/* a zombie: its parent has not waited yet */
+	ck_assert_int_eq(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(state_pid_start(pid, &start), -ESRCH);
+	ck_assert(!state_server_alive(&state));
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(!state_server_alive(&state));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("state names");
+	TCase *tc = tcase_create("state");
+
+	tcase_add_checked_fixture(tc, state_setup, state_teardown);
+	tcase_add_loop_test(tc, odd_name_is_refused, 0, ARRAY_SIZE(bad_names));
+	tcase_add_test(tc, name_has_a_limit);
+	tcase_add_test(tc, name_in_use_is_refused);
+	tcase_add_test(tc, name_of_a_gone_device_is_free);
+	tcase_add_test(tc, live_server_is_preferred);
+	tcase_add_test(tc, reused_pid_is_not_alive);
+	tcase_add_test(tc, ended_process_is_not_alive);
+	suite_add_tcase(suite, tc);
+	return run_tap(suite);
+}
