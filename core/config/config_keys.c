@@ -182,19 +182,20 @@ static int store_size(uint32_t *at, const struct given *g, const struct config_k
 	char expected[128], min[SIZE_TEXT_MAX], max[SIZE_TEXT_MAX], step[SIZE_TEXT_MAX];
 	bool pow2 = spec->type == CFG_TYPE_POW2;
 	uint64_t v;
+	int err = given_size(g, &v);
+	const char *forms = err == -EINVAL ? " (" SIZE_FORMS ")" : "";
 
-	if (!given_size(g, &v) && v >= spec->min && v <= spec->max &&
-	    (pow2 ? is_pow2(v) : !(v % spec->step))) {
+	if (!err && v >= spec->min && v <= spec->max && (pow2 ? is_pow2(v) : !(v % spec->step))) {
 		*at = (uint32_t)v;
 		return 0;
 	}
 	size_format(spec->min, min);
 	size_format(spec->max, max);
 	if (pow2)
-		snprintf(expected, sizeof(expected), "a power of two %s..%s", min, max);
+		snprintf(expected, sizeof(expected), "a power of two %s..%s%s", min, max, forms);
 	else
-		snprintf(expected, sizeof(expected), "size %s..%s, a multiple of %s", min, max,
-			 size_format(spec->step, step));
+		snprintf(expected, sizeof(expected), "size %s..%s, a multiple of %s%s", min, max,
+			 size_format(spec->step, step), forms);
 	return wrong(why, g, expected);
 }
 

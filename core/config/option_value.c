@@ -118,6 +118,7 @@ static int parse_bounded(const struct ublk_opt_spec *spec, const struct given *g
 {
 	bool size = spec->type == UBLK_OPT_SIZE;
 	char expected[128], min[SIZE_TEXT_MAX], max[SIZE_TEXT_MAX];
+	const char *forms = "";
 	uint64_t v;
 	int err = size ? given_size(g, &v) : given_u64(g, &v);
 
@@ -130,16 +131,16 @@ static int parse_bounded(const struct ublk_opt_spec *spec, const struct given *g
 	if (size) {
 		size_format(spec->min, min);
 		size_format(spec->max, max);
+		forms = err == -EINVAL ? " (" SIZE_FORMS ")" : "";
 	}
 	if (spec->max)
-		snprintf(expected, sizeof(expected), "%s %s..%s", size ? "size" : "integer", min,
-			 max);
-	else if (size && spec->min)
-		snprintf(expected, sizeof(expected), "size of at least %s", min);
-	else if (size)
-		snprintf(expected, sizeof(expected), "size (bytes, or as 512K, 4M, 1G, 2T)");
+		snprintf(expected, sizeof(expected), "%s %s..%s%s", size ? "size" : "integer", min,
+			 max, forms);
+	else if (!size || spec->min)
+		snprintf(expected, sizeof(expected), "%s of at least %s%s",
+			 size ? "size" : "integer", min, forms);
 	else
-		snprintf(expected, sizeof(expected), "integer of at least %s", min);
+		snprintf(expected, sizeof(expected), "size (" SIZE_FORMS ")");
 	return wrong(why, g, expected);
 }
 

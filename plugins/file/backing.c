@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -104,10 +106,27 @@ static int open_checked(struct file_dev *file, const struct stat *looked_at)
 	return 0;
 }
 
-/* 0 if a file may be created; else said why not. */
+/* The path is a link, and where it leads there is nothing: what is missing there. */
+static bool leads_nowhere(const struct file_dev *file, char missing[PATH_MAX])
+{
+	struct stat st;
+
+	/* glibc leaves the part that does not exist. */
+	return !lstat(file->path, &st) && S_ISLNK(st.st_mode) && !realpath(file->path, missing);
+}
+
+/* 0 if a file may be created; else said why not. Never at the end of a link: what is removed again
+ * after a failure would be the link. */
 static int check_create(const struct file_dev *file)
 {
-	if (!file->create)
+	char missing[PATH_MAX] = "";
+
+	if (leads_nowhere(file, missing))
+		file_say(file, UBLK_LOG_ERR,
+			 "is a symbolic link that leads nowhere: there is no %s; correct the link, "
+			 "or create that",
+			 missing);
+	else if (!file->create)
 		file_say(file, UBLK_LOG_ERR,
 			 "does not exist; correct the path, or give create=true and size= to have "
 			 "it created");
@@ -140,12 +159,8 @@ static int create_backing(struct file_dev *file)
 	err = errno;
 	if (err == EEXIST && !stat(file->path, &st))
 		return open_checked(file, &st); /* created by another in this moment */
-	if (err == EEXIST)
-		file_say(file, UBLK_LOG_ERR,
-			 "is a symbolic link to nothing; remove it, or create what it points to");
-	else
-		file_say(file, UBLK_LOG_ERR, "cannot create: %s",
-			 err == ENOENT ? "its folder does not exist" : strerror(err));
+	file_say(file, UBLK_LOG_ERR, "cannot create: %s",
+		 err == ENOENT ? "its folder does not exist" : strerror(err));
 	return -err;
 }
 

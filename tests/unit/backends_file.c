@@ -158,9 +158,18 @@ END_TEST
 
 START_TEST(dangling_link)
 {
+	char where[600];
+
 	ck_assert_int_eq(symlink("nowhere", path), 0);
-	refused(mock_open(&dev, plugin, 0, path_opt, "create=true", "size=1M", NULL), -EEXIST, path,
-		"symbolic link to nothing");
+	snprintf(where, sizeof(where), "leads nowhere: there is no %s/nowhere", folder);
+	refused(mock_open(&dev, plugin, 0, path_opt, NULL), -ENOENT, path, where);
+	refused(mock_open(&dev, plugin, 0, path_opt, "create=true", "size=1M", NULL), -ENOENT, path,
+		where);
+	refused(mock_open(&dev, plugin, UBLK_OPEN_READ_ONLY, path_opt, NULL), -ENOENT, path, where);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink("/nonexistent/a/b", path), 0);
+	refused(mock_open(&dev, plugin, 0, path_opt, NULL), -ENOENT, path,
+		"leads nowhere: there is no /nonexistent;");
 }
 END_TEST
 

@@ -65,6 +65,8 @@ START_TEST(the_command_line_says_the_same_as_a_manifest)
 	ck_assert_int_eq(device_config_set(&cfg, CFG_CPUS, "0-", &errors), -EINVAL);
 	ck_assert_int_eq(device_config_set(&cfg, CFG_DATA_PATH, "cpy", &errors), -EINVAL);
 	ck_assert_int_eq(device_config_set(&cfg, CFG_LOGICAL_BLOCK, "300", &errors), -EINVAL);
+	ck_assert_int_eq(device_config_set(&cfg, CFG_PHYSICAL_BLOCK, "4k4", &errors), -EINVAL);
+	ck_assert_int_eq(device_config_set(&cfg, CFG_MAX_IO, "1P", &errors), -EINVAL);
 	ck_assert_int_eq(device_config_set(&cfg, CFG_NAME, "-x", &errors), -EINVAL);
 	assert_messages(
 		&errors, "--queues: expected integer 1..4096, got \"0\"",
@@ -75,6 +77,10 @@ START_TEST(the_command_line_says_the_same_as_a_manifest)
 		"--data-path: expected one of auto, copy, user-copy, auto-buf-reg; got "
 		"\"cpy\" (did you mean \"copy\"?)",
 		"--logical-block: expected a power of two 512..4K, got \"300\"",
+		"--physical-block: expected a power of two 512..256M (bytes, or as 512K, 4M, 1G, "
+		"2T), got \"4k4\"",
+		"--max-io: expected size 4K..32M, a multiple of 4K (bytes, or as 512K, 4M, 1G, 2T), "
+		"got \"1P\"",
 		"--name: expected a name of 1..64 characters a-z 0-9 . _ - that begins with a "
 		"letter or digit, got \"-x\"");
 	ck_assert_int_eq(device_config_set(&cfg, CFG_READ_ONLY, NULL, &errors), 0);

@@ -89,7 +89,8 @@ START_TEST(all_errors_come_at_once_with_their_places)
 		"a.json:5:21: /device/id: expected \"auto\" or integer 0..1048575, got -1",
 		"a.json:5:35: /device/queues: expected integer 1..4096, got \"four\"",
 		"a.json:6:15: /device/depth: expected integer 1..4096, got 5000",
-		"a.json:6:31: /device/max_io: expected size 4K..32M, a multiple of 4K, got "
+		"a.json:6:31: /device/max_io: expected size 4K..32M, a multiple of 4K "
+		"(bytes, or as 512K, 4M, 1G, 2T), got "
 		"\"12Q\"",
 		"a.json:6:51: /device/read_only: expected true or false, got string "
 		"\"yes\"",

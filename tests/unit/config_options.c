@@ -90,7 +90,10 @@ END_TEST
 
 START_TEST(wrong_values_say_what_was_expected)
 {
-	assert_wrong("size=12Q", "--opt size: expected size 512..1024T, got \"12Q\"");
+	assert_wrong("size=12Q", "--opt size: expected size 512..1024T (bytes, or as 512K, 4M, 1G, "
+				 "2T), got \"12Q\"");
+	assert_wrong("grain=1P", "--opt grain: expected size of at least 4K (bytes, or as 512K, "
+				 "4M, 1G, 2T), got \"1P\"");
 	assert_wrong("size=511", "--opt size: expected size 512..1024T, got \"511\"");
 	assert_wrong("size=1025T", "--opt size: expected size 512..1024T, got \"1025T\"");
 	assert_wrong("size=99999999999T", "--opt size: expected size 512..1024T, got "
@@ -305,7 +308,8 @@ START_TEST(json_values_must_have_the_right_type)
 	assert_wrong_json("label", "5", false, true, "m: expected a string, got 5");
 	assert_wrong_json("label", "false", true, false, "m: expected a string, got false");
 	assert_wrong_json("level", "1", false, true, "m: expected one of none|data|full, got 1");
-	assert_wrong_json("size", "true", true, false, "m: expected size 512..1024T, got true");
+	assert_wrong_json("size", "true", true, false,
+			  "m: expected size 512..1024T (bytes, or as 512K, 4M, 1G, 2T), got true");
 	assert_wrong_json("password", "4711", false, true,
 			  "m: expected a string or @FILE, got a "
 			  "number");

@@ -303,7 +303,8 @@ START_TEST(wrong_options_are_named)
 	assert_wrong("\"help\": \"Size\"", "\"hlp\": \"Size\", \"help\": \"Size\"",
 		     "demo.json:10:58: /options/1/hlp: unknown key (did you mean \"help\"?)");
 	assert_wrong("\"default\": \"1G\"", "\"default\": \"1Q\"",
-		     "demo.json:11:18: /options/1/default: expected size 512..1024T, got \"1Q\"");
+		     "demo.json:11:18: /options/1/default: expected size 512..1024T "
+		     "(bytes, or as 512K, 4M, 1G, 2T), got \"1Q\"");
 	assert_wrong("\"default\": 4", "\"default\": 0",
 		     "demo.json:13:18: /options/2/default: expected integer "
 		     "1..18446744073709551615, got 0");

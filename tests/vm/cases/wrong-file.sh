@@ -21,7 +21,7 @@ mkfifo "$T/fifo"
 refused "FIFO" --opt path="$T/fifo"
 refused "character device" --opt path=/dev/null
 ln -s "$T/nowhere" "$T/link"
-refused "link|does not exist" --opt path="$T/link"
+refused "link.*there is no $T/nowhere" --opt path="$T/link"
 refused "size" --opt path="$T/missing" --opt create=true
 refused "512" --opt path="$T/missing" --opt create=true --opt size=1000
 [[ ! -e $T/missing ]] || fail "a refused file was created"
