@@ -20,9 +20,9 @@ for ((i = 0; i < n; i++)); do
 done
 note "free memory with $n devices: $(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo) MiB"
 for ((i = 0; i < n; i++)); do
-	ublk-host down "many-$i" 2>"$T/err-$i" &
+	{ ublk-host down "many-$i" >"$T/down-$i" 2>&1 || echo "many-$i: status $?" >>"$T/failed"; } &
 	((i % 8 != 7)) || wait
 done
 wait
-[[ ! $(cat "$T"/err-*) ]] || fail "$(cat "$T"/err-*)"
+[[ ! -e $T/failed ]] || fail "$(cat "$T/failed" "$T"/down-*)"
 same "devices that are left" "$(ublk-host list | grep -c 'many-' || true)" 0
