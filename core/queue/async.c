@@ -5,10 +5,8 @@
  */
 #include "queue/internal.h"
 
-void uncommitted_check(struct ublk_queue *q, const char *where)
+void uncommitted_void(struct ublk_queue *q, const char *where)
 {
-	if (likely(!q->uncommitted))
-		return;
 	plugin_misuse(q, "%s kept %u SQEs from sqe_get() without sqe_commit()", where,
 		      q->uncommitted);
 	/* They may have been prepared, and half of what a plugin meant is worse than nothing. */

@@ -77,6 +77,7 @@ void call_run(struct ublk_queue *q, struct request *r)
 	}
 	job->run = call_job_run;
 	job->watched = true;
+	job->ranges = NULL;
 	job->io = r->slot->io;
 	request_hold(q, r);
 	if (unlikely(workers_add(q, job))) {
@@ -91,6 +92,7 @@ static void job_forget(struct ublk_queue *q, struct job *job)
 		 q->qid);
 	if (job->buf_kept)
 		munmap(job->buf_kept, q->dev->limits.max_io_bytes);
+	free(job->ranges);
 	free(job);
 }
 
@@ -118,7 +120,7 @@ void jobs_drain(struct ublk_queue *q)
 		if (first->run == call_job_run)
 			call_ended(q, r, first->res);
 		else
-			map_job_done(q, r, first->res);
+			range_job_done(q, r, first);
 	}
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * DISCARD and WRITE_ZEROES of a range of a file or block device: the calls block, so they run on
- * worker threads. What the file cannot do is done the next best way.
+ * DISCARD and WRITE_ZEROES of a range of a file or block device where the ring does not do it
+ * (range.c): the calls block, so they run on worker threads. What the file cannot do is done the
+ * next best way.
  */
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -77,15 +78,9 @@ static int zeroes_op(const struct dev_file *file, uint64_t offset, uint64_t leng
 int file_range_op(const struct dev_file *file, unsigned int op, uint64_t offset, uint64_t length,
 		  uint32_t flags)
 {
-	int err;
-
 	if (op == UBLK_OP_WRITE_ZEROES)
-		err = zeroes_op(file, offset, length, flags & UBLK_IOF_NOUNMAP);
-	else if (file->is_block)
-		err = block_ioctl(file->fd, BLKDISCARD, offset, length);
-	else
-		err = punch(file->fd, offset, length);
-	if (!err && (flags & UBLK_IOF_FUA) && fdatasync(file->fd))
-		err = -errno;
-	return err;
+		return zeroes_op(file, offset, length, flags & UBLK_IOF_NOUNMAP);
+	if (file->is_block)
+		return block_ioctl(file->fd, BLKDISCARD, offset, length);
+	return punch(file->fd, offset, length);
 }

@@ -16,7 +16,8 @@
 #include "config/config.h"
 #include "queue/queue.h"
 
-#define MAP_WINDOW 8  /* extents of one io that are looked up and moved at a time */
+#define MAP_FEW 2     /* extents that a request has room for itself */
+#define MAP_WINDOW 64 /* extents of one io that are looked up and moved at a time */
 #define RETRY_MS 2000 /* so long is an operation that fails with a passing error tried again */
 #define ERRNO_MAX 4095
 
@@ -69,29 +70,37 @@ struct io_slot {
 
 enum slot_state { SLOT_IDLE, SLOT_OWNED, SLOT_DRAINING, SLOT_ABANDONED };
 
+struct ranges; /* range.c: what a DISCARD, WRITE_ZEROES or FLUSH is to be done to */
+
 /* One job for a worker. Points to nothing of the request, so that the request may be taken away. */
 struct job {
 	struct job *next;
 	struct ublk_queue *q;
 	int (*run)(struct job *job); /* worker thread; 0 or -errno */
 	struct ublk_io io;	     /* op, offset, length, flags, buf */
-	struct ublk_extent ext[MAP_WINDOW];
-	uint32_t nr_ext;
+	struct ranges *ranges;	     /* the request's, until the job is abandoned; then its own */
 	int32_t res;
 	uint16_t tag;
-	/* queue thread only */
-	bool watched;	/* it calls the plugin: the request is in REQ_PLUGIN meanwhile */
-	bool abandoned; /* nobody waits for it any more */
-	void *buf_kept;
+	bool watched;	       /* it calls the plugin: the request is in REQ_PLUGIN meanwhile */
+	atomic_bool abandoned; /* nobody waits for it any more; set by the queue's thread */
+	void *buf_kept;	       /* queue thread only */
 };
 
+/* Where the extents of an io are that are too many for its request. */
+struct window {
+	struct ublk_extent ext[MAP_WINDOW];
+	uint32_t pos[MAP_WINDOW];
+};
+
+/* A tag. What an io of one extent touches is in the first two cache lines. */
 struct request {
-	struct tag_addr addr; /* what FETCH and COMMIT tell */
-	void *buf;	      /* the tag's buffer, or NULL */
-	struct io_slot *slot; /* slot->io is the io in force */
-	struct io_slot
-		*pair[2]; /* submit() gets them in turns: a second completion meets an idle slot */
-	uint32_t zeroed;  /* so many leading bytes of buf are zero */
+	struct tag_addr addr;	 /* what FETCH and COMMIT tell */
+	void *buf;		 /* the tag's buffer, or NULL */
+	struct io_slot *slot;	 /* slot->io is the io in force */
+	struct ublk_extent *ext; /* nr_ext of them: few, or those of the tag's struct window */
+	uint32_t *pos;		 /* where in the io the rest of an extent begins */
+	uint32_t nr_ext;
+	uint32_t zeroed; /* so many leading bytes of buf are zero */
 	uint16_t tag;
 	uint8_t state; /* enum request_state */
 	uint8_t op;
@@ -99,31 +108,35 @@ struct request {
 	uint8_t retry;	/* enum retry_what, while on the retry list */
 	bool listed;	/* on the retry list */
 	bool buf_own;	/* buf is a mapping of its own, not a part of the queue's */
-	int32_t result; /* what COMMIT says, while it waits */
-	uint32_t tick;	/* when the plugin got it */
+
 	union {
 		struct {
-			uint64_t done;	      /* bytes of earlier windows */
-			uint32_t retry_bits;  /* RETRY_MOVE, RETRY_SYNC: which extents */
-			uint32_t retry_since; /* ms, of the first passing error; 0: none */
-			int32_t error;	      /* the first one */
-			uint16_t pending;     /* ring operations and jobs in flight for it */
-			bool ending;	      /* the path's end() has something to do */
-			bool buf_registered;  /* by hand */
-			bool buf_asked;	      /* that is on its way */
-			bool data_owed;	      /* a WRITE whose data the driver has not copied yet */
-			bool data_asked;      /* that is on its way */
-			uint8_t data_then;    /* enum data_then, while it is */
+			uint64_t done;		 /* bytes of earlier windows */
+			uint64_t retry_bits;	 /* RETRY_MOVE: which extents */
+			uint32_t retry_since;	 /* ms, of the first passing error; 0: none */
+			int32_t error;		 /* the first one */
+			int32_t result;		 /* what COMMIT says, while it waits */
+			uint16_t pending;	 /* ring operations and jobs in flight for it */
+			bool ending;		 /* the path's end() has something to do */
+			bool buf_registered : 1; /* by hand */
+			bool buf_asked : 1;	 /* that is on its way */
+			bool data_owed : 1;  /* a WRITE whose data the driver has not copied yet */
+			bool data_asked : 1; /* that is on its way */
+			unsigned char data_then : 2; /* enum data_then, while it is */
 		};
 		uint64_t fresh[4]; /* all of it is 0 when a request arrives */
 	};
-	uint64_t window; /* bytes of this one */
-	uint32_t nr_ext;
-	uint32_t pos[MAP_WINDOW]; /* where in the io the rest of an extent begins */
-	struct ublk_extent ext[MAP_WINDOW];
+	uint64_t window;		 /* bytes of this one */
+	struct ublk_extent few[MAP_FEW]; /* the second is in the next line */
+
+	uint32_t few_pos[MAP_FEW];
+	uint32_t tick; /* when the plugin got it */
+	struct io_slot
+		*pair[2]; /* submit() gets them in turns: a second completion meets an idle slot */
 	struct job *job;
-	struct request *next; /* on the retry list */
-};
+	struct request *next;  /* on the retry list */
+	struct ranges *ranges; /* NULL: none was needed yet */
+} __attribute__((aligned(64)));
 
 struct workers {
 	pthread_mutex_t lock;
@@ -143,7 +156,8 @@ struct ublk_queue {
 	const struct ublk_plugin *plugin;
 	void *qpriv;
 	struct request *reqs;
-	struct io_slot *slots; /* 2 per tag, then spares for abandoned ones */
+	struct window *windows; /* one per tag; NULL: nothing is mapped */
+	struct io_slot *slots;	/* 2 per tag, then spares for abandoned ones */
 	uint32_t nr_slots, spare_slot;
 	uint16_t qid, depth;
 	uint16_t lane;	  /* of the threads that share the driver's queue, this is the n-th */
@@ -237,7 +251,30 @@ void map_run(struct ublk_queue *q, struct request *r);
 void map_moved(struct ublk_queue *q, struct request *r, unsigned int i, int32_t res);
 void map_retry(struct ublk_queue *q, struct request *r);
 void map_retry_failed(struct ublk_queue *q, struct request *r, int32_t error);
-void map_job_done(struct ublk_queue *q, struct request *r, int32_t res);
+/* The extents of the io from byte `at` on, into r->ext, as many as go: 0 or -errno. */
+int map_window(struct ublk_queue *q, struct request *r, uint64_t at);
+/* The files that a FLUSH is for, into r->ext, each once or more: 0 or -errno. */
+int map_flush(struct ublk_queue *q, struct request *r);
+/* An operation of the window has failed with r->error. */
+void window_failed(struct ublk_queue *q, struct request *r);
+/* All of r->window has come to an end. True: the io goes on with the next one. */
+static inline bool window_ended(struct ublk_queue *q, struct request *r)
+{
+	if (unlikely(r->error)) {
+		window_failed(q, r);
+		return false;
+	}
+	r->done += r->window;
+	if (unlikely(r->done < r->slot->io.length))
+		return true;
+	request_done(q, r, 0);
+	return false;
+}
+
+/* range.c: DISCARD, WRITE_ZEROES and FLUSH of the map profile, and FLUSH of any other */
+void range_run(struct ublk_queue *q, struct request *r);
+void range_cqe(struct ublk_queue *q, struct request *r, uint32_t cookie, int32_t res);
+void range_job_done(struct ublk_queue *q, struct request *r, const struct job *job);
 void sync_files(struct ublk_queue *q, struct request *r);
 void sync_done(struct ublk_queue *q, struct request *r, int32_t res);
 
@@ -263,7 +300,12 @@ static inline void sqe_void(struct io_uring_sqe *sqe)
 	io_uring_prep_nop(sqe);
 	sqe->user_data = ud_make(UD_UNCOMMITTED, 0, 0);
 }
-void uncommitted_check(struct ublk_queue *q, const char *where);
+void uncommitted_void(struct ublk_queue *q, const char *where);
+static inline void uncommitted_check(struct ublk_queue *q, const char *where)
+{
+	if (unlikely(q->uncommitted))
+		uncommitted_void(q, where);
+}
 void remotes_drain(struct ublk_queue *q);
 
 /* call.c */

@@ -115,6 +115,9 @@ static void handle_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
 	case UD_MOVE:
 		map_moved(q, r, ud_cookie(cqe->user_data), cqe->res);
 		break;
+	case UD_RANGE:
+		range_cqe(q, r, ud_cookie(cqe->user_data), cqe->res);
+		break;
 	case UD_SYNC:
 		sync_done(q, r, cqe->res);
 		break;

@@ -1,91 +1,196 @@
 // SPDX-License-Identifier: MIT
 /*
  * The map profile: the plugin says where an io's bytes are, window by window; this file has them
- * moved, synced, punched or zeroed, and finishes what came back short.
+ * moved, all of a window at a time, and finishes what came back short. Ranges are range.c's.
  */
 #include "queue/internal.h"
 
-/* Extents must cover the io from its start and name only what was declared. 0 or -EIO. */
-static int extents_check(struct ublk_queue *q, struct request *r, uint64_t wanted, int n)
+#define ASKS_MAX                                                                                   \
+	64 /* calls of map for one window: extents that join are fewer than were asked for */
+
+/* Lengths of moves are 32 bits in an SQE, and results are in a CQE: no extent needs to be split, as
+ * none is longer than its io. (Ranges may be, and their operations take 64 bits.) */
+_Static_assert(MAX_IO_LIMIT <= INT32_MAX, "an extent is one operation");
+
+/* What is wrong with an extent of an io that has `left` bytes from there on. -EIO. */
+static __attribute__((noinline, cold)) int extent_wrong(struct ublk_queue *q,
+							const struct ublk_extent *e, uint64_t left)
+{
+	uint32_t kinds = q->dev->limits.map_kinds;
+
+	if (!is_pow2(e->kind) || !(e->kind & kinds))
+		plugin_misuse(q, "map returned extent kind %#x, declared are %#x", e->kind, kinds);
+	else if (!e->length || e->length > left)
+		plugin_misuse(q, "map returned an extent of %llu bytes, %llu were left",
+			      (unsigned long long)e->length, (unsigned long long)left);
+	else if (e->kind == UBLK_EXT_FD)
+		plugin_misuse(q, "map returned file slot %d, offset %llu: no such place", e->file,
+			      (unsigned long long)e->at.offset);
+	else
+		plugin_misuse(q, "map returned a MEM extent at address 0");
+	return -EIO;
+}
+
+/* It must name what was declared and be no longer than what is left. */
+static inline bool extent_ok(const struct ublk_queue *q, const struct ublk_extent *e, uint64_t left)
 {
 	const struct ublk_dev *dev = q->dev;
-	uint64_t sum = 0;
 
-	if (n <= 0 || n > MAP_WINDOW) {
-		plugin_misuse(q, "map returned %d extents, wanted 1..%d", n, MAP_WINDOW);
-		return -EIO;
+	if (unlikely(e->length - 1 >= left || !is_pow2(e->kind) ||
+		     !(e->kind & dev->limits.map_kinds)))
+		return false;
+	if (e->kind == UBLK_EXT_FD)
+		return (uint32_t)e->file - 1 < dev->nr_files - 1 &&
+		       e->at.offset <= (uint64_t)INT64_MAX - e->length;
+	return e->kind != UBLK_EXT_MEM || e->at.addr;
+}
+
+/* Does e begin where the extent before it ends? Then they are one. */
+static bool extents_join(const struct ublk_extent *before, const struct ublk_extent *e)
+{
+	if (before->kind != e->kind)
+		return false;
+	switch (e->kind) {
+	case UBLK_EXT_FD:
+		return before->file == e->file &&
+		       before->at.offset + before->length == e->at.offset;
+	case UBLK_EXT_MEM:
+		return (char *)before->at.addr + before->length == (char *)e->at.addr;
+	default:
+		return true;
 	}
+}
+
+static inline int map_call(struct ublk_queue *q, const struct ublk_io *io, struct ublk_extent *out,
+			   uint32_t max)
+{
+	int n;
+
+	if (unlikely(!plugin_enter(q)))
+		return -EIO;
+	n = q->plugin->map(q->qpriv, io, out, max);
+	plugin_leave(q);
+	uncommitted_check(q, "map");
+	return n;
+}
+
+/* What the plugin answers when it is asked where the io's bytes are from byte `at` on. */
+static int map_ask(struct ublk_queue *q, const struct ublk_io *io, uint64_t at,
+		   struct ublk_extent *out, uint32_t max)
+{
+	struct ublk_io part = *io;
+
+	part.offset += at;
+	part.length -= at;
+	return map_call(q, &part, out, max);
+}
+
+/* 0, or -errno: the plugin's, or that such an answer is none. */
+static int answer_check(struct ublk_queue *q, int n, uint32_t max)
+{
+	if (n > 0 && n <= (int)max)
+		return 0;
+	if (n < 0 && n >= -ERRNO_MAX)
+		return n;
+	if (n < 0)
+		plugin_misuse(q, "map returned %d, which is no errno", n);
+	else
+		plugin_misuse(q, "map returned %d extents, wanted 1..%u", n, max);
+	return -EIO;
+}
+
+/* From the request's own few to the tag's window: there are more. */
+static void window_widen(struct ublk_queue *q, struct request *r)
+{
+	struct window *w = &q->windows[r->tag];
+
+	memcpy(w->ext, r->few, r->nr_ext * sizeof(w->ext[0]));
+	memcpy(w->pos, r->few_pos, r->nr_ext * sizeof(w->pos[0]));
+	r->ext = w->ext;
+	r->pos = w->pos;
+}
+
+/* n more extents stand behind those that r->ext has: check them, and join what goes on. 0 or -EIO. */
+static int window_take(struct ublk_queue *q, struct request *r, uint64_t at, int n)
+{
+	const struct ublk_extent *from = &r->ext[r->nr_ext];
+	uint64_t left = r->slot->io.length - at;
+
 	for (int i = 0; i < n; i++) {
-		const struct ublk_extent *e = &r->ext[i];
+		struct ublk_extent *last = r->nr_ext ? &r->ext[r->nr_ext - 1] : NULL;
+		const struct ublk_extent e = from[i];
 
-		if (!is_pow2(e->kind) || !(e->kind & dev->limits.map_kinds)) {
-			plugin_misuse(q, "map returned extent kind %#x, declared are %#x", e->kind,
-				      dev->limits.map_kinds);
-			return -EIO;
+		if (unlikely(!extent_ok(q, &e, left - r->window)))
+			return extent_wrong(q, &e, left - r->window);
+		if (last && extents_join(last, &e)) {
+			last->length += e.length;
+		} else {
+			r->ext[r->nr_ext] = e;
+			r->pos[r->nr_ext++] = at + r->window;
 		}
-		if (e->kind == UBLK_EXT_FD && (e->file <= 0 || e->file >= (int)dev->nr_files ||
-					       e->at.offset > (uint64_t)INT64_MAX - e->length)) {
-			plugin_misuse(q, "map returned file slot %d, offset %llu: no such place",
-				      e->file, (unsigned long long)e->at.offset);
-			return -EIO;
-		}
-		if (e->kind == UBLK_EXT_MEM && !e->at.addr) {
-			plugin_misuse(q, "map returned a MEM extent at address 0");
-			return -EIO;
-		}
-		if (!e->length || e->length > wanted - sum) {
-			plugin_misuse(q, "map returned an extent of %llu bytes, %llu were left",
-				      (unsigned long long)e->length,
-				      (unsigned long long)(wanted - sum));
-			return -EIO;
-		}
-		r->pos[i] = r->done + sum;
-		sum += e->length;
+		r->window += e.length;
 	}
-	if (sum < wanted && n < MAP_WINDOW) {
-		plugin_misuse(q, "map covered %llu of %llu bytes with %d extents",
-			      (unsigned long long)sum, (unsigned long long)wanted, n);
-		return -EIO;
-	}
-	r->window = sum;
-	r->nr_ext = n;
 	return 0;
 }
 
-static int map_window(struct ublk_queue *q, struct request *r)
+/* A window from byte `at` of the io on, as wide as it goes. n: what map answered for the few. */
+static int window_fill(struct ublk_queue *q, struct request *r, uint64_t at, int n)
 {
 	const struct ublk_io *io = &r->slot->io;
-	uint64_t wanted = io->length - r->done;
-	struct ublk_io part;
-	int n;
+	uint32_t room = MAP_FEW;
 
-	if (unlikely(r->done)) {
-		part = *io;
-		part.offset += r->done;
-		part.length = wanted;
-		io = &part;
-	}
-	if (!plugin_enter(q))
-		return -EIO;
-	n = q->plugin->map(q->qpriv, io, r->ext, MAP_WINDOW);
-	plugin_leave(q);
-	uncommitted_check(q, "map");
-	if (unlikely(n < -ERRNO_MAX)) {
-		plugin_misuse(q, "map returned %d, which is no errno", n);
-		return -EIO;
-	}
-	if (unlikely(n < 0))
-		return n;
-	if (io->op == UBLK_OP_FLUSH) {
-		/* Names files, or none; lengths say nothing. */
-		wanted = n > 0 && n <= MAP_WINDOW ? (uint64_t)n : 0;
-		if (!n) {
-			r->nr_ext = r->window = 0;
+	r->ext = r->few;
+	r->pos = r->few_pos;
+	r->nr_ext = 0;
+	r->window = 0;
+	for (unsigned int asks = 1;; asks++) {
+		int err = answer_check(q, n, room);
+
+		if (!err)
+			err = window_take(q, r, at, n);
+		if (err)
+			return err;
+		if (at + r->window == io->length)
 			return 0;
+		if (unlikely(n < (int)room)) {
+			plugin_misuse(q,
+				      "map ended %llu bytes before the io, with %d extents of %u",
+				      (unsigned long long)(io->length - at - r->window), n, room);
+			return -EIO;
 		}
+		if (r->ext == r->few)
+			window_widen(q, r);
+		room = MAP_WINDOW - r->nr_ext;
+		if (room < MAP_WINDOW / 4 || asks == ASKS_MAX)
+			return 0; /* the rest is the next window's */
+		n = map_ask(q, io, at + r->window, &r->ext[r->nr_ext], room);
 	}
-	return extents_check(q, r, wanted, n);
 }
+
+int map_window(struct ublk_queue *q, struct request *r, uint64_t at)
+{
+	return window_fill(q, r, at, map_ask(q, &r->slot->io, at, r->few, MAP_FEW));
+}
+
+int map_flush(struct ublk_queue *q, struct request *r)
+{
+	int n, err;
+
+	r->nr_ext = 0;
+	window_widen(q, r);
+	n = map_call(q, &r->slot->io, r->ext, MAP_WINDOW);
+	if (!n)
+		return 0;
+	err = answer_check(q, n, MAP_WINDOW);
+	for (int i = 0; i < n && !err; i++)
+		if (!extent_ok(q, &r->ext[i], 1))
+			err = extent_wrong(q, &r->ext[i], 1);
+	if (!err)
+		r->nr_ext = n;
+	return err;
+}
+
+static void extent_ended(struct ublk_queue *q, struct request *r);
 
 static void extent_failed(struct ublk_queue *q, struct request *r, unsigned int i, int32_t error)
 {
@@ -93,7 +198,7 @@ static void extent_failed(struct ublk_queue *q, struct request *r, unsigned int 
 		/* Unless something comes by that goes on with all of retry_bits. */
 		if (!r->listed && !r->buf_asked && !r->data_asked)
 			request_retry(q, r, RETRY_MOVE);
-		r->retry_bits |= 1u << i;
+		r->retry_bits |= 1ull << i;
 		r->pending++;
 		return;
 	}
@@ -101,7 +206,7 @@ static void extent_failed(struct ublk_queue *q, struct request *r, unsigned int 
 		r->error = error;
 }
 
-static void extent_move(struct ublk_queue *q, struct request *r, unsigned int i)
+static inline void extent_move(struct ublk_queue *q, struct request *r, unsigned int i)
 {
 	int res = q->path->move(q, r, i);
 
@@ -111,132 +216,74 @@ static void extent_move(struct ublk_queue *q, struct request *r, unsigned int i)
 		extent_failed(q, r, i, res);
 }
 
-/* Worker thread, or inline when nothing in it can block. */
-static int range_job_run(struct job *job)
-{
-	const struct ublk_dev *dev = job->q->dev;
-	const struct ublk_plugin *plugin = dev->plugin;
-	int (*mem_op)(void *, uint64_t, uint64_t, uint32_t) =
-		job->io.op == UBLK_OP_DISCARD ? plugin->discard : plugin->write_zeroes;
-	uint64_t offset = job->io.offset;
-	int res = 0;
-
-	for (uint32_t i = 0; i < job->nr_ext && !res; offset += job->ext[i++].length) {
-		const struct ublk_extent *e = &job->ext[i];
-
-		if (e->kind == UBLK_EXT_FD) {
-			res = file_range_op(&dev->files[e->file], job->io.op, e->at.offset,
-					    e->length, job->io.flags);
-		} else if (e->kind == UBLK_EXT_MEM && mem_op) {
-			if (!plugin_enter(job->q))
-				return -EIO;
-			res = mem_op(dev->priv, e->length, offset, job->io.flags);
-			plugin_leave(job->q);
-		} else if (e->kind == UBLK_EXT_MEM && job->io.op == UBLK_OP_WRITE_ZEROES) {
-			memset(e->at.addr, 0, e->length);
-		}
-	}
-	return res > 0 ? -EIO : res;
-}
-
-/* DISCARD and WRITE_ZEROES: the window's extents are one job. */
-static void window_range_op(struct ublk_queue *q, struct request *r)
-{
-	struct job *job = r->job;
-	uint32_t kinds = 0;
-
-	for (uint32_t i = 0; i < r->nr_ext; i++)
-		kinds |= r->ext[i].kind;
-	if (!(kinds & (UBLK_EXT_FD | UBLK_EXT_MEM)))
-		return;
-	job->q = q;
-	job->run = range_job_run;
-	job->io = r->slot->io;
-	job->io.offset += r->done;
-	job->nr_ext = r->nr_ext;
-	memcpy(job->ext, r->ext, r->nr_ext * sizeof(r->ext[0]));
-	if (!(kinds & UBLK_EXT_FD) && (q->plugin->flags & UBLK_PLUGIN_NONBLOCKING)) {
-		r->error = range_job_run(job);
-		return;
-	}
-	job->watched = kinds & UBLK_EXT_MEM;
-	if (job->watched)
-		request_hold(q, r);
-	r->pending++;
-	if (unlikely(workers_add(q, job))) {
-		if (job->watched)
-			request_unhold(q, r);
-		r->pending--;
-		r->error = -EAGAIN;
-	}
-}
-
-static void window_sync(struct ublk_queue *q, struct request *r)
-{
-	for (uint32_t i = 0; i < r->nr_ext; i++) {
-		struct io_uring_sqe *sqe;
-
-		if (r->ext[i].kind != UBLK_EXT_FD)
-			continue;
-		sqe = ring_sqe(&q->ring);
-		if (unlikely(!sqe)) {
-			r->error = -EAGAIN;
-			return;
-		}
-		io_uring_prep_fsync(sqe, r->ext[i].file, IORING_FSYNC_DATASYNC);
-		sqe->flags = IOSQE_FIXED_FILE;
-		sqe->user_data = ud_make(UD_MOVE, r->tag, i);
-		r->pending++;
-	}
-}
-
-/* All of a window's extents have come to an end. True: the io goes on with the next window. */
-static bool window_ended(struct ublk_queue *q, struct request *r)
+void window_failed(struct ublk_queue *q, struct request *r)
 {
 	int32_t error = r->error;
 
-	if (unlikely(error)) {
-		r->error = 0;
-		if (request_may_retry(q, r, error))
-			request_retry(q, r, RETRY_DISPATCH);
-		else
-			request_done(q, r, error);
-		return false;
-	}
-	r->done += r->window;
-	if (likely(r->done >= r->slot->io.length)) {
-		request_done(q, r, 0);
-		return false;
-	}
-	return true;
+	r->error = 0;
+	if (request_may_retry(q, r, error))
+		request_retry(q, r, RETRY_DISPATCH);
+	else
+		request_done(q, r, error);
 }
 
+/* Windows, one after the other. err: what filling the first one came to. */
+static void windows_run(struct ublk_queue *q, struct request *r, int err)
+{
+	for (;; err = map_window(q, r, r->done)) {
+		r->error = err;
+		r->pending = 1; /* ours, so that no completion ends the window under us */
+		for (unsigned int i = 0; i < r->nr_ext && !err; i++)
+			extent_move(q, r, i);
+		if (--r->pending || !window_ended(q, r))
+			return;
+	}
+}
+
+/* An io is nearly always one extent, so that has a short way of its own. */
 void map_run(struct ublk_queue *q, struct request *r)
 {
-	do {
-		r->error = map_window(q, r);
-		r->pending = 1; /* ours, so that no completion ends the window under us */
-		if (likely(!r->error)) {
-			if (r->op <= UBLK_OP_WRITE)
-				for (unsigned int i = 0; i < r->nr_ext; i++)
-					extent_move(q, r, i);
-			else if (r->op == UBLK_OP_FLUSH)
-				window_sync(q, r);
-			else
-				window_range_op(q, r);
-		}
-		if (--r->pending)
-			return;
-	} while (window_ended(q, r));
+	const struct ublk_io *io = &r->slot->io;
+	int n, res;
+
+	if (unlikely(r->op > UBLK_OP_WRITE)) {
+		range_run(q, r);
+		return;
+	}
+	if (unlikely(r->done)) {
+		windows_run(q, r, map_window(q, r, r->done));
+		return;
+	}
+	n = map_call(q, io, r->few, MAP_FEW);
+	if (unlikely(n != 1 || r->few[0].length != io->length ||
+		     !extent_ok(q, r->few, io->length))) {
+		windows_run(q, r, window_fill(q, r, 0, n));
+		return;
+	}
+	r->ext = r->few;
+	r->pos = r->few_pos;
+	r->few_pos[0] = 0;
+	r->nr_ext = 1;
+	r->window = io->length;
+	res = q->path->move(q, r, 0);
+	if (likely(res >= 0)) {
+		r->pending = res;
+		if (!res)
+			request_done(q, r, 0);
+		return;
+	}
+	r->pending = 1;
+	extent_failed(q, r, 0, res);
+	extent_ended(q, r);
 }
 
-static void extent_ended(struct ublk_queue *q, struct request *r)
+static inline void extent_ended(struct ublk_queue *q, struct request *r)
 {
 	if (!--r->pending && window_ended(q, r))
 		map_run(q, r);
 }
 
-/* The completion of a move or a sync of extent i. */
+/* The completion of a move of extent i. */
 void map_moved(struct ublk_queue *q, struct request *r, unsigned int i, int32_t res)
 {
 	struct ublk_extent *e = &r->ext[i];
@@ -246,17 +293,16 @@ void map_moved(struct ublk_queue *q, struct request *r, unsigned int i, int32_t 
 
 		res = err ? err : res;
 	}
-	if (r->op == UBLK_OP_FLUSH || likely(res == (int32_t)e->length)) {
-		if (unlikely(res < 0) && !r->error)
-			r->error = res;
-	} else if (res > 0 && (uint64_t)res < e->length) {
-		/* Short: the rest is asked for again, the driver would not (rule 14). */
-		e->length -= res;
-		e->at.offset += res;
-		r->pos[i] += res;
-		extent_move(q, r, i);
-	} else {
-		extent_failed(q, r, i, res < 0 ? res : -EIO);
+	if (unlikely(res != (int32_t)e->length)) {
+		if (res > 0 && (uint64_t)res < e->length) {
+			/* Short: the rest is asked for again, the driver would not (rule 14). */
+			e->length -= res;
+			e->at.offset += res;
+			r->pos[i] += res;
+			extent_move(q, r, i);
+		} else {
+			extent_failed(q, r, i, res < 0 ? res : -EIO);
+		}
 	}
 	extent_ended(q, r);
 }
@@ -264,7 +310,7 @@ void map_moved(struct ublk_queue *q, struct request *r, unsigned int i, int32_t 
 /* Extents whose operation could not be started, or came back with a passing error. */
 void map_retry(struct ublk_queue *q, struct request *r)
 {
-	uint32_t bits = r->retry_bits;
+	uint64_t bits = r->retry_bits;
 
 	r->retry_bits = 0;
 	r->pending++; /* as in map_run */
@@ -286,49 +332,7 @@ void map_retry_failed(struct ublk_queue *q, struct request *r, int32_t error)
 	}
 	if (!r->error)
 		r->error = error;
-	r->pending -= __builtin_popcount(r->retry_bits) - 1;
+	r->pending -= __builtin_popcountll(r->retry_bits) - 1;
 	r->retry_bits = 0;
 	extent_ended(q, r);
-}
-
-void map_job_done(struct ublk_queue *q, struct request *r, int32_t res)
-{
-	if (res && !r->error)
-		r->error = res;
-	extent_ended(q, r);
-}
-
-/* FLUSH of a plugin that does not say more: every file that it registered. done counts them. */
-void sync_files(struct ublk_queue *q, struct request *r)
-{
-	const struct ublk_dev *dev = q->dev;
-
-	r->pending++;
-	while (r->done < dev->nr_files) {
-		struct io_uring_sqe *sqe;
-
-		if (!dev->files[r->done].by_plugin) {
-			r->done++;
-			continue;
-		}
-		sqe = ring_sqe(&q->ring);
-		if (unlikely(!sqe)) {
-			request_retry(q, r, RETRY_SYNC);
-			return; /* keeping our count, so that sync_done() does not end it */
-		}
-		io_uring_prep_fsync(sqe, r->done, IORING_FSYNC_DATASYNC);
-		sqe->flags = IOSQE_FIXED_FILE;
-		sqe->user_data = ud_make(UD_SYNC, r->tag, 0);
-		r->pending++;
-		r->done++;
-	}
-	sync_done(q, r, 0);
-}
-
-void sync_done(struct ublk_queue *q, struct request *r, int32_t res)
-{
-	if (unlikely(res < 0) && !r->error)
-		r->error = res;
-	if (!--r->pending)
-		request_done(q, r, r->error);
 }

@@ -65,7 +65,7 @@ static int address_write(struct ublk_queue *q, struct request *r, unsigned int i
 	if (!r->data_asked)
 		res = get_data(q, r, r->buf, THEN_MOVE);
 	if (res > 0)
-		r->retry_bits |= 1u << i; /* all that asked are moved when it is there */
+		r->retry_bits |= 1ull << i; /* all that asked are moved when it is there */
 	return res;
 }
 

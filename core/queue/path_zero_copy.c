@@ -18,7 +18,7 @@ static int zero_move(struct ublk_queue *q, struct request *r, unsigned int i)
 		res = fixed_register(q, r);
 	if (unlikely(res))
 		return res;
-	r->retry_bits |= 1u << i; /* all that asked are moved when it is registered */
+	r->retry_bits |= 1ull << i; /* all that asked are moved when it is registered */
 	return 1;
 }
 

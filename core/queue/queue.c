@@ -106,12 +106,15 @@ void queue_free(struct ublk_queue *q)
 		if (q->reqs[tag].buf_own)
 			munmap(q->reqs[tag].buf, q->dev->limits.max_io_bytes);
 		free(q->reqs[tag].job);
+		free(q->reqs[tag].ranges);
 	}
 	for (unsigned int i = 0; q->slots && i < q->nr_slots; i++)
 		if (q->slots[i].buf_kept)
 			munmap(q->slots[i].buf_kept, q->dev->limits.max_io_bytes);
 	if (q->bufs)
 		munmap(q->bufs, q->bufs_size);
+	if (q->windows)
+		munmap(q->windows, q->depth * sizeof(*q->windows));
 	if (q->scratch)
 		munmap(q->scratch, q->nr_slots * q->scratch_stride);
 	if (q->wake_fd >= 0)

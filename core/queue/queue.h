@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 #include "plugin/plugin.h"
 #include "queue/path.h"
@@ -22,11 +23,13 @@
 /* A file that extents may name, known to every queue's ring under the same slot. */
 struct dev_file {
 	int fd;
-	bool is_block;	/* a block device: discards are ioctls */
-	bool by_plugin; /* FLUSH syncs it */
+	bool is_block;		/* a block device: discards are commands */
+	bool by_plugin;		/* FLUSH syncs it */
+	atomic_uint ring_lacks; /* range.c: what rings have been found unable to do to it */
 };
 
-/* What the queues of a device share. Constant while they run, but for failed and the hooks' own. */
+/* What the queues of a device share. Constant while they run, but for files[].ring_lacks,
+ * failed and the hooks' own. */
 struct ublk_dev {
 	const char *name; /* for messages */
 	const struct ublk_plugin *plugin;

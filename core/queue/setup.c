@@ -93,10 +93,17 @@ static int memory_alloc(struct ublk_queue *q)
 
 	q->nr_slots = q->depth * SLOTS_PER_TAG;
 	q->spare_slot = q->depth * 2;
-	q->reqs = calloc(q->depth, sizeof(*q->reqs));
+	q->reqs = aligned_alloc(64, q->depth * sizeof(*q->reqs));
 	q->slots = calloc(q->nr_slots, sizeof(*q->slots));
 	if (!q->reqs || !q->slots)
 		return no_memory(q);
+	memset(q->reqs, 0, q->depth * sizeof(*q->reqs));
+	if (q->plugin->map_ops) {
+		/* Costs nothing before a tag has an io of more than a few extents. */
+		q->windows = buffer_alloc(q->depth * sizeof(*q->windows));
+		if (!q->windows)
+			return no_memory(q);
+	}
 	if (limits->io_scratch_bytes) {
 		q->scratch_stride = round_up_to(limits->io_scratch_bytes, 64);
 		q->scratch = buffer_alloc(q->nr_slots * q->scratch_stride);

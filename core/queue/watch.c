@@ -53,6 +53,8 @@ static bool job_replace(struct ublk_queue *q, struct request *r)
 	job->tag = r->tag;
 	old->abandoned = true;
 	old->buf_kept = r->buf_own ? r->buf : NULL;
+	if (old->ranges)
+		r->ranges = NULL; /* the job's from now on */
 	r->job = job;
 	if (r->buf) {
 		request_set_buf(q, r, buf);

@@ -10,6 +10,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_map \
 	tests/unit/test_queue_misuse \
 	tests/unit/test_queue_paths \
+	tests/unit/test_queue_ranges \
 	tests/unit/test_queue_ring \
 	tests/unit/test_queue_short \
 	tests/unit/test_queue_stuck
@@ -63,6 +64,11 @@ tests_unit_test_queue_paths_SOURCES = tests/unit/test_queue_paths.c $(PLANE)
 tests_unit_test_queue_paths_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_paths_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_paths_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_ranges_SOURCES = tests/unit/test_queue_ranges.c $(PLANE)
+tests_unit_test_queue_ranges_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_ranges_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_ranges_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_ring_SOURCES = tests/unit/test_queue_ring.c $(PLANE)
 tests_unit_test_queue_ring_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -141,32 +141,51 @@ START_TEST(each_misuse_costs_one_io)
 }
 END_TEST
 
-static int flush_answer;
+static int flush_answer; /* MAX_PLUS + n: n more than were asked for */
+#define MAX_PLUS 1000
+static uint32_t flush_kind = UBLK_EXT_FD;
 
 static int flush_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
 {
 	if (io->op != UBLK_OP_FLUSH)
 		return wrong_map(qpriv, io, out, max);
 	for (uint32_t i = 0; i < max; i++)
-		out[i] = (struct ublk_extent){ .length = 1, .kind = UBLK_EXT_FD, .file = slot };
-	return flush_answer;
+		out[i] = (struct ublk_extent){ .length = 1, .kind = flush_kind, .file = slot };
+	for (uint32_t i = 0; i < max && flush_kind == UBLK_EXT_MEM; i++)
+		out[i].at.addr = store;
+	return flush_answer < MAX_PLUS ? flush_answer : (int)max + flush_answer - MAX_PLUS;
 }
 
 START_TEST(misuse_in_flush)
 {
+	static const struct {
+		int n;
+		int32_t res;
+	} answers[] = {
+		{ -1, -EPERM },
+		{ 0, 0 }, /* nothing to sync */
+		{ 1, 0 },
+		{ 8, 0 },
+		{ MAX_PLUS, 0 },
+		{ MAX_PLUS + 1, -EIO },
+		{ MAX_PLUS + 2, -EIO },
+		{ MAX_PLUS + 1000, -EIO },
+	};
+
 	start();
 	plane.plugin.map_ops |= UBLK_OPS_FLUSH;
 	plane.plugin.map = flush_map;
 	plane_start(&plane);
-	for (flush_answer = -1; flush_answer < 12; flush_answer++) {
-		int32_t res = plane_io(&plane, UBLK_OP_FLUSH, 0, 0, 0, NULL);
-
-		if (flush_answer < 0)
-			ck_assert_int_eq(res, -EPERM);
-		else
-			ck_assert_int_eq(res,
-					 flush_answer <= 8 ? 0 : -EIO); /* 0: nothing to sync */
+	for (unsigned int i = 0; i < ARRAY_SIZE(answers); i++) {
+		flush_answer = answers[i].n;
+		ck_assert_int_eq(plane_io(&plane, UBLK_OP_FLUSH, 0, 0, 0, NULL), answers[i].res);
 	}
+	/* memory in the answer is not cleared, but ignored */
+	memset(store, 0x5a, STORE);
+	flush_kind = UBLK_EXT_MEM;
+	flush_answer = 3;
+	ck_assert_int_eq(plane_io(&plane, UBLK_OP_FLUSH, 0, 0, 0, NULL), 0);
+	ck_assert(store[0] == 0x5a && store[1] == 0x5a);
 	plane_stop(&plane);
 	ck_assert_uint_eq(plane.counters.misuse, 3);
 }
