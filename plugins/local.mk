@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 # The backends that come with the host: each a module that exports ublk_plugin_v1 and links nothing.
-PLUGIN_CPPFLAGS = -I$(top_srcdir)/include
+PLUGIN_CPPFLAGS = -I$(top_srcdir)/include -I$(top_srcdir)/plugins
+# For those whose bytes are in files or on block devices.
+BACKING = plugins/backing/backing.h plugins/backing/geometry.c plugins/backing/limits.c \
+	plugins/backing/lock.c plugins/backing/open.c
 
-plugin_LTLIBRARIES += plugins/null.la plugins/mem.la plugins/file.la
+plugin_LTLIBRARIES += plugins/null.la plugins/mem.la plugins/file.la plugins/stripe.la
 
 plugins_null_la_SOURCES = plugins/null.c
 plugins_null_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
@@ -14,14 +17,18 @@ plugins_mem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_mem_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 plugins_mem_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)
 
-plugins_file_la_SOURCES = plugins/file/file.c plugins/file/file.h plugins/file/backing.c \
-	plugins/file/geometry.c plugins/file/lock.c
+plugins_file_la_SOURCES = plugins/file/file.c $(BACKING)
 plugins_file_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_file_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 plugins_file_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)
 
+plugins_stripe_la_SOURCES = plugins/stripe.c $(BACKING)
+plugins_stripe_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+plugins_stripe_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+plugins_stripe_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)
+
 # The manifest beside each module, from its own table.
-plugin_manifests = plugins/null.json plugins/mem.json plugins/file.json
+plugin_manifests = plugins/null.json plugins/mem.json plugins/file.json plugins/stripe.json
 plugin_DATA += $(plugin_manifests)
 CLEANFILES += $(plugin_manifests)
 
@@ -35,8 +42,8 @@ $(plugin_manifests): ublk-host$(EXEEXT)
 # does not find a module again to uninstall it.
 install-data-hook:
 	rm -f $(DESTDIR)$(plugindir)/null.la $(DESTDIR)$(plugindir)/mem.la \
-		$(DESTDIR)$(plugindir)/file.la
+		$(DESTDIR)$(plugindir)/file.la $(DESTDIR)$(plugindir)/stripe.la
 
 uninstall-hook:
 	rm -f $(DESTDIR)$(plugindir)/null.so $(DESTDIR)$(plugindir)/mem.so \
-		$(DESTDIR)$(plugindir)/file.so
+		$(DESTDIR)$(plugindir)/file.so $(DESTDIR)$(plugindir)/stripe.so

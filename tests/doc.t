@@ -131,7 +131,7 @@ result $? "options in examples exist"
 
 # -- the page of each plugin: every option of its table
 
-for plugin in null mem file; do
+for plugin in null mem file stripe; do
 	awk '/"options":/ { on = 1 } on' "$top_builddir/plugins/$plugin.json" |
 		sed -n 's/.*"name": "\([^"]*\)".*/\1/p' | sort >"$work/table"
 	plain <"$doc/ublk-host-$plugin.pod" | awk '/^=head1 /{on = $2 == "OPTIONS"} on' |
@@ -192,7 +192,7 @@ result $? "no program on a page is left out"
 
 # -- manifests: the program reads them. An option that no plugin has ends each run before a device.
 
-for plugin in null mem file; do
+for plugin in null mem file stripe; do
 	cp "$top_builddir/plugins/.libs/$plugin.so" "$top_builddir/plugins/$plugin.json" "$work/plugins/"
 done
 after "json plugin" ublk-host-manifest.pod >"$work/plugins/image.json"

@@ -44,3 +44,11 @@ tests_unit_backends_profiles_SOURCES = tests/unit/backends_profiles.c $(BACKENDS
 tests_unit_backends_profiles_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_backends_profiles_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_backends_profiles_LDADD = $(BACKENDS_LIBS)
+
+check_PROGRAMS += tests/unit/backends_stripe
+TESTS += tests/unit/backends_stripe
+
+tests_unit_backends_stripe_SOURCES = tests/unit/backends_stripe.c $(BACKENDS_MOCK)
+tests_unit_backends_stripe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_backends_stripe_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_backends_stripe_LDADD = $(BACKENDS_LIBS)

@@ -309,6 +309,37 @@ START_TEST(read_only_filesystem)
 }
 END_TEST
 
+/* A device over several is what the strictest of them is. */
+START_TEST(stripe_of_unlike_members)
+{
+	const struct ublk_plugin *stripe = mock_load("plugins", "stripe");
+	uint32_t flags = _i ? LO_FLAGS_READ_ONLY : 0;
+	char path[300], opt[700];
+	int fd;
+
+	with_loop(4096, flags);
+	snprintf(path, sizeof(path), "%s/img", folder);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_eq(ftruncate(fd, 2 * IMAGE_SIZE), 0);
+	close(fd);
+	snprintf(opt, sizeof(opt), "paths=%s:%s", path, node);
+	ck_assert_int_eq(mock_open(&dev, stripe, 0, opt, NULL), 0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_uint_eq(dev.limits.size_bytes, 2 * IMAGE_SIZE);
+	ck_assert_uint_eq(dev.limits.logical_block, 4096);
+	ck_assert_uint_ge(dev.limits.dma_align, sysfs_queue("dma_alignment") + 1);
+	ck_assert_uint_ge(dev.limits.discard_granularity, sysfs_queue("discard_granularity"));
+	ck_assert_int_eq(!(dev.limits.attrs & UBLK_DEV_READ_ONLY), !_i);
+	if (_i) {
+		ck_assert(mock_said(&dev, UBLK_LOG_WARN, "serving it read-only"));
+		ck_assert_uint_eq(dev.limits.max_discard_bytes, 0);
+		ck_assert_uint_eq(dev.limits.max_write_zeroes_bytes, 0);
+	}
+	mock_close(&dev, true);
+	ck_assert_uint_eq(mock_count_fds(), fds_before);
+}
+END_TEST
+
 /* ramfs has neither direct I/O nor holes to punch. */
 START_TEST(poor_filesystem)
 {
@@ -370,6 +401,7 @@ int main(void)
 	tcase_add_test(tc, read_only_device);
 	tcase_add_test(tc, read_only_by_blockdev);
 	tcase_add_test(tc, read_only_filesystem);
+	tcase_add_loop_test(tc, stripe_of_unlike_members, 0, 2);
 	tcase_add_test(tc, poor_filesystem);
 	suite_add_tcase(suite, tc);
 	return run_tap(suite);

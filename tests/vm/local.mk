@@ -39,6 +39,7 @@ EXTRA_DIST += \
 	tests/vm/cases/verify-file.sh \
 	tests/vm/cases/verify-mem.sh \
 	tests/vm/cases/verify-null.sh \
+	tests/vm/cases/verify-stripe.sh \
 	tests/vm/cases/wrong-device.sh \
 	tests/vm/cases/wrong-file.sh \
 	tests/vm/cases/wrong-plugin.sh

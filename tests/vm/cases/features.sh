@@ -4,15 +4,15 @@
 
 ublk-host features >"$T/features"
 grep -qF "$(uname -r)" "$T/features" || fail "features does not name the kernel"
-for plugin in null mem file; do
+for plugin in null mem file stripe; do
 	matches "$T/features" "$plugin"
 done
 ublk-host features --json >"$T/features.json"
 matches "$T/features.json" '"USER_RECOVERY|user_recovery|"user-recovery'
 ublk-host plugins >"$T/plugins"
-for plugin in null mem file; do
+for plugin in null mem file stripe; do
 	matches "$T/plugins" "^ *$plugin"
 	ublk-host plugins $plugin >"$T/plugin"
-	matches "$T/plugin" '(size|path)'
+	matches "$T/plugin" '(size|path|chunk)'
 done
 nothing_served

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "backing/backing.h"
 
 /* Does this line of /proc/PID/fdinfo/FD tell of a lock on the inode?
  * "lock:	1: OFDLCK  ADVISORY  WRITE -1 fe:00:1234 0 EOF" */
@@ -102,7 +102,7 @@ static long lock_holder(int locked_fd)
 	return holder;
 }
 
-static void say_locked(const struct file_dev *file)
+static void say_locked(const struct backing *file)
 {
 	const char *what = file->read_only ? "is being written" : "is in use";
 	long holder = lock_holder(file->fd);
@@ -112,11 +112,11 @@ static void say_locked(const struct file_dev *file)
 		snprintf(who, sizeof(who), "process %ld", holder);
 	else
 		snprintf(who, sizeof(who), "another process");
-	file_say(file, UBLK_LOG_ERR, "%s by %s, which holds a lock on it; stop that one first",
-		 what, who);
+	backing_say(file, UBLK_LOG_ERR, "%s by %s, which holds a lock on it; stop that one first",
+		    what, who);
 }
 
-bool backing_say_if_locked(const struct file_dev *file)
+bool backing_say_if_locked(const struct backing *file)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
@@ -126,7 +126,7 @@ bool backing_say_if_locked(const struct file_dev *file)
 	return true;
 }
 
-int backing_lock(const struct file_dev *file)
+int backing_lock(const struct backing *file)
 {
 	struct flock lock = { .l_type = file->read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
 
@@ -137,7 +137,8 @@ int backing_lock(const struct file_dev *file)
 		return -EBUSY;
 	}
 	/* Some network filesystems have no locks; refusing them would help nobody. */
-	file_say(file, UBLK_LOG_WARN,
-		 "cannot be locked: %s; make sure that nothing else writes to it", strerror(errno));
+	backing_say(file, UBLK_LOG_WARN,
+		    "cannot be locked: %s; make sure that nothing else writes to it",
+		    strerror(errno));
 	return 0;
 }

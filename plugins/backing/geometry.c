@@ -18,7 +18,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "backing/backing.h"
 
 /* Linux 6.1; older headers have neither the name nor the members. */
 #ifndef STATX_DIOALIGN
@@ -132,7 +132,7 @@ static int align_of_block(int fd, dev_t disk, struct alignment *align)
 }
 
 /* Make the fd direct and find out what that needs. -errno with the reason in why. */
-static int try_direct(struct file_dev *file, const struct stat *st, struct alignment *align,
+static int try_direct(struct backing *file, const struct stat *st, struct alignment *align,
 		      char *why, size_t size)
 {
 	uint64_t rest = file->bytes - file->bytes % 512; /* what the device will have anyway */
@@ -170,7 +170,7 @@ static int try_direct(struct file_dev *file, const struct stat *st, struct align
 	return 0;
 }
 
-static int choose_direct(struct file_dev *file, const struct stat *st, struct alignment *align)
+static int choose_direct(struct backing *file, const struct stat *st, struct alignment *align)
 {
 	char why[200];
 	int err, flags;
@@ -185,15 +185,16 @@ static int choose_direct(struct file_dev *file, const struct stat *st, struct al
 	if (flags >= 0)
 		fcntl(file->fd, F_SETFL, flags & ~O_DIRECT);
 	if (file->direct_mode == DIRECT_ON) {
-		file_say(file, UBLK_LOG_ERR, "direct=on: %s; give direct=auto or direct=off", why);
+		backing_say(file, UBLK_LOG_ERR, "direct=on: %s; give direct=auto or direct=off",
+			    why);
 		return err;
 	}
-	file_say(file, UBLK_LOG_INFO, "using the page cache: %s", why);
+	backing_say(file, UBLK_LOG_INFO, "using the page cache: %s", why);
 	return 0;
 }
 
 /* Beyond the end of the file there is nothing to lose. */
-static bool can_punch(const struct file_dev *file, const struct stat *st)
+static bool can_punch(const struct backing *file, const struct stat *st)
 {
 	off_t beyond = (st->st_size + 4095) & ~(off_t)4095;
 
@@ -201,7 +202,7 @@ static bool can_punch(const struct file_dev *file, const struct stat *st)
 	       !fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, beyond, 4096);
 }
 
-static void probe_regular(struct file_dev *file, const struct stat *st)
+static void probe_regular(struct backing *file, const struct stat *st)
 {
 	struct geometry *geo = &file->geo;
 	struct statvfs fs;
@@ -216,22 +217,23 @@ static void probe_regular(struct file_dev *file, const struct stat *st)
 	geo->rotational = queue_number(st->st_dev, "rotational", 0);
 }
 
-static int probe_block(struct file_dev *file, dev_t disk)
+static int probe_block(struct backing *file, dev_t disk)
 {
 	struct geometry *geo = &file->geo;
 	int logical = 0, physical = 0;
 	char text[32];
 
 	if (queue_attr(disk, "zoned", text, sizeof(text)) && !strcmp(text, "host-managed")) {
-		file_say(file, UBLK_LOG_ERR,
-			 "is a host-managed zoned device, which takes no random writes; give "
-			 "another device");
+		backing_say(file, UBLK_LOG_ERR,
+			    "is a host-managed zoned device, which takes no random writes; give "
+			    "another device");
 		return -EOPNOTSUPP;
 	}
 	if (ioctl(file->fd, BLKSSZGET, &logical) || ioctl(file->fd, BLKPBSZGET, &physical)) {
 		int err = errno;
 
-		file_say(file, UBLK_LOG_ERR, "cannot ask for its block sizes: %s", strerror(err));
+		backing_say(file, UBLK_LOG_ERR, "cannot ask for its block sizes: %s",
+			    strerror(err));
 		return -err;
 	}
 	/* A larger one can only be served through the page cache, where any block will do. */
@@ -250,7 +252,7 @@ static int probe_block(struct file_dev *file, dev_t disk)
 	return 0;
 }
 
-int geometry_probe(struct file_dev *file)
+int geometry_probe(struct backing *file)
 {
 	struct alignment align = { 0 };
 	struct stat st;
@@ -258,7 +260,7 @@ int geometry_probe(struct file_dev *file)
 
 	if (fstat(file->fd, &st)) {
 		err = errno;
-		file_say(file, UBLK_LOG_ERR, "cannot stat: %s", strerror(err));
+		backing_say(file, UBLK_LOG_ERR, "cannot stat: %s", strerror(err));
 		return -err;
 	}
 	err = choose_direct(file, &st, &align);
