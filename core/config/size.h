@@ -6,7 +6,7 @@
 #include "base/util.h"
 
 #define SIZE_FORMS "bytes, or as 512K, 4M, 1G, 2T" /* for messages about what is malformed */
-#define SIZE_TEXT_MAX 24 /* enough for any size_format(), with its end */
+#define SIZE_TEXT_MAX 24			   /* enough for any size_format(), with its end */
 
 /* Digits and at most one suffix K, M, G or T, in either case; nothing else, no sign, no blanks.
  * 0, -EINVAL malformed, -ERANGE more than 64 bits hold. *bytes is only written on success. */

@@ -46,7 +46,8 @@ static int wait_awake(struct io_uring *ring, unsigned int n)
 	       io_uring_cq_ready(ring) < n) {
 		nanosleep(&moment, NULL);
 		if (moment.tv_nsec < 1000000)
-			moment.tv_nsec *= 2; /* a queue without work must not keep all others from theirs */
+			moment.tv_nsec *=
+				2; /* a queue without work must not keep all others from theirs */
 	}
 	return res;
 }

@@ -30,7 +30,6 @@ try() { # PATH PLUGIN OPTION...
 		matches "$T/try.err" "data-path ${path/+/\\+} cannot serve plugin"
 		return 1
 	fi
-	id=${dev#/dev/ublkb}
 	matches "$log" "data path ${path/+/\\+}:"
 	served=$((served + 1))
 }
@@ -46,7 +45,8 @@ for path in "${paths[@]}"; do
 			;;
 		esac
 		note "$plugin on $path"
-		fio_verify "$dev" --size=6M
+		if emulated; then size=1M; else size=6M; fi
+		fio_verify "$dev" --size=$size
 		emulated || fio_verify "$dev" --bsrange=512-512k --size=12M --iodepth=48 --blockalign=512
 		# what was never written reads as zeroes, and discards leave zeroes where that is promised
 		random_file "$T/data" 8192
@@ -58,7 +58,7 @@ for path in "${paths[@]}"; do
 		timeout 20 fio --name=busy --filename="$dev" --rw=randrw --bs=4k --size=4M --time_based --allow_file_create=0 \
 			--runtime=10 --ioengine=libaio --direct=1 --iodepth=32 --output=/dev/null >/dev/null 2>&1 &
 		busy=$!
-		sleep 0.5
+		sleep 0.3
 		stop
 		wait $busy || true
 	done
