@@ -74,13 +74,18 @@ _ublk_host()
 		mapfile -t COMPREPLY < <(compgen -W "auto" -- "$cur")
 		return
 		;;
+	--latency)
+		mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur")
+		return
+		;;
 	--data-path)
 		words="auto $(_ublk_host_paths "$program")"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 		;;
 	--opt | --name | --id | --queues | --depth | --max-io | --logical-block | \
-		--physical-block | --io-timeout | --plugin-timeout | --threads-per-queue | --timeout)
+		--physical-block | --io-timeout | --plugin-timeout | --threads-per-queue | --timeout | \
+		--interval | --count)
 		return
 		;;
 	esac
@@ -88,7 +93,7 @@ _ublk_host()
 		words=$(_ublk_host_options "$program" "$verb")
 	else
 		case $verb in
-		down | info) words=$(_ublk_host_devices "$program") ;;
+		down | info | stats) words=$(_ublk_host_devices "$program") ;;
 		plugins) words=$(_ublk_host_plugins "$program") ;;
 		help) words=$(_ublk_host_verbs "$program") ;;
 		*) words= ;;

@@ -17,6 +17,7 @@ static const struct verb verbs[] = {
 	{ "down", "stop a device and remove it", verb_down },
 	{ "list", "list the devices", verb_list },
 	{ "info", "tell all that is known of a device", verb_info },
+	{ "stats", "tell what a device has done, and how long it took", verb_stats },
 	{ "plugins", "list the plugins, or tell the options of one", verb_plugins },
 	{ "features", "tell what this kernel, this build and each plugin can do", verb_features },
 	{ "help", "print help, of one verb if it is named", verb_help },

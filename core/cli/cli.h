@@ -13,6 +13,7 @@ int verb_up(int argc, char **argv);
 int verb_down(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_info(int argc, char **argv);
+int verb_stats(int argc, char **argv);
 int verb_plugins(int argc, char **argv);
 int verb_features(int argc, char **argv);
 int verb_help(int argc, char **argv);

@@ -13,6 +13,7 @@
 #include "cli/usage.h"
 #include "config/cpulist.h"
 #include "config/size.h"
+#include "device/stats_file.h"
 #include "kernel/features.h"
 #include "kernel/sysfs.h"
 
@@ -111,6 +112,27 @@ static json_t *limits_to_json(const struct device_view *view)
 				    (int64_t)p->dma.alignment + 1));
 }
 
+/* Requests by kind, and how many of them failed; null if the server does not share them. */
+static json_t *served_to_json(const struct device_view *view)
+{
+	__cleanup_free struct stats *stats = NULL;
+	struct queue_stats sum;
+	uint64_t errors = 0;
+	json_t *served;
+
+	if (!view->ours || stats_read(&view->state, &stats) < 0)
+		return json_null();
+	served = json_object();
+	stats_sum(stats, &sum);
+	for (unsigned int op = 0; served && op < NR_OPS; op++) {
+		json_object_set_new(served, op_name(op),
+				    json_integer((json_int_t)sum.counters.ops[op]));
+		errors += sum.counters.errors[op];
+	}
+	json_object_set_new(served, "errors", json_integer((json_int_t)errors));
+	return served;
+}
+
 static json_t *options_of(const struct device_view *view)
 {
 	json_t *options = view->ours ? json_object_get(view->state.manifest, "options") : NULL;
@@ -124,7 +146,8 @@ static json_t *options_of(const struct device_view *view)
  * logical_block, physical_block, io_min, io_opt, max_io, chunk, discard_granularity, max_discard,
  * max_write_zeroes, dma_align, in bytes), queues, depth, queue_cpus (an array of lists), flags (an
  * array of names), data_path, data_path_why, plugin, plugin_path, options (an object, without
- * secrets), pid, command, uptime (seconds), owner_uid, owner_gid, manifest (what creates it again).
+ * secrets), served (an object of numbers: read, write, flush, discard, write_zeroes, errors), pid,
+ * command, uptime (seconds), owner_uid, owner_gid, manifest (what creates it again).
  */
 static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 {
@@ -135,7 +158,7 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 
 	return json_pack(
 		"{s:I, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o, s:o, s:O?}",
+		"s:o, s:o, s:o, s:o, s:o, s:o, s:O?}",
 		"id", (json_int_t)view->id, "name", json_from_text(view->ours ? state->name : NULL),
 		"node", json_from_text(view->has_disk ? node_block(view->id, node) : NULL), "state",
 		device_condition_word(view), "foreign", !view->ours, "size",
@@ -147,7 +170,8 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 		json_from_text(view->ours ? state->data_path_why : NULL), "plugin",
 		json_from_text(plugin), "plugin_path",
 		json_from_text(view->ours ? state->plugin_path : NULL), "options", options_of(view),
-		"pid", json_number_or_null(view->server_alive, view->pid), "command",
+		"served", served_to_json(view), "pid",
+		json_number_or_null(view->server_alive, view->pid), "command",
 		json_from_text(*view->command ? view->command : NULL), "uptime",
 		json_number_or_null(up >= 0, up), "owner_uid",
 		json_number_or_null(view->has_info, view->info.owner_uid), "owner_gid",
@@ -228,6 +252,14 @@ static void add_members(struct table *table, const char *prefix, json_t *value)
 	}
 }
 
+/* What stands before the names of an object's members. */
+static const char *prefix_of(const char *key)
+{
+	if (strcmp(key, "options") == 0)
+		return "option ";
+	return strcmp(key, "served") == 0 ? "served " : "";
+}
+
 static void add_names(struct table *table, const char *key, const json_t *array)
 {
 	char text[1024] = "";
@@ -262,7 +294,7 @@ static int print_text(json_t *json)
 		else if (json_is_array(value))
 			add_members(&table, "cpus of queue ", value);
 		else if (json_is_object(value))
-			add_members(&table, strcmp(key, "options") ? "" : "option ", value);
+			add_members(&table, prefix_of(key), value);
 		else
 			add_value(&table, key, key, value);
 	}

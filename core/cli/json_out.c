@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 #include "cli/json_out.h"
 
-int json_print(json_t *json)
+static int print(json_t *json, size_t flags)
 {
 	int err;
 
@@ -15,7 +15,7 @@ int json_print(json_t *json)
 		log_err("cannot print JSON: out of memory");
 		return EXIT_FAILED;
 	}
-	err = json_dumpf(json, stdout, JSON_INDENT(2));
+	err = json_dumpf(json, stdout, flags);
 	json_decref(json);
 	if (err) {
 		log_err("cannot write JSON to standard output: %s", strerror(errno));
@@ -23,6 +23,16 @@ int json_print(json_t *json)
 	}
 	putchar('\n');
 	return EXIT_DONE;
+}
+
+int json_print(json_t *json)
+{
+	return print(json, JSON_INDENT(2));
+}
+
+int json_print_line(json_t *json)
+{
+	return print(json, JSON_COMPACT);
 }
 
 json_t *json_from_text(const char *text)

@@ -11,6 +11,9 @@
  * the verb's exit status. */
 int json_print(json_t *json);
 
+/* The same on one line, for one value after another. */
+int json_print_line(json_t *json);
+
 /* A number, or null if it is not known. */
 static inline json_t *json_number_or_null(bool known, int64_t number)
 {

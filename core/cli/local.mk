@@ -10,6 +10,7 @@ libcore_la_SOURCES += \
 	core/cli/list.c \
 	core/cli/plugins.c core/cli/plugin_text.c core/cli/plugin_text.h \
 	core/cli/run.c \
+	core/cli/stats.c core/cli/stats_out.c core/cli/stats_out.h \
 	core/cli/stop.c core/cli/stop.h \
 	core/cli/table.c core/cli/table.h \
 	core/cli/usage.c core/cli/usage.h \

@@ -15,6 +15,7 @@
 #include "device/internal.h"
 #include "device/params.h"
 #include "device/state.h"
+#include "device/stats_file.h"
 #include "kernel/features.h"
 #include "kernel/ring_probe.h"
 
@@ -316,6 +317,20 @@ static int start_queue(struct device *d, uint16_t index)
 	return err;
 }
 
+/* Where they cannot be shared, the queues count for themselves. */
+static int make_stats(struct device *d)
+{
+	uint16_t nr_queues = d->info.nr_hw_queues * d->dev.threads_per_queue;
+
+	d->shared_stats = !stats_create(d->info.dev_id, nr_queues, &d->dev.stats);
+	if (!d->shared_stats)
+		d->dev.stats = stats_alloc(nr_queues);
+	if (d->dev.stats)
+		return 0;
+	log_err("no memory for the counters of %u queues", nr_queues);
+	return -ENOMEM;
+}
+
 static int start_queues(struct device *d)
 {
 	const unsigned int nr = d->info.nr_hw_queues * d->dev.threads_per_queue;
@@ -409,10 +424,11 @@ static int announce(struct device *d)
 
 static int bring_up(struct device *d)
 {
-	int (*const steps[])(struct device *) = { probe_kernel,	 check_name,	 open_plugin,
-						  settle_limits, add_device,	 set_params,
-						  start_plugin,	 open_char,	 start_queues,
-						  start_device,	 resolve_config, announce };
+	int (*const steps[])(struct device *) = { probe_kernel,	 check_name,   open_plugin,
+						  settle_limits, add_device,   set_params,
+						  start_plugin,	 open_char,    make_stats,
+						  start_queues,	 start_device, resolve_config,
+						  announce };
 	int err = 0;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(steps) && !err; i++) {

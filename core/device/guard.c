@@ -10,7 +10,6 @@
 #include <sys/eventfd.h>
 
 #include "device/internal.h"
-#include "device/state.h"
 
 #define DELETE_DEADLINE_MS 2000
 
@@ -34,8 +33,7 @@ static void __attribute__((noreturn)) leave(struct device *d)
 					     sizeof(why)),
 				d->info.dev_id);
 	}
-	if (d->written)
-		state_remove(d->info.dev_id, d->cfg->name);
+	device_forget(d);
 	_exit(EXIT_FAILURE);
 }
 

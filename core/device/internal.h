@@ -33,6 +33,7 @@ struct device {
 
 	/* how far bring-up got, for the way back */
 	bool opened, added, started_plugin, prepared, live, written;
+	bool shared_stats; /* dev.stats is in a file */
 };
 
 /* guard.c: around calls into the plugin that the control thread makes or waits for. When they have
@@ -50,6 +51,9 @@ void guard_begin(struct guard *g, struct device *d, const char *what, ...)
 void guard_end(struct guard *g);
 /* The plugin's time begins: what it does from here on takes --plugin-timeout at most. */
 void guard_new_time(struct device *d);
+
+/* serve.c: remove what tells others of the device. */
+void device_forget(const struct device *d);
 
 /* resolve.c */
 void limits_offer(const struct device_config *cfg, const struct ublk_plugin *desc,

@@ -9,6 +9,7 @@
 
 #include "device/internal.h"
 #include "device/state.h"
+#include "device/stats_file.h"
 
 #define TICK_MS 1000
 #define CANCEL_AFTER_MS 3000	/* plugin->cancel() for what it holds */
@@ -153,38 +154,45 @@ static int delete_device(struct device *d)
 
 static void log_counters(const struct device *d)
 {
-	struct queue_counters sum = { 0 };
-	uint64_t ops = 0;
+	struct queue_stats all;
+	const struct queue_counters *sum = &all.counters;
+	uint64_t ops = 0, errors = 0;
 
-	for (unsigned int i = 0; i < d->nr_started; i++) {
-		const struct queue_counters *c = queue_counters(d->queues[i]);
-
-		for (unsigned int op = 0; op < NR_OPS; op++) {
-			sum.ops[op] += c->ops[op];
-			sum.errors[op] += c->errors[op];
-			ops += c->ops[op];
-		}
-		sum.enters += c->enters;
-		sum.retries += c->retries;
-		sum.misuse += c->misuse;
-		sum.timeouts += c->timeouts;
+	stats_sum(d->dev.stats, &all);
+	for (unsigned int op = 0; op < NR_OPS; op++) {
+		ops += sum->ops[op];
+		errors += sum->errors[op];
 	}
 	log_info("served %llu reads, %llu writes, %llu flushes, %llu discards, %llu write-zeroes; "
 		 "%llu failed, %llu retries, %llu system calls (%.3f per io)",
-		 (unsigned long long)sum.ops[UBLK_OP_READ],
-		 (unsigned long long)sum.ops[UBLK_OP_WRITE],
-		 (unsigned long long)sum.ops[UBLK_OP_FLUSH],
-		 (unsigned long long)sum.ops[UBLK_OP_DISCARD],
-		 (unsigned long long)sum.ops[UBLK_OP_WRITE_ZEROES],
-		 (unsigned long long)(sum.errors[0] + sum.errors[1] + sum.errors[2] +
-				      sum.errors[3] + sum.errors[4]),
-		 (unsigned long long)sum.retries, (unsigned long long)sum.enters,
-		 ops ? (double)sum.enters / ops : 0.0);
-	if (sum.misuse || sum.timeouts)
+		 (unsigned long long)sum->ops[UBLK_OP_READ],
+		 (unsigned long long)sum->ops[UBLK_OP_WRITE],
+		 (unsigned long long)sum->ops[UBLK_OP_FLUSH],
+		 (unsigned long long)sum->ops[UBLK_OP_DISCARD],
+		 (unsigned long long)sum->ops[UBLK_OP_WRITE_ZEROES], (unsigned long long)errors,
+		 (unsigned long long)sum->retries, (unsigned long long)sum->enters,
+		 ops ? (double)sum->enters / ops : 0.0);
+	if (sum->misuse || sum->timeouts)
 		log_warn(
 			"plugin %s broke the contract %llu times; %llu ios were taken away from it",
-			d->plugin->desc.name, (unsigned long long)sum.misuse,
-			(unsigned long long)sum.timeouts);
+			d->plugin->desc.name, (unsigned long long)sum->misuse,
+			(unsigned long long)sum->timeouts);
+}
+
+void device_forget(const struct device *d)
+{
+	if (d->written)
+		state_remove(d->info.dev_id, d->cfg->name);
+	else if (d->shared_stats)
+		stats_remove(d->info.dev_id);
+}
+
+static void close_stats(struct device *d)
+{
+	if (d->shared_stats)
+		stats_unmap(d->dev.stats, d->info.nr_hw_queues);
+	else
+		free(d->dev.stats);
 }
 
 static void close_plugin(struct device *d)
@@ -234,8 +242,7 @@ int device_end(struct device *d)
 		res = delete_device(d);
 		err = err ? err : res;
 	}
-	if (d->written)
-		state_remove(d->info.dev_id, d->cfg->name);
+	device_forget(d);
 	ctrl_close(d->ctrl);
 	if (!joined) {
 		log_err("plugin %s has not returned from a call: leaving without it",
@@ -244,6 +251,7 @@ int device_end(struct device *d)
 	}
 	if (d->prepared)
 		dev_unprepare(&d->dev);
+	close_stats(d);
 	close(d->fail_fd);
 	close(d->dev.notify_fd);
 	free(d->queues);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "device/state_file.h"
+#include "device/stats_file.h"
 
 #define BY_NAME "by-name"
 
@@ -39,8 +40,7 @@ static int make_folders(const char *path)
 	return errno == EEXIST ? 0 : -errno;
 }
 
-/* The state folder as a file descriptor, or -errno; logged, but for -ENOENT without create. */
-static int open_folder(bool create)
+int state_open_folder(bool create)
 {
 	const char *dir = state_dir();
 	int err = 0, fd;
@@ -126,6 +126,7 @@ static void remove_files(int dir, uint32_t id, const char *name)
 	state_file_name(file, sizeof(file), id);
 	remove_link(dir, name, node);
 	unlinkat(dir, file, 0);
+	stats_remove_at(dir, id);
 }
 
 int state_write(const struct device_state *state)
@@ -142,7 +143,7 @@ int state_write(const struct device_state *state)
 	err = state_check_name(state->name, state->id);
 	if (err)
 		return err;
-	dir = open_folder(true);
+	dir = state_open_folder(true);
 	if (dir < 0)
 		return dir;
 	/* the id had another name before, which would now lead to the wrong device */
@@ -164,7 +165,7 @@ int state_write(const struct device_state *state)
 
 void state_remove(uint32_t id, const char *name)
 {
-	__cleanup_fd int dir = open_folder(false);
+	__cleanup_fd int dir = state_open_folder(false);
 	struct device_state now;
 	bool of_another = false;
 
@@ -181,7 +182,7 @@ void state_remove(uint32_t id, const char *name)
 
 int state_read(uint32_t id, struct device_state *state)
 {
-	__cleanup_fd int dir = open_folder(false);
+	__cleanup_fd int dir = state_open_folder(false);
 
 	return dir < 0 ? dir : state_file_read(dir, id, state, false);
 }
@@ -213,7 +214,7 @@ static int by_id(const struct dirent **a, const struct dirent **b)
 
 int state_for_each(int (*fn)(const struct device_state *state, void *arg), void *arg)
 {
-	__cleanup_fd int dir = open_folder(false);
+	__cleanup_fd int dir = state_open_folder(false);
 	struct dirent **entries;
 	int i, nr, ret = 0;
 

@@ -42,7 +42,7 @@ int state_check_name(const char *name, uint32_t own);
  * when the device is ready. 0 or -errno, logged, with nothing left behind. Everybody may read the
  * file: manifest must be without secrets, as device_manifest_build() makes it. */
 int state_write(const struct device_state *state);
-/* Remove both; no message if they are gone. A link that leads elsewhere stays, and so does
+/* Remove both, and the statistics (stats_file.h); no message if they are gone. A link that leads elsewhere stays, and so does
  * everything when the file is that of another process that lives: ids are reused. */
 void state_remove(uint32_t id, const char *name);
 

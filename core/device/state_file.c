@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* One state file: written whole or not at all, believed only if root or the reader owns it. */
+/* Files of the state folder: there whole or not at all, believed only if root or the reader owns
+ * them; and the JSON of a device's state. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "device/state_file.h"
@@ -58,27 +58,38 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* No fsync: a device does not outlive the machine, and its state need not either. */
-static int replace_file(int dir, uint32_t id, const char *text)
+int state_file_begin(int dir, const char *name, char temp[STATE_TEMP_SIZE])
 {
-	char final[32], temp[40];
-	__cleanup_fd int fd = -1;
-	int err;
+	int fd;
 
-	state_file_name(final, sizeof(final), id);
-	snprintf(temp, sizeof(temp), "%s.tmp", final);
+	snprintf(temp, STATE_TEMP_SIZE, "%s.tmp", name);
 	unlinkat(dir, temp, 0); /* of a server that was killed here */
-	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
-	err = write_all(fd, text, strlen(text));
-	if (!err && fchmod(fd, 0644) < 0)
+	fd = openat(dir, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
+/* No fsync: a device does not outlive the machine, and its state need not either. */
+int state_file_finish(int dir, int fd, const char *temp, const char *name, int err)
+{
+	if (!err && fchmod(fd, 0644) < 0) /* whatever the umask is */
 		err = -errno;
-	if (!err && renameat(dir, temp, dir, final) < 0)
+	if (!err && renameat(dir, temp, dir, name) < 0)
 		err = -errno;
 	if (err)
 		unlinkat(dir, temp, 0);
 	return err;
+}
+
+static int replace_file(int dir, uint32_t id, const char *text)
+{
+	char name[STATE_NAME_SIZE], temp[STATE_TEMP_SIZE];
+	__cleanup_fd int fd = -1;
+
+	state_file_name(name, sizeof(name), id);
+	fd = state_file_begin(dir, name, temp);
+	if (fd < 0)
+		return fd;
+	return state_file_finish(dir, fd, temp, name, write_all(fd, text, strlen(text)));
 }
 
 static char *to_text(const struct device_state *state)
@@ -105,26 +116,41 @@ int state_file_write(int dir, const struct device_state *state)
 	return text ? replace_file(dir, state->id, text) : -ENOMEM;
 }
 
+int state_file_open(int dir, const char *name, int flags, struct stat *st, const char **why)
+{
+	int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, st) < 0) {
+		int err = -errno;
+
+		*why = strerror(-err);
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	*why = NULL;
+	if (!S_ISREG(st->st_mode))
+		*why = "it is not a regular file";
+	else if ((st->st_uid && st->st_uid != geteuid()) || st->st_mode & 022)
+		*why = "it belongs to, or can be written by, somebody other than root and you";
+	if (!*why)
+		return fd;
+	close(fd);
+	return -EBADMSG;
+}
+
 /* Fill text with the file of id. On error *why says what is wrong with it. */
 static int read_file(int dir, uint32_t id, char **text, const char **why)
 {
 	__cleanup_fd int fd = -1;
 	struct stat st;
-	char name[32];
+	char name[STATE_NAME_SIZE];
 	ssize_t n;
 
 	state_file_name(name, sizeof(name), id);
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		*why = strerror(errno);
-		return errno == ENOENT || errno == ENOMEM ? -errno : -EBADMSG;
-	}
-	*why = "it is not a regular file";
-	if (!S_ISREG(st.st_mode))
-		return -EBADMSG;
-	*why = "it belongs to, or can be written by, somebody other than root and you";
-	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)
-		return -EBADMSG;
+	fd = state_file_open(dir, name, O_RDONLY, &st, why);
+	if (fd < 0)
+		return fd == -ENOENT || fd == -ENOMEM ? fd : -EBADMSG;
 	*why = "it is larger than any that ublk-host writes";
 	if (st.st_size > STATE_MAX_BYTES)
 		return -EBADMSG;

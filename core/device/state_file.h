@@ -1,13 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* One state file in a folder that is open; for state.c alone, which is what others call. */
+/* Files in the state folder, one by one; for state.c and stats_file.c, which are what others call. */
 #ifndef DEVICE_STATE_FILE_H
 #define DEVICE_STATE_FILE_H
+
+#include <sys/stat.h>
 
 #include "device/state.h"
 
 #define STATE_NAME_SIZE 32				   /* for the names of a file and a node */
 void state_file_name(char *buf, size_t size, uint32_t id); /* "7.json" */
 void state_node_name(char *buf, size_t size, uint32_t id); /* "/dev/ublkb7" */
+
+/* The state folder as a file descriptor, or -errno; logged, but for -ENOENT without create. */
+int state_open_folder(bool create);
+
+/* A file that becomes `name` only when it is whole: its descriptor, or -errno; the name that it has
+ * until then goes to temp. Then state_file_finish(), with err if it did not become whole: 0, or
+ * -errno with nothing left. Not logged. */
+#define STATE_TEMP_SIZE (STATE_NAME_SIZE + 8)
+int state_file_begin(int dir, const char *name, char temp[STATE_TEMP_SIZE]);
+int state_file_finish(int dir, int fd, const char *temp, const char *name, int err);
+
+/* A descriptor, with st filled in: a regular file that nobody but root and the caller owns or can
+ * write. -EBADMSG or another -errno, with *why in words; not logged. flags: O_RDONLY or O_RDWR. */
+int state_file_open(int dir, const char *name, int flags, struct stat *st, const char **why);
 
 /* 0, or -EINVAL: a member that every state has is missing. */
 int state_file_check(const struct device_state *state);

@@ -31,7 +31,7 @@ void plugin_misuse(struct ublk_queue *q, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	misuse_log(q, ++q->counters.misuse, fmt, ap);
+	misuse_log(q, ++q->counters->misuse, fmt, ap);
 	va_end(ap);
 }
 
@@ -50,7 +50,7 @@ void misuse_collect(struct ublk_queue *q)
 {
 	uint32_t n = atomic_load_explicit(&q->misuse_elsewhere, memory_order_relaxed);
 
-	q->counters.misuse += n - q->misuse_seen;
+	q->counters->misuse += n - q->misuse_seen;
 	q->misuse_seen = n;
 }
 
@@ -175,6 +175,8 @@ void request_arrived(struct ublk_queue *q, uint16_t tag, bool needs_data)
 	memset(r->fresh, 0, sizeof(r->fresh));
 	r->data_owed = r->ending = needs_data;
 	r->retry = RETRY_DISPATCH;
+	if (unlikely(q->timing))
+		r->since = q->round_ns;
 	res = request_decode(q, r);
 	if (unlikely(res < 0)) {
 		log_err("queue %u tag %u: the driver asked for op_flags %#x, sector %llu, %u sectors: "
@@ -199,7 +201,7 @@ static bool request_ended(struct ublk_queue *q, struct request *r)
 	if (res > 0 || res == -EBUSY)
 		return false;
 	if (res < 0) {
-		q->counters.errors[r->op]++;
+		q->counters->errors[r->op]++;
 		r->result = res;
 	}
 	return true;
@@ -274,16 +276,18 @@ void request_done(struct ublk_queue *q, struct request *r, int32_t error)
 {
 	const struct ublk_io *io = &r->slot->io;
 
-	q->counters.ops[r->op]++;
+	q->counters->ops[r->op]++;
 	if (likely(!error)) {
-		q->counters.bytes[r->op] += io->length;
+		q->counters->bytes[r->op] += io->length;
 		/* Rule 14: a positive result ends a WRITE as a whole, so it is the whole. */
 		r->result = op_has_data(r->op) ? (int32_t)io->length : 0;
 	} else {
-		q->counters.errors[r->op]++;
+		q->counters->errors[r->op]++;
 		/* Rule 14: EAGAIN would reach the application as if it had asked not to wait. */
 		r->result = error == -EAGAIN || error == -EBUSY ? -EIO : error;
 	}
+	if (unlikely(r->since))
+		latency_request_done(q, r);
 	request_commit(q, r);
 }
 
@@ -324,7 +328,7 @@ bool request_may_retry(struct ublk_queue *q, struct request *r, int32_t error)
 /* Try again in a millisecond or so. */
 void request_retry(struct ublk_queue *q, struct request *r, enum retry_what what)
 {
-	q->counters.retries++;
+	q->counters->retries++;
 	r->retry = what;
 	r->listed = true;
 	r->next = NULL;

@@ -133,6 +133,7 @@ struct request {
 	uint32_t tick; /* when the plugin got it */
 	struct io_slot
 		*pair[2]; /* submit() gets them in turns: a second completion meets an idle slot */
+	uint64_t since;	  /* ns, when it arrived; 0: its latency is not measured */
 	struct job *job;
 	struct request *next;  /* on the retry list */
 	struct ranges *ranges; /* NULL: none was needed yet */
@@ -146,6 +147,12 @@ struct workers {
 	unsigned int idle, queued; /* a woken worker idles until it has taken its job */
 	bool stop;
 	pthread_t thread[CALL_WORKERS_MAX];
+};
+
+/* A request whose latency is measured, on its way out. */
+struct timed {
+	uint64_t since; /* ns */
+	uint8_t op;
 };
 
 struct ublk_queue {
@@ -182,7 +189,12 @@ struct ublk_queue {
 	uint32_t poll_pause, poll_pause_next; /* and for how many rounds it is not worth trying */
 	pthread_mutex_t *call_lock;	      /* NULL, or held around the plugin's data calls */
 	atomic_bool call_lock_lost;	      /* a worker went away with it */
-	struct queue_counters counters;
+	struct queue_counters *counters;      /* in its block of the device's statistics */
+	const uint32_t *latency;	      /* the word in the statistics that switches these: */
+	struct timed *timed;		      /* ended in this round of the loop; depth of them */
+	uint16_t nr_timed;
+	bool timing;	   /* latencies are measured in this round, */
+	uint64_t round_ns; /* which began at this time */
 
 	/* from other threads */
 	_Atomic(struct job *) jobs_done;  /* newest first */
@@ -350,6 +362,12 @@ static inline void request_unhold(struct ublk_queue *q, struct request *r)
 /* poll.c: look for completions without sleeping, as long as it seems worth it. True: there are some,
  * and what was queued has been submitted. */
 bool ring_poll(struct ublk_queue *q);
+
+/* latency.c: what is done only while latencies are measured; once per round, before and after the
+ * requests of the round are handled, and for each that ends with r->since set */
+void latency_begin(struct ublk_queue *q, uint32_t session);
+void latency_end(struct ublk_queue *q);
+void latency_request_done(struct ublk_queue *q, struct request *r);
 
 /* loop.c */
 void *queue_thread(void *arg);

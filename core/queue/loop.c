@@ -174,8 +174,8 @@ static int ring_wait(struct ublk_queue *q)
 		return 0;
 	if (likely(!q->stopping)) /* then there may be nothing else to come */
 		n += at_once;
-	q->counters.loops++;
-	q->counters.enters++;
+	q->counters->loops++;
+	q->counters->enters++;
 	if (likely(!q->retry_first && q->wake_armed))
 		return io_uring_submit_and_wait(&q->ring, n);
 	return io_uring_submit_and_wait_timeout(&q->ring, &cqe, n, &ms, NULL);
@@ -186,6 +186,7 @@ static void queue_round(struct ublk_queue *q)
 	struct io_uring_cqe *cqe;
 	unsigned int head, n = 0;
 	int res = ring_wait(q);
+	uint32_t latency = __atomic_load_n(q->latency, __ATOMIC_RELAXED);
 
 	if (unlikely(res < 0 && !errno_is_passing(res) && res != -ETIME)) {
 		log_err("queue %u: waiting on the ring: %s", q->qid, strerror(-res));
@@ -193,6 +194,8 @@ static void queue_round(struct ublk_queue *q)
 		q->quit = true;
 		return;
 	}
+	if (unlikely(stats_latency_on(latency)))
+		latency_begin(q, latency);
 	io_uring_for_each_cqe(&q->ring, head, cqe)
 	{
 		handle_cqe(q, cqe);
@@ -217,6 +220,8 @@ static void queue_round(struct ublk_queue *q)
 		plugin_leave(q);
 		uncommitted_check(q, "batch_end");
 	}
+	if (unlikely(stats_latency_on(latency)))
+		latency_end(q);
 }
 
 static void queue_report(struct ublk_queue *q, int res)

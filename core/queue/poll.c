@@ -88,10 +88,10 @@ bool ring_poll(struct ublk_queue *q)
 		if (is_auto)
 			adapt(q, hit);
 		if (hit && !io_uring_cq_ready(&q->ring)) {
-			q->counters.enters++;
+			q->counters->enters++;
 			io_uring_get_events(&q->ring);
 		}
 	}
-	q->counters.polls += hit;
+	q->counters->polls += hit;
 	return hit;
 }

@@ -123,6 +123,7 @@ void queue_free(struct ublk_queue *q)
 	sem_destroy(&q->ready);
 	free(q->cpus);
 	free(q->lent);
+	free(q->timed);
 	free(q->reqs);
 	free(q->slots);
 	free(q);
@@ -143,6 +144,9 @@ static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t index, cons
 	q->depth = dev->transport->depth;
 	q->lane = index % dev->threads_per_queue;
 	q->poll_us = dev->poll_us;
+	q->counters = &dev->stats->queue[index].counters;
+	q->latency = &dev->stats->latency;
+	q->timed = calloc(q->depth, sizeof(*q->timed));
 	q->wake_fd = eventfd(0, EFD_CLOEXEC);
 	sem_init(&q->ready, 0, 0);
 	pthread_mutex_init(&q->lock_store, NULL);
@@ -155,7 +159,7 @@ static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t index, cons
 			memcpy(q->cpus, mask, mask_size);
 	}
 	workers_init(q);
-	if (q->wake_fd < 0 || (mask && !q->cpus)) {
+	if (q->wake_fd < 0 || !q->timed || (mask && !q->cpus)) {
 		queue_free(q);
 		return NULL;
 	}
@@ -226,7 +230,7 @@ unsigned int queue_held(const struct ublk_queue *q)
 
 const struct queue_counters *queue_counters(const struct ublk_queue *q)
 {
-	return &q->counters;
+	return q->counters;
 }
 
 bool queue_join(struct ublk_queue *q)

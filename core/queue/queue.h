@@ -14,6 +14,7 @@
 
 #include "plugin/plugin.h"
 #include "queue/path.h"
+#include "queue/stats.h"
 #include "transport/transport.h"
 
 #define DEV_MAX_FILES                                                                              \
@@ -47,21 +48,11 @@ struct ublk_dev {
 	uint8_t profile[NR_OPS];
 	uint32_t io_timeout;	    /* ticks (seconds) that a plugin may hold an io; 0: for ever */
 	uint16_t threads_per_queue; /* that share the tags of a driver's queue */
-	int64_t poll_us; /* to look for requests before sleeping; -1: as long as it pays */
-	int notify_fd;	 /* eventfd: gets a count when a queue's thread leaves its loop */
+	int64_t poll_us;     /* to look for requests before sleeping; -1: as long as it pays */
+	int notify_fd;	     /* eventfd: gets a count when a queue's thread leaves its loop */
+	struct stats *stats; /* with a block for each queue; the caller's, until queue_free() */
 	/* Called from any thread: the backend or a queue is lost, the device should stop. */
 	void (*failed)(struct ublk_dev *dev, int err, const char *why);
-};
-
-/* Plain counters of one queue, written by its thread alone; readers see them a moment late. */
-struct queue_counters {
-	uint64_t ops[NR_OPS], bytes[NR_OPS], errors[NR_OPS];
-	uint64_t enters;   /* io_uring_enter calls of the loop */
-	uint64_t loops;	   /* rounds of the loop */
-	uint64_t polls;	   /* rounds that got what they waited for without sleeping */
-	uint64_t retries;  /* EAGAIN, EBUSY, ENOMEM and full rings that were tried again */
-	uint64_t misuse;   /* broken rules of the contract, by the plugin */
-	uint64_t timeouts; /* ios taken away from the plugin */
 };
 
 /* Requests to a queue's thread, as bits. */

@@ -78,7 +78,7 @@ void request_abandon(struct ublk_queue *q, struct request *r, const char *why)
 	}
 	r->slot->io.offset = io.offset;
 	r->slot->io.length = io.length;
-	q->counters.timeouts++;
+	q->counters->timeouts++;
 	log_err("plugin %s: queue %u tag %u: %s of %llu bytes at %llu fails: %s", q->plugin->name,
 		q->qid, r->tag, op_name(r->op), (unsigned long long)io.length,
 		(unsigned long long)io.offset, why);

@@ -13,5 +13,20 @@ tests_unit_state_names_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_state_names_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_state_names_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/stats tests/unit/stats_file tests/unit/verb_stats
+TESTS += tests/unit/stats tests/unit/stats_file tests/unit/verb_stats
+tests_unit_stats_SOURCES = tests/unit/stats.c tests/unit/tap.h
+tests_unit_stats_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_stats_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_stats_LDADD = $(UNIT_LIBS)
+tests_unit_stats_file_SOURCES = tests/unit/stats_file.c tests/unit/tap.h
+tests_unit_stats_file_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_stats_file_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_stats_file_LDADD = $(UNIT_LIBS)
+tests_unit_verb_stats_SOURCES = tests/unit/verb_stats.c tests/unit/capture.h tests/unit/tap.h
+tests_unit_verb_stats_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_verb_stats_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_verb_stats_LDADD = $(UNIT_LIBS)
+
 TESTS += tests/unit/cli.t
 EXTRA_DIST += tests/unit/cli.t

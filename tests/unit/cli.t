@@ -13,7 +13,7 @@ UBLK_HOST_RUN_DIR=$dir/run
 UBLK_HOST_PLUGIN_PATH=$top_builddir/plugins/.libs
 export UBLK_HOST_RUN_DIR UBLK_HOST_PLUGIN_PATH
 nr=0 failed=0
-verbs="run up down list info plugins features help version"
+verbs="run up down list info stats plugins features help version"
 
 ok() # STATUS TEXT
 {
@@ -136,13 +136,26 @@ usage "control characters are made visible" 'unexpected argument "a\\x1bb"' \
 for verb in list features version; do
 	usage "$verb takes no word" 'unexpected argument "mem"' $verb mem
 done
-for verb in down list info features; do
+for verb in down list info stats features; do
 	usage "$verb with an unknown option" 'unknown option --bogus' $verb --bogus
 done
 usage "info of nothing" 'NAME or ID' info
 usage "info of two" 'unexpected argument "b"' info a b
 usage "down of nothing" 'NAME, ID or --all' down
 usage "down of a name and all" 'exclude' down a --all
+usage "stats of nothing" 'NAME, ID or --all' stats
+usage "stats of two" 'unexpected argument "b"' stats a b
+usage "stats of a name and all" 'exclude' stats a --all
+usage "stats --count without --interval" '\-\-count needs --interval' stats a --count 3
+for value in 0 x -1 86401 ''; do
+	usage "stats --interval '$value'" '\-\-interval' stats a --interval "$value"
+done
+for value in 0 x -1 ''; do
+	usage "stats --count '$value'" '\-\-count' stats a --interval 1 --count "$value"
+done
+for value in yes 1 ON ''; do
+	usage "stats --latency '$value'" '\-\-latency: expected on or off' stats a --latency "$value"
+done
 for value in 0 x -1 86401 ''; do
 	usage "down --timeout '$value'" '\-\-timeout' down a --timeout "$value"
 done
@@ -206,7 +219,7 @@ ok $? "plugins"
 POSIXLY_CORRECT=1 timeout 30 "$host" down a --force >"$dir/out" 2>"$dir/err"
 [ $? -eq 1 ] && grep -q 'no device' "$dir/err"
 ok $? "options may follow words, whatever POSIXLY_CORRECT says"
-for verb in down info; do
+for verb in down info stats; do
 	host $verb nothing
 	[ $status -eq 1 ] && [ "$(lines err)" -eq 1 ] && grep -q 'no device is named "nothing"' "$dir/err"
 	ok $? "$verb of an unknown name"
@@ -217,6 +230,9 @@ done
 host down --all
 [ $status -eq 0 ]
 ok $? "down --all with no device"
+host stats --all --json
+[ $status -eq 0 ] && [ "$(cat "$dir/out")" = "[]" ]
+ok $? "stats --all with no device"
 host list >/dev/full 2>"$dir/err"
 "$host" features >/dev/full 2>"$dir/err"
 [ $? -eq 1 ] && grep -q 'standard output' "$dir/err"
@@ -253,6 +269,8 @@ offers "mem" --plugin m
 offers "mem" plugins m
 offers "auto auto-buf-reg" --data-path auto
 offers "none" --cpus n
+offers "on" stats --latency on
+offers "--interval" stats --i
 offers "features" help f
 
 # --- state of a device that is gone
@@ -267,6 +285,10 @@ host list
 [ $status -eq 0 ] && grep -Eq '^1048001 +lost ' "$dir/out" && grep -q gone "$dir/out"
 ok $? "list shows what is left of a gone device"
 offers "lost" down l
+offers "lost" stats l
+host stats lost
+[ $status -eq 1 ] && [ "$(lines err)" -eq 1 ] && grep -q 'lost has no statistics' "$dir/err"
+ok $? "stats of a gone device"
 offers "1048001" info 10
 host info lost
 [ $status -eq 0 ] && grep -q /x/mem.so "$dir/out"

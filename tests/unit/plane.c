@@ -94,6 +94,8 @@ void plane_start(struct plane *p)
 		for (uint16_t qid = 0; qid < p->nr_queues && p->need_register(tag); qid++)
 			fake_need_register(p->fake, qid, tag);
 	p->dev.transport = fake_transport(p->fake);
+	p->dev.stats = stats_alloc(plane_threads(p));
+	ck_assert_ptr_nonnull(p->dev.stats);
 	ck_assert_int_eq(dev_prepare(&p->dev), 0);
 	for (uint16_t i = 0; i < plane_threads(p); i++)
 		ck_assert_int_eq(queue_start(&p->dev, i, NULL, 0, &p->q[i]), 0);
@@ -116,17 +118,16 @@ void plane_join(struct plane *p)
 {
 	p->joined = true;
 	for (unsigned int i = 0; i < plane_threads(p); i++) {
-		const uint64_t *from = (const uint64_t *)queue_counters(p->q[i]);
-		uint64_t *to = (uint64_t *)&p->counters;
-
-		for (size_t at = 0; at < sizeof(p->counters) / sizeof(*to); at++)
-			to[at] += from[at];
 		if (queue_join(p->q[i]))
 			queue_free(p->q[i]);
 		else
 			p->joined = false;
 	}
+	stats_sum(p->dev.stats, &p->stats);
+	p->counters = p->stats.counters;
 	dev_unprepare(&p->dev);
+	if (p->joined)
+		free(p->dev.stats);
 	close(p->dev.notify_fd);
 	ck_assert_msg(!fake_violations(p->fake), "%u protocol violations, the first: %s",
 		      fake_violations(p->fake), fake_first_violation(p->fake));

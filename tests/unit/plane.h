@@ -23,6 +23,7 @@ struct plane {
 	struct fake *fake;
 	struct ublk_queue *q[PLANE_QUEUES];
 	struct queue_counters counters; /* of all queues, after plane_stop() */
+	struct queue_stats stats;	/* the same with their latencies */
 	bool joined;			/* after plane_stop(): no worker was lost */
 	atomic_uint failures;		/* calls of dev.failed */
 	atomic_int failed_err;

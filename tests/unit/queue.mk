@@ -13,6 +13,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_ranges \
 	tests/unit/test_queue_ring \
 	tests/unit/test_queue_short \
+	tests/unit/test_queue_stats \
 	tests/unit/test_queue_stuck
 EXTRA_DIST += tests/unit/tsan.supp tests/unit/valgrind.supp
 check_PROGRAMS += $(QUEUE_TESTS)
@@ -79,6 +80,11 @@ tests_unit_test_queue_short_SOURCES = tests/unit/test_queue_short.c $(PLANE)
 tests_unit_test_queue_short_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_short_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_short_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_stats_SOURCES = tests/unit/test_queue_stats.c $(PLANE)
+tests_unit_test_queue_stats_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_stats_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_stats_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_stuck_SOURCES = tests/unit/test_queue_stuck.c $(PLANE)
 tests_unit_test_queue_stuck_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -243,6 +243,30 @@ START_TEST(library_calls)
 END_TEST
 
 #if COUNTS_CALLS
+/* While latencies are measured, a round reads the clock twice at most, and a request never. */
+START_TEST(clocks_of_latencies)
+{
+	uint64_t rounds;
+	uint32_t *word;
+
+	start(_i);
+	word = &plane.dev.stats->latency;
+	__atomic_store_n(word, stats_latency_switch(*word, true), __ATOMIC_RELAXED);
+	load(4);
+	rounds = queue_counters(plane.q[0])->loops;
+	atomic_store(&counted.on, true);
+	load(400);
+	atomic_store(&counted.on, false);
+	rounds = queue_counters(plane.q[0])->loops - rounds;
+	ck_assert_uint_eq(atomic_load(&counted.allocations), 0);
+	ck_assert_uint_eq(atomic_load(&counted.locks), 0);
+	ck_assert_uint_ge(atomic_load(&counted.clocks), 1);
+	ck_assert_uint_le(atomic_load(&counted.clocks), 2 * rounds + 2);
+	ck_assert_uint_lt(rounds * 5, 400 * DEPTH);
+	plane_stop(&plane);
+}
+END_TEST
+
 /* That the counters count. */
 START_TEST(counters_count)
 {
@@ -363,6 +387,7 @@ int main(void)
 	tcase_add_loop_test(tc, library_calls, 0, ARRAY_SIZE(cost_plugins));
 	tcase_add_loop_test(tc, system_calls, 0, ARRAY_SIZE(cost_plugins));
 #if COUNTS_CALLS
+	tcase_add_loop_test(tc, clocks_of_latencies, 0, ARRAY_SIZE(cost_plugins));
 	tcase_add_test(tc, counters_count);
 #endif
 	suite_add_tcase(s, tc);

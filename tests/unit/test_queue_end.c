@@ -96,11 +96,14 @@ START_TEST(queue_init_fails)
 		async.init_result = results[i][0];
 		ck_assert_int_eq(fake_create(&config, &plane.fake), 0);
 		plane.dev.transport = fake_transport(plane.fake);
+		plane.dev.stats = stats_alloc(1);
+		ck_assert_ptr_nonnull(plane.dev.stats);
 		ck_assert_int_eq(dev_prepare(&plane.dev), 0);
 		ck_assert_int_eq(queue_start(&plane.dev, 0, NULL, 0, &q), results[i][1]);
 		ck_assert_ptr_null(q);
 		ck_assert_uint_eq(atomic_load(&async.exits), 0);
 		dev_unprepare(&plane.dev);
+		free(plane.dev.stats);
 		fake_destroy(plane.fake);
 	}
 }

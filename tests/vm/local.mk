@@ -31,6 +31,7 @@ EXTRA_DIST += \
 	tests/vm/cases/server-killed.sh \
 	tests/vm/cases/signal-io.sh \
 	tests/vm/cases/start-time.sh \
+	tests/vm/cases/stats.sh \
 	tests/vm/cases/steady.sh \
 	tests/vm/cases/up-down.sh \
 	tests/vm/cases/verify-async.sh \
