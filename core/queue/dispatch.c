@@ -54,13 +54,6 @@ void misuse_collect(struct ublk_queue *q)
 	q->misuse_seen = n;
 }
 
-/* Rule 15: the driver's flags are tested on op_flags as it is, not shifted. */
-static uint32_t io_flags(const struct ublksrv_io_desc *iod)
-{
-	return (iod->op_flags & UBLK_IO_F_FUA ? UBLK_IOF_FUA : 0) |
-	       (iod->op_flags & UBLK_IO_F_NOUNMAP ? UBLK_IOF_NOUNMAP : 0);
-}
-
 static int driver_op(const struct ublksrv_io_desc *iod)
 {
 	switch (iod->op_flags & 0xff) {
@@ -103,7 +96,7 @@ static int request_decode(struct ublk_queue *q, struct request *r)
 		r->slot = r->pair[r->parity ^= 1];
 	io = &r->slot->io;
 	io->op = op;
-	io->flags = io_flags(iod);
+	io->flags = io_flags(iod->op_flags);
 	io->buf = NULL;
 	if (op == UBLK_OP_FLUSH) {
 		io->offset = io->length = 0;
@@ -118,7 +111,8 @@ static int request_decode(struct ublk_queue *q, struct request *r)
 	if (op_has_data(op)) {
 		if (unlikely(length > limits->max_io_bytes))
 			return -EIO;
-		io->buf = r->buf;
+		if (q->dev->profile[op] != PROFILE_MAP) /* map only looks up */
+			io->buf = r->buf;
 		if (op == UBLK_OP_WRITE)
 			r->zeroed = 0;
 	}
@@ -164,8 +158,7 @@ static void request_begin(struct ublk_queue *q, struct request *r)
 	request_dispatch(q, r);
 }
 
-/* needs_data: a WRITE, whose data is copied only when the driver is told where to. */
-void request_arrived(struct ublk_queue *q, uint16_t tag, bool needs_data)
+void request_take(struct ublk_queue *q, uint16_t tag, bool needs_data)
 {
 	struct request *r = &q->reqs[tag];
 	int res;
@@ -207,11 +200,11 @@ static bool request_ended(struct ublk_queue *q, struct request *r)
 	return true;
 }
 
-static void request_commit(struct ublk_queue *q, struct request *r)
+void request_commit(struct ublk_queue *q, struct request *r)
 {
 	if (unlikely(r->ending) && !request_ended(q, r))
 		return;
-	if (unlikely(q->tq.transport->ops->commit(&q->tq, r->tag, r->result, &r->addr))) {
+	if (unlikely(!transport_commit(&q->tq, r->tag, r->result, &r->addr))) {
 		request_retry(q, r, RETRY_COMMIT);
 		return;
 	}

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "queue/queue.h"
+#include "transport/commit.h"
 
 #define MAP_FEW 2     /* extents that a request has room for itself */
 #define MAP_WINDOW 64 /* extents of one io that are looked up and moved at a time */
@@ -161,12 +162,21 @@ struct ublk_queue {
 	struct ublk_dev *dev;
 	const struct data_path *path;
 	const struct ublk_plugin *plugin;
+	int (*map)(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max);
 	void *qpriv;
 	struct request *reqs;
 	struct window *windows; /* one per tag; NULL: nothing is mapped */
 	struct io_slot *slots;	/* 2 per tag, then spares for abandoned ones */
 	uint32_t nr_slots, spare_slot;
 	uint16_t qid, depth;
+	/* fast.c's */
+	bool slow;		   /* nothing goes the short way at the moment */
+	bool no_more;		   /* batch commands: a tag that is committed does not come back */
+	bool timing;		   /* latencies are measured in this round */
+	uint32_t kinds;		   /* bit k: map may return kind k */
+	uint32_t moves_nothing[2]; /* by READ, WRITE: and then there is nothing to move */
+	uint32_t max_sectors;
+	uint64_t dev_sectors;
 	uint16_t lane;	  /* of the threads that share the driver's queue, this is the n-th */
 	uint16_t nr_own;  /* tags that are this thread's */
 	uint16_t active;  /* tags that we own */
@@ -174,7 +184,6 @@ struct ublk_queue {
 	uint16_t held;	  /* tags in REQ_PLUGIN */
 	uint16_t refused; /* tags that submit() refused and will be offered again */
 	bool stopping;	  /* a tag was aborted, or we were told */
-	bool no_more;	  /* batch commands: a tag that is committed does not come back */
 	bool quit;
 	bool wake_armed;
 	bool has_ring, has_transport, has_plugin; /* what set-up got to */
@@ -193,8 +202,7 @@ struct ublk_queue {
 	const uint32_t *latency;	      /* the word in the statistics that switches these: */
 	struct timed *timed;		      /* ended in this round of the loop; depth of them */
 	uint16_t nr_timed;
-	bool timing;	   /* latencies are measured in this round, */
-	uint64_t round_ns; /* which began at this time */
+	uint64_t round_ns; /* when this round began, if q->timing */
 
 	/* from other threads */
 	_Atomic(struct job *) jobs_done;  /* newest first */
@@ -238,8 +246,25 @@ static inline void request_set_buf(struct ublk_queue *q, struct request *r, void
 		q->path->tag_addr(q, r);
 }
 
-/* dispatch.c: a request's way in and out */
-void request_arrived(struct ublk_queue *q, uint16_t tag, bool needs_data);
+/* fast.c: requests have arrived. */
+void requests_arrived(struct ublk_queue *q, const uint16_t *tags, unsigned int n);
+/* All completions that are there; how many. */
+unsigned int cqes_handle(struct ublk_queue *q);
+/* After a change of q->timing or q->no_more. */
+void fast_update(struct ublk_queue *q);
+void fast_init(struct ublk_queue *q);
+/* Rule 15: the driver's flags are tested on op_flags as it is, not shifted. */
+static inline uint32_t io_flags(uint32_t op_flags)
+{
+	return (op_flags & UBLK_IO_F_FUA ? UBLK_IOF_FUA : 0) |
+	       (op_flags & UBLK_IO_F_NOUNMAP ? UBLK_IOF_NOUNMAP : 0);
+}
+
+/* dispatch.c: a request's way in and out, where it is not short */
+/* A request has arrived. needs_data: a WRITE, whose data is copied only when the driver is told where
+ * to. */
+void request_take(struct ublk_queue *q, uint16_t tag, bool needs_data);
+void request_commit(struct ublk_queue *q, struct request *r);
 void request_registered(struct ublk_queue *q, struct request *r, int32_t res);
 void request_has_data(struct ublk_queue *q, struct request *r);
 void request_dispatch(struct ublk_queue *q, struct request *r);
@@ -260,6 +285,10 @@ void misuse_collect(struct ublk_queue *q);
 
 /* map.c */
 void map_run(struct ublk_queue *q, struct request *r);
+/* It begins as the first answer to map() with MAP_FEW tells. */
+void map_answered(struct ublk_queue *q, struct request *r, int n);
+/* res: what move() of its only extent has returned. */
+void map_go_on(struct ublk_queue *q, struct request *r, int res);
 void map_moved(struct ublk_queue *q, struct request *r, unsigned int i, int32_t res);
 void map_retry(struct ublk_queue *q, struct request *r);
 void map_retry_failed(struct ublk_queue *q, struct request *r, int32_t error);
@@ -371,6 +400,7 @@ void latency_request_done(struct ublk_queue *q, struct request *r);
 
 /* loop.c */
 void *queue_thread(void *arg);
+void cqe_handle(struct ublk_queue *q, const struct io_uring_cqe *cqe);
 
 /* setup.c: memory, files and ring of a queue; on its thread */
 int queue_setup(struct ublk_queue *q);

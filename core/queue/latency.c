@@ -34,6 +34,7 @@ void latency_begin(struct ublk_queue *q, uint32_t session)
 		session_begin(block_of(q), session);
 	q->round_ns = clock_ns();
 	q->timing = true;
+	fast_update(q);
 }
 
 static void account(struct ublk_queue *q)
@@ -59,6 +60,7 @@ void latency_request_done(struct ublk_queue *q, struct request *r)
 void latency_end(struct ublk_queue *q)
 {
 	q->timing = false;
+	fast_update(q);
 	if (q->nr_timed)
 		account(q);
 }

@@ -54,7 +54,7 @@ static void tag_cqe(struct ublk_queue *q, uint16_t tag, int32_t res)
 	if (unlikely(r->data_asked) && data_cqe(q, r, res))
 		return;
 	if (likely(res == UBLK_IO_RES_OK || res == UBLK_IO_RES_NEED_GET_DATA)) {
-		request_arrived(q, tag, res == UBLK_IO_RES_NEED_GET_DATA);
+		request_take(q, tag, res == UBLK_IO_RES_NEED_GET_DATA);
 		return;
 	}
 	tag_gone(q, tag);
@@ -71,12 +71,13 @@ static void tags_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
 	const uint16_t *tags;
 	int n = ops->tags(&q->tq, cqe, &tags);
 
-	for (int i = 0; i < n; i++)
-		request_arrived(q, min_of(tags[i], q->depth - 1u), false);
+	if (likely(n > 0))
+		requests_arrived(q, tags, n);
 	ops->tags_done(&q->tq, cqe);
 	if (likely(n >= 0))
 		return;
 	q->no_more = q->stopping = true;
+	fast_update(q);
 	for (uint16_t tag = 0; tag < q->depth; tag++)
 		if (q->reqs[tag].state == REQ_KERNEL)
 			tag_gone(q, tag);
@@ -98,7 +99,7 @@ static void batch_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
 		tag_lost(q, tag, err);
 }
 
-static void handle_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
+void cqe_handle(struct ublk_queue *q, const struct io_uring_cqe *cqe)
 {
 	struct request *r = &q->reqs[min_of(ud_index(cqe->user_data), q->depth - 1u)];
 
@@ -183,8 +184,6 @@ static int ring_wait(struct ublk_queue *q)
 
 static void queue_round(struct ublk_queue *q)
 {
-	struct io_uring_cqe *cqe;
-	unsigned int head, n = 0;
 	int res = ring_wait(q);
 	uint32_t latency = __atomic_load_n(q->latency, __ATOMIC_RELAXED);
 
@@ -196,12 +195,7 @@ static void queue_round(struct ublk_queue *q)
 	}
 	if (unlikely(stats_latency_on(latency)))
 		latency_begin(q, latency);
-	io_uring_for_each_cqe(&q->ring, head, cqe)
-	{
-		handle_cqe(q, cqe);
-		n++;
-	}
-	io_uring_cq_advance(&q->ring, n);
+	io_uring_cq_advance(&q->ring, cqes_handle(q));
 	if (unlikely(atomic_load_explicit(&q->jobs_done, memory_order_relaxed)))
 		jobs_drain(q);
 	if (unlikely(atomic_load_explicit(&q->remotes, memory_order_relaxed)))

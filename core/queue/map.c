@@ -240,41 +240,27 @@ static void windows_run(struct ublk_queue *q, struct request *r, int err)
 	}
 }
 
-/* An io is nearly always one extent, so that has a short way of its own. */
+void map_answered(struct ublk_queue *q, struct request *r, int n)
+{
+	windows_run(q, r, window_fill(q, r, 0, n));
+}
+
+void map_go_on(struct ublk_queue *q, struct request *r, int res)
+{
+	r->pending = 1;
+	if (likely(res > 0))
+		return;
+	if (res < 0)
+		extent_failed(q, r, 0, res);
+	extent_ended(q, r);
+}
+
 void map_run(struct ublk_queue *q, struct request *r)
 {
-	const struct ublk_io *io = &r->slot->io;
-	int n, res;
-
-	if (unlikely(r->op > UBLK_OP_WRITE)) {
+	if (r->op > UBLK_OP_WRITE)
 		range_run(q, r);
-		return;
-	}
-	if (unlikely(r->done)) {
+	else
 		windows_run(q, r, map_window(q, r, r->done));
-		return;
-	}
-	n = map_call(q, io, r->few, MAP_FEW);
-	if (unlikely(n != 1 || r->few[0].length != io->length ||
-		     !extent_ok(q, r->few, io->length))) {
-		windows_run(q, r, window_fill(q, r, 0, n));
-		return;
-	}
-	r->ext = r->few;
-	r->pos = r->few_pos;
-	r->few_pos[0] = 0;
-	r->nr_ext = 1;
-	r->window = io->length;
-	res = q->path->move(q, r, 0);
-	if (likely(res >= 0)) {
-		r->pending = res;
-		if (!res)
-			request_done(q, r, 0);
-		return;
-	}
-	r->pending = 1;
-	extent_failed(q, r, 0, res);
-	extent_ended(q, r);
 }
 
 static inline void extent_ended(struct ublk_queue *q, struct request *r)

@@ -10,7 +10,7 @@
 static void auto_tag_addr(const struct ublk_queue *q, struct request *r)
 {
 	(void)q;
-	r->addr.auto_reg = r->tag | (uint64_t)UBLK_AUTO_BUF_REG_FALLBACK << 16;
+	r->addr.auto_reg = r->tag | UBLK_AUTO_BUF_REG_FALLBACK << 16;
 }
 
 static int auto_begin(struct ublk_queue *q, struct request *r)

@@ -148,6 +148,7 @@ static int requests_init(struct ublk_queue *q)
 			r->zeroed = q->dev->limits.max_io_bytes; /* fresh memory */
 		}
 		request_set_buf(q, r, r->buf);
+		r->addr.head = transport_head(&q->tq, tag, r->addr.auto_reg);
 		r->job = calloc(1, sizeof(*r->job));
 		if (!r->job)
 			return no_memory(q);
@@ -191,6 +192,7 @@ int queue_setup(struct ublk_queue *q)
 
 	q->sqe_budget = (uint64_t)limits->sqes_per_io * q->depth + limits->background_sqes;
 	q->retry_last = &q->retry_first;
+	fast_init(q);
 	err = memory_alloc(q);
 	if (err)
 		return err;

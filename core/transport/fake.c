@@ -44,12 +44,11 @@ static void check_addr(struct fake_queue *fq, uint16_t tag, const struct tag_add
 	bool commit_of_read = *what == 'c' && fq->tags[tag].op == UBLK_IO_OP_READ;
 	bool wants_buf = fake_copies(f) && (!fake_has(f, UBLK_F_NEED_GET_DATA) || commit_of_read);
 	bool auto_reg = fake_has(f, UBLK_F_AUTO_BUF_REG);
-	uint64_t reg = auto_reg ? tag | (uint64_t)UBLK_AUTO_BUF_REG_FALLBACK << 16 : 0;
+	uint32_t reg = auto_reg ? tag | UBLK_AUTO_BUF_REG_FALLBACK << 16 : 0;
 
 	if ((wants_buf && !addr->buf) || (!fake_copies(f) && addr->buf) || addr->auto_reg != reg)
-		fake_violation(fq, "%s of tag %u: buffer %#llx, auto_reg %#llx, device flags %#llx",
-			       what, tag, (unsigned long long)addr->buf,
-			       (unsigned long long)addr->auto_reg,
+		fake_violation(fq, "%s of tag %u: buffer %#llx, auto_reg %#x, device flags %#llx",
+			       what, tag, (unsigned long long)addr->buf, addr->auto_reg,
 			       (unsigned long long)f->config.flags);
 	fq->tags[tag].addr = addr->buf;
 }
@@ -276,6 +275,10 @@ static int fake_queue_open(struct transport *t, struct transport_queue *tq)
 	int err = 0;
 
 	tq->descs = fq->descs;
+	if (fake_has(f, UBLK_F_BATCH_IO)) {
+		tq->elem = fq->elems;
+		tq->elem_bytes = FAKE_ELEM_BYTES;
+	}
 	if (!fake_copies(f) && !fake_has(f, UBLK_F_USER_COPY)) {
 		tq->fixed_base = (uintptr_t)fq->pages;
 		tq->fixed_stride = f->config.max_io;

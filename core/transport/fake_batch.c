@@ -9,41 +9,53 @@ int fake_batch_alloc(struct fake_queue *fq, unsigned int depth)
 {
 	fq->arrived = calloc(depth, sizeof(*fq->arrived));
 	fq->told = calloc(depth, sizeof(*fq->told));
-	fq->commits = calloc(depth, sizeof(*fq->commits));
-	return fq->arrived && fq->told && fq->commits ? 0 : -ENOMEM;
+	fq->elems = calloc(depth, FAKE_ELEM_BYTES);
+	return fq->arrived && fq->told && fq->elems ? 0 : -ENOMEM;
 }
 
 void fake_batch_free(struct fake_queue *fq)
 {
 	free(fq->arrived);
 	free(fq->told);
-	free(fq->commits);
+	free(fq->elems);
 }
 
 int fake_batch_commit(struct transport_queue *tq, uint16_t tag, int32_t res,
 		      const struct tag_addr *addr)
 {
-	struct fake_queue *fq = fake_queue_of(tq);
-
-	if (fq->nr_commits == tq->depth) {
-		fake_violation(fq, "commit of tag %u, of more tags than there are", tag);
-		return 0;
-	}
-	fq->commits[fq->nr_commits++] = (struct fake_commit){ tag, res, *addr };
-	tq->uncommitted++;
+	(void)res;
+	(void)addr;
+	fake_violation(fake_queue_of(tq), "commit of tag %u, which can be collected", tag);
 	return 0;
+}
+
+static struct tag_addr addr_of(const struct fake *f, const struct ublk_elem_header *header)
+{
+	struct tag_addr addr = { 0 };
+
+	if (fake_copies(f))
+		addr.buf = *(const uint64_t *)(header + 1);
+	if (fake_has(f, UBLK_F_AUTO_BUF_REG)) /* the flag is the batch's */
+		addr.auto_reg = header->buf_index | UBLK_AUTO_BUF_REG_FALLBACK << 16;
+	return addr;
 }
 
 unsigned int fake_batch_flush(struct transport_queue *tq)
 {
 	struct fake_queue *fq = fake_queue_of(tq);
-	unsigned int n = fq->nr_commits;
+	unsigned int n = (tq->elem - fq->elems) / tq->elem_bytes;
 
 	if (!n || fake_post_nop(tq, ud_make(UD_BATCH, n, 0)))
 		return 0;
-	fq->nr_commits = 0;
-	for (unsigned int i = 0; i < n; i++)
-		fake_commit(tq, fq->commits[i].tag, fq->commits[i].res, &fq->commits[i].addr);
+	if (n > tq->depth)
+		fake_violation(fq, "commits of %u tags, there are %u", n, tq->depth);
+	tq->elem = fq->elems;
+	for (unsigned int i = 0; i < n; i++) {
+		const struct ublk_elem_header *header = (void *)(fq->elems + i * tq->elem_bytes);
+		struct tag_addr addr = addr_of(fq->fake, header);
+
+		fake_commit(tq, header->tag, header->result, &addr);
+	}
 	return 1;
 }
 

@@ -10,6 +10,7 @@
 #include "transport/fake.h"
 
 #define FAKE_INJECTOR_ENTRIES 256u
+#define FAKE_ELEM_BYTES (sizeof(struct ublk_elem_header) + sizeof(uint64_t))
 
 enum tag_state {
 	TAG_NEW,  /* not fetched yet */
@@ -45,19 +46,12 @@ struct fake_queue {
 	struct transport_queue *tq; /* batch commands: the one; under inject_lock */
 
 	/* batch commands */
-	uint16_t *arrived;	     /* tags with requests, a ring of depth: by inject_lock */
-	uint16_t *told;		     /* those that tags() told of last */
-	atomic_uint arrived_in;	     /* free-running; the application's side writes */
-	unsigned int arrived_out;    /* the server's side */
-	struct fake_commit *commits; /* what flush() will deliver */
-	unsigned int nr_commits;
-	bool batch_ended; /* the completion that says so has been posted; inject_lock */
-};
-
-struct fake_commit {
-	uint16_t tag;
-	int32_t res;
-	struct tag_addr addr;
+	uint16_t *arrived;	  /* tags with requests, a ring of depth: by inject_lock */
+	uint16_t *told;		  /* those that tags() told of last */
+	atomic_uint arrived_in;	  /* free-running; the application's side writes */
+	unsigned int arrived_out; /* the server's side */
+	char *elems;		  /* commits that flush() will deliver */
+	bool batch_ended;	  /* the completion that says so has been posted; inject_lock */
 };
 
 struct fake {

@@ -30,6 +30,8 @@ int kernel_queue_open(struct transport *t, struct transport_queue *tq)
 		return err;
 	}
 	tq->descs = descs;
+	if (!tq->batch)
+		tq->commit_op = UBLK_U_IO_COMMIT_AND_FETCH_REQ & t->op_mask;
 	return 0;
 }
 
@@ -43,13 +45,15 @@ static inline struct io_uring_sqe *queue_cmd(struct transport_queue *tq, uint32_
 					     uint16_t tag, int32_t res, const struct tag_addr *addr)
 {
 	struct io_uring_sqe *sqe = ring_sqe(tq->ring);
+	union {
+		struct ublksrv_io_cmd cmd;
+		uint64_t words[2];
+	} payload = { .cmd = { .q_id = tq->qid, .tag = tag, .result = res, { addr->buf } } };
 
 	if (__builtin_expect(!sqe, 0))
 		return NULL;
-	cmd_prep(sqe, tq->transport->legacy_ops ? _IOC_NR(op) : op, ud);
-	sqe->addr = addr->auto_reg;
-	*(struct ublksrv_io_cmd *)sqe->cmd =
-		(struct ublksrv_io_cmd){ tq->qid, tag, res, { addr->buf } };
+	cmd_prep(sqe, op & tq->transport->op_mask, ud, addr->auto_reg, payload.words[0],
+		 payload.words[1]);
 	return sqe;
 }
 
@@ -57,15 +61,6 @@ static int kernel_fetch(struct transport_queue *tq, uint16_t tag, const struct t
 {
 	return queue_cmd(tq, UBLK_U_IO_FETCH_REQ, ud_make(UD_TAG, tag, 0), tag, 0, addr) ? 0
 											 : -EBUSY;
-}
-
-static int kernel_commit(struct transport_queue *tq, uint16_t tag, int32_t res,
-			 const struct tag_addr *addr)
-{
-	return queue_cmd(tq, UBLK_U_IO_COMMIT_AND_FETCH_REQ, ud_make(UD_TAG, tag, 0), tag, res,
-			 addr)
-		       ? 0
-		       : -EBUSY;
 }
 
 static int kernel_get_data(struct transport_queue *tq, uint16_t tag, const struct tag_addr *addr)
@@ -140,7 +135,6 @@ static const struct transport_ops kernel_ops = {
 	.queue_open = kernel_queue_open,
 	.queue_close = kernel_queue_close,
 	.fetch = kernel_fetch,
-	.commit = kernel_commit,
 	.get_data = kernel_get_data,
 	.register_buf = kernel_register_buf,
 	.unregister_buf = kernel_unregister_buf,
@@ -156,7 +150,7 @@ void transport_kernel_init(struct transport *t, int fd, bool legacy_ops, uint64_
 	*t = (struct transport){
 		.ops = flags & UBLK_F_BATCH_IO ? &kernel_batch_ops : &kernel_ops,
 		.fd = fd,
-		.legacy_ops = legacy_ops,
+		.op_mask = legacy_ops ? 0xff : UINT32_MAX,
 		.has_addr = !(flags & no_addr),
 		.has_auto_reg = flags & UBLK_F_AUTO_BUF_REG,
 		.nr_queues = nr_queues,

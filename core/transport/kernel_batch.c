@@ -19,10 +19,10 @@
 
 enum batch_cmd { BATCH_COMMIT0, BATCH_COMMIT1, BATCH_PREP }; /* the index of a UD_BATCH */
 
-/* Elements on their way to the driver, which reads them while the SQE is being submitted. */
+/* Elements for the driver, which reads them while the SQE is being submitted. */
 struct elems {
-	char *elem;
-	uint16_t nr;
+	char *base;
+	uint16_t nr; /* that were sent and not acknowledged */
 	bool in_flight;
 };
 
@@ -30,54 +30,49 @@ struct batch {
 	struct io_uring_buf_ring *ring;
 	uint16_t *tags; /* nr_bufs * TAGS_PER_BUF */
 	uint16_t nr_bufs;
-	bool rearm;	/* the multishot FETCH has ended and is to be sent again */
-	uint16_t flags; /* UBLK_BATCH_F_* of PREP and COMMIT */
-	uint8_t elem_bytes;
+	bool rearm;	       /* the multishot FETCH has ended and is to be sent again */
+	uint16_t flags;	       /* UBLK_BATCH_F_* of PREP and COMMIT */
 	uint8_t filling;       /* which of elems gets the next commit */
 	struct elems elems[2]; /* one fills while the other's answer is not seen yet */
 };
 
-static bool batch_sqe(struct transport_queue *tq, uint32_t op, enum batch_cmd which, uint16_t nr)
+static struct io_uring_sqe *batch_cmd(struct transport_queue *tq, uint32_t op, uint64_t ud,
+				      const void *elems, struct ublk_batch_io batch)
 {
-	struct batch *b = tq->batch;
 	struct io_uring_sqe *sqe = ring_sqe(tq->ring);
-	const struct elems *e = &b->elems[which == BATCH_PREP ? 0 : which];
+	uint64_t words[2];
 
 	if (__builtin_expect(!sqe, 0))
-		return false;
-	cmd_prep(sqe, op, ud_make(UD_BATCH, which, 0));
-	sqe->addr = (uintptr_t)e->elem;
-	sqe->len = nr * b->elem_bytes;
-	*(struct ublk_batch_io *)sqe->cmd = (struct ublk_batch_io){
-		.q_id = tq->qid, .flags = b->flags, .nr_elem = nr, .elem_bytes = b->elem_bytes
-	};
-	return true;
+		return NULL;
+	memcpy(words, &batch, sizeof(words));
+	cmd_prep(sqe, op, ud, (uintptr_t)elems, words[0], words[1]);
+	sqe->len = batch.nr_elem * batch.elem_bytes;
+	return sqe;
+}
+
+static bool batch_sqe(struct transport_queue *tq, uint32_t op, enum batch_cmd which, uint16_t nr)
+{
+	const struct elems *e = &tq->batch->elems[which == BATCH_PREP ? 0 : which];
+
+	return batch_cmd(tq, op, ud_make(UD_BATCH, which, 0), e->base,
+			 (struct ublk_batch_io){ .q_id = tq->qid,
+						 .flags = tq->batch->flags,
+						 .nr_elem = nr,
+						 .elem_bytes = tq->elem_bytes });
 }
 
 static void fetch_arm(struct transport_queue *tq)
 {
-	struct io_uring_sqe *sqe = ring_sqe(tq->ring);
+	struct io_uring_sqe *sqe = batch_cmd(
+		tq, UBLK_U_IO_FETCH_IO_CMDS, ud_make(UD_TAGS, 0, 0), NULL,
+		(struct ublk_batch_io){ .q_id = tq->qid, .elem_bytes = sizeof(uint16_t) });
 
 	tq->batch->rearm = !sqe;
 	if (!sqe)
 		return; /* flush() tries again */
-	cmd_prep(sqe, UBLK_U_IO_FETCH_IO_CMDS, ud_make(UD_TAGS, 0, 0));
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUF_GROUP;
 	sqe->uring_cmd_flags = IORING_URING_CMD_MULTISHOT;
-	sqe->addr = 0;
-	*(struct ublk_batch_io *)sqe->cmd =
-		(struct ublk_batch_io){ .q_id = tq->qid, .elem_bytes = sizeof(uint16_t) };
-}
-
-static inline void elem_add(struct batch *b, struct elems *e, uint16_t tag, int32_t res,
-			    const struct tag_addr *addr)
-{
-	struct ublk_elem_header *header = (void *)(e->elem + e->nr++ * b->elem_bytes);
-
-	*header = (struct ublk_elem_header){ tag, (uint16_t)addr->auto_reg, res };
-	if (b->elem_bytes > sizeof(*header))
-		*(uint64_t *)(header + 1) = addr->buf;
 }
 
 /* PREP is all or nothing: it goes out with the last tag, and the first FETCH with it. */
@@ -85,45 +80,63 @@ static int batch_fetch(struct transport_queue *tq, uint16_t tag, const struct ta
 {
 	struct elems *e = &tq->batch->elems[0];
 
-	if (e->nr < tq->depth)
-		elem_add(tq->batch, e, tag, 0, addr);
+	if (e->nr < tq->depth) {
+		tq->elem = e->base + e->nr++ * tq->elem_bytes;
+		transport_commit(tq, tag, 0, addr);
+		tq->elem = NULL;
+		tq->uncommitted = 0;
+	}
 	if (e->nr < tq->depth)
 		return 0;
 	if (!batch_sqe(tq, UBLK_U_IO_PREP_IO_CMDS, BATCH_PREP, e->nr))
 		return -EBUSY;
 	e->in_flight = true;
 	tq->batch->filling = 1;
+	tq->elem = tq->batch->elems[1].base;
 	fetch_arm(tq);
 	return 0;
 }
 
+/* There is no place: both are in flight. */
 static int batch_commit(struct transport_queue *tq, uint16_t tag, int32_t res,
 			const struct tag_addr *addr)
 {
-	struct batch *b = tq->batch;
-	struct elems *e = &b->elems[b->filling];
-
-	if (__builtin_expect(e->in_flight, 0))
-		return -EBUSY;
-	elem_add(b, e, tag, res, addr);
-	tq->uncommitted++;
-	return 0;
+	(void)tq;
+	(void)tag;
+	(void)res;
+	(void)addr;
+	return -EBUSY;
 }
 
+static bool elems_send(struct transport_queue *tq, unsigned int which)
+{
+	struct elems *e = &tq->batch->elems[which];
+
+	e->in_flight = batch_sqe(tq, UBLK_U_IO_COMMIT_IO_CMDS, which, e->nr);
+	return e->in_flight;
+}
+
+/* A full ring is no loss: the next round's completions make room. */
 static unsigned int batch_flush(struct transport_queue *tq)
 {
 	struct batch *b = tq->batch;
-	struct elems *e = &b->elems[b->filling];
+	unsigned int which = b->filling, other = which ^ 1, sent = 0;
+	struct elems *e = &b->elems[which];
 
 	if (__builtin_expect(b->rearm, 0))
 		fetch_arm(tq);
-	if (!e->nr || e->in_flight)
-		return 0;
-	if (!batch_sqe(tq, UBLK_U_IO_COMMIT_IO_CMDS, b->filling, e->nr))
-		return 0; /* the ring is full: the next round's completions make room */
-	e->in_flight = true;
-	b->filling ^= 1;
-	return 1;
+	if (__builtin_expect(b->elems[other].nr && !b->elems[other].in_flight, 0))
+		sent += elems_send(tq, other);
+	if (!tq->elem || tq->elem == e->base)
+		return sent;
+	e->nr = (tq->elem - e->base) / tq->elem_bytes;
+	if (!elems_send(tq, which)) {
+		e->nr = 0; /* it is still filling */
+		return sent;
+	}
+	b->filling = other;
+	tq->elem = b->elems[other].nr ? NULL : b->elems[other].base;
+	return sent + 1;
 }
 
 static int batch_tags(struct transport_queue *tq, const struct io_uring_cqe *cqe,
@@ -162,7 +175,7 @@ static void batch_tags_done(struct transport_queue *tq, const struct io_uring_cq
 		fetch_arm(tq);
 }
 
-/* What the driver did not take stays in its place and goes out with the next flush. */
+/* What the driver did not take is sent again. */
 static int batch_done(struct transport_queue *tq, const struct io_uring_cqe *cqe, uint16_t *tag)
 {
 	struct batch *b = tq->batch;
@@ -177,26 +190,25 @@ static int batch_done(struct transport_queue *tq, const struct io_uring_cqe *cqe
 		*tag = 0;
 		return cqe->res < 0 ? cqe->res : 0;
 	}
-	taken = cqe->res < 0 ? 0 : min_of((unsigned int)cqe->res / b->elem_bytes, (unsigned)e->nr);
+	taken = cqe->res < 0 ? 0 : min_of(cqe->res / tq->elem_bytes, (uint32_t)e->nr);
 	if (cqe->res < 0) {
-		*tag = ((struct ublk_elem_header *)e->elem)->tag;
+		*tag = ((struct ublk_elem_header *)e->base)->tag;
 		err = cqe->res;
 		taken = 1; /* as far as we are concerned */
 	}
 	tq->uncommitted -= taken;
 	e->nr -= taken;
 	if (__builtin_expect(e->nr, 0)) {
-		memmove(e->elem, e->elem + taken * b->elem_bytes, e->nr * b->elem_bytes);
-		/* The other one may be filling: this one goes out by itself. */
-		if (batch_sqe(tq, UBLK_U_IO_COMMIT_IO_CMDS, which, e->nr))
-			e->in_flight = true;
-		else
-			b->filling = which;
+		memmove(e->base, e->base + taken * tq->elem_bytes, e->nr * tq->elem_bytes);
+		elems_send(tq, which); /* or by the next flush */
+	} else if (!tq->elem) {
+		b->filling = which;
+		tq->elem = e->base;
 	}
 	return err;
 }
 
-void kernel_batch_free(struct transport_queue *tq)
+static void batch_free(struct transport_queue *tq)
 {
 	struct batch *b = tq->batch;
 
@@ -207,16 +219,10 @@ void kernel_batch_free(struct transport_queue *tq)
 		munmap(b->ring, b->nr_bufs * sizeof(struct io_uring_buf));
 	}
 	free(b->tags);
-	free(b->elems[0].elem);
-	free(b->elems[1].elem);
+	free(b->elems[0].base);
+	free(b->elems[1].base);
 	free(b);
 	tq->batch = NULL;
-}
-
-void kernel_batch_forget(struct transport_queue *tq)
-{
-	tq->batch->elems[tq->batch->filling].nr = 0;
-	tq->uncommitted = 0;
 }
 
 static int bufs_register(struct transport_queue *tq)
@@ -242,7 +248,7 @@ static int bufs_register(struct transport_queue *tq)
 	return 0;
 }
 
-int kernel_batch_alloc(struct transport *t, struct transport_queue *tq)
+static int batch_alloc(struct transport *t, struct transport_queue *tq)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 
@@ -251,34 +257,34 @@ int kernel_batch_alloc(struct transport *t, struct transport_queue *tq)
 		return -ENOMEM;
 	b->flags = (t->has_addr ? UBLK_BATCH_F_HAS_BUF_ADDR : 0) |
 		   (t->has_auto_reg ? UBLK_BATCH_F_AUTO_BUF_REG_FALLBACK : 0);
-	b->elem_bytes = sizeof(struct ublk_elem_header) + (t->has_addr ? sizeof(uint64_t) : 0);
+	tq->elem_bytes = sizeof(struct ublk_elem_header) + (t->has_addr ? sizeof(uint64_t) : 0);
 	for (b->nr_bufs = 1; b->nr_bufs < min_of((unsigned)tq->depth, MAX_BUFS);)
 		b->nr_bufs *= 2;
 	b->tags = calloc(b->nr_bufs * TAGS_PER_BUF, sizeof(*b->tags));
-	b->elems[0].elem = calloc(tq->depth, b->elem_bytes);
-	b->elems[1].elem = calloc(tq->depth, b->elem_bytes);
-	if (!b->tags || !b->elems[0].elem || !b->elems[1].elem)
+	b->elems[0].base = calloc(tq->depth, tq->elem_bytes);
+	b->elems[1].base = calloc(tq->depth, tq->elem_bytes);
+	if (!b->tags || !b->elems[0].base || !b->elems[1].base)
 		return -ENOMEM;
 	return bufs_register(tq);
 }
 
 static int batch_queue_open(struct transport *t, struct transport_queue *tq)
 {
-	int err = kernel_batch_alloc(t, tq);
+	int err = batch_alloc(t, tq);
 
 	if (err)
 		log_err("queue %u: buffers for batch commands: %s", tq->qid, strerror(-err));
 	else
 		err = kernel_queue_open(t, tq);
 	if (err)
-		kernel_batch_free(tq);
+		batch_free(tq);
 	return err;
 }
 
 static void batch_queue_close(struct transport_queue *tq)
 {
 	kernel_queue_close(tq);
-	kernel_batch_free(tq);
+	batch_free(tq);
 }
 
 const struct transport_ops kernel_batch_ops = {

@@ -21,7 +21,8 @@ struct transport_queue;
 /* What FETCH and COMMIT say about the tag's data: which of them is used is the data path's. */
 struct tag_addr {
 	uint64_t buf;	   /* address of the tag's buffer, in the command's payload; 0: none */
-	uint64_t auto_reg; /* struct ublk_auto_buf_reg as sqe->addr; 0: none */
+	uint32_t auto_reg; /* struct ublk_auto_buf_reg, the low half of it; 0: none */
+	uint32_t head;	   /* of its commits, as transport_head() makes it once */
 };
 
 struct transport_ops {
@@ -31,6 +32,7 @@ struct transport_ops {
 	/* 0, or -EBUSY: no SQE, or no place in a batch, to be had now; try again after reaping
 	 * completions. fetch: once per tag, when the queue starts. */
 	int (*fetch)(struct transport_queue *tq, uint16_t tag, const struct tag_addr *addr);
+	/* By transport_commit() (commit.h), which mostly can do without it. */
 	int (*commit)(struct transport_queue *tq, uint16_t tag, int32_t res,
 		      const struct tag_addr *addr);
 	/* Answer UBLK_IO_RES_NEED_GET_DATA: have a WRITE's data copied to addr->buf. UD_TAG completes
@@ -66,7 +68,7 @@ struct transport_ops {
 struct transport {
 	const struct transport_ops *ops;
 	int fd;		   /* /dev/ublkcN, or -1 */
-	bool legacy_ops;   /* a driver before 6.4: commands by their numbers alone (rule 2) */
+	uint32_t op_mask;  /* of the commands' numbers, legacy: the low byte */
 	bool has_addr;	   /* batch: the driver copies, so commands carry a buffer's address */
 	bool has_auto_reg; /* batch: pages are registered by the driver */
 	uint16_t nr_queues, depth;
@@ -79,8 +81,13 @@ struct transport_queue {
 	uint16_t qid, depth;
 	size_t map_size;     /* kernel: of the mapping that descs points into */
 	struct batch *batch; /* kernel, batch commands */
-	uint32_t
-		uncommitted; /* batch commands: tags committed that the driver has not acknowledged */
+	/* Commits per io go to the ring, as this command (0: by ops->commit()). Batch commands: where
+	 * the next commit is collected (NULL: nowhere), the bytes of each, and how many the driver has
+	 * not acknowledged. */
+	uint32_t commit_op;
+	char *elem;
+	uint32_t elem_bytes;
+	uint32_t uncommitted;
 	/* Registered buffer `tag` begins at this address for READ_FIXED and WRITE_FIXED: 0 for pages
 	 * of the kernel's, an address of ours with the fake. */
 	uint64_t fixed_base, fixed_stride;

@@ -15,6 +15,14 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_short \
 	tests/unit/test_queue_stats \
 	tests/unit/test_queue_stuck
+check_PROGRAMS += tests/unit/cost_null
+dist_check_SCRIPTS += tests/unit/instructions.t
+TESTS += tests/unit/instructions.t
+tests_unit_cost_null_SOURCES = tests/unit/cost_null.c plugins/null.c $(PLANE)
+tests_unit_cost_null_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_cost_null_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_cost_null_LDADD = $(UNIT_LIBS)
+
 EXTRA_DIST += tests/unit/tsan.supp tests/unit/valgrind.supp
 check_PROGRAMS += $(QUEUE_TESTS)
 TESTS += $(QUEUE_TESTS)
