@@ -185,14 +185,18 @@ nothing_served() { # no device of ours, no state, no link
 
 # -- input and output
 
-fio_verify() { # NODE [FIO-OPTION...]: random writes of mixed sizes, then all of it read and compared
-	local node=$1
+# Random writes of mixed sizes, then all of it read and compared. Nodes in one word: at the same time.
+fio_verify() { # "NODE..." [FIO-OPTION...]
+	local node nodes=$1 jobs=()
 	shift
 	need_tool fio
-	timeout --kill-after=5 120 fio --name=verify --filename="$node" --rw=randwrite --bsrange=4k-64k \
-		--size=8M --ioengine=libaio --direct=1 --iodepth=16 --verify=crc32c --do_verify=1 \
-		--verify_fatal=1 --group_reporting --output="$T/fio.out" --randrepeat=1 --norandommap=0 \
-		"$@" >"$T/fio.err" 2>&1 || fail "fio $node $*: status $?: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
+	for node in $nodes; do
+		jobs+=(--name="${node##*/}" --filename="$node")
+	done
+	timeout --kill-after=5 120 fio --rw=randwrite --bsrange=4k-64k --size=8M --ioengine=libaio \
+		--direct=1 --iodepth=16 --verify=crc32c --do_verify=1 --verify_fatal=1 --group_reporting \
+		--output="$T/fio.out" --randrepeat=1 --norandommap=0 "$@" "${jobs[@]}" >"$T/fio.err" 2>&1 ||
+		fail "fio $nodes $*: status $?: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
 	not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
 }
 

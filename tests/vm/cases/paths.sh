@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# limit: 400
+# limit: 240
 # Every data path that this kernel has, forced, for every plugin and profile that it can serve: data
 # verified, several sizes, a full queue, stopped in mid-flight. One that cannot serve is refused with
 # the reason, and nothing is made.
@@ -7,67 +7,97 @@
 need_tool fio
 
 truncate -s 24M "$T/backing"
+random_file "$T/data" 8192
 mapfile -t paths < <(ublk-host features --json |
 	sed -n '/"data_paths"/,/}/s/^ *"\([a-z+-]*\)": *"[^"]*",\?$/\1/p')
 at_least "data paths that features tells" ${#paths[@]} 5
+declare -A pids nodes
 served=0
-try() { # PATH PLUGIN OPTION...
-	local path=$1 plugin=$2 status=0
-	shift 2
-	: >"$T/try.out"
-	ublk-host --plugin "$plugin" "$@" --data-path "$path" >"$T/try.out" 2>"$T/try.err" </dev/null &
-	pid=$!
-	log=$T/try.err
-	for ((i = 0; i < 1500; i++)); do
-		! grep -q '^/dev/ublkb' "$T/try.out" || break
-		kill -0 $pid 2>/dev/null || break
-		sleep 0.02
+
+busy_disks() { # all have requests in flight
+	local name reads writes
+	for name in "${!nodes[@]}"; do
+		read -r reads writes <"/sys/block/${nodes[$name]#/dev/}/inflight"
+		((reads + writes > 0)) || return 1
 	done
-	if ! dev=$(grep -m 1 '^/dev/ublkb' "$T/try.out"); then
-		wait $pid || status=$?
-		same "exit status of $plugin on $path" $status 1
-		same "lines on standard error ($(cat "$T/try.err"))" "$(wc -l <"$T/try.err")" 1
-		matches "$T/try.err" "data-path ${path/+/\\+} cannot serve plugin"
-		return 1
+}
+
+begin() { # PATH NAME OPTION...
+	local path=$1 name=$2
+	shift 2
+	: >"$T/$name.out"
+	ublk-host "$@" --data-path "$path" >"$T/$name.out" 2>"$T/$name.err" </dev/null &
+	pids[$name]=$!
+}
+
+# Sets nodes[NAME]; or the server has ended, and has said why.
+begun() { # PATH NAME
+	local path=${1/+/\\+} name=$2 status=0 end=$((SECONDS + 30))
+	until grep -q '^/dev/ublkb' "$T/$name.out"; do
+		kill -0 "${pids[$name]}" 2>/dev/null || break
+		((SECONDS < end)) || fail "$name on $1: no device after 30 s: $(cat "$T/$name.err")"
+		sleep 0.05
+	done
+	if ! nodes[$name]=$(grep -m 1 '^/dev/ublkb' "$T/$name.out"); then
+		wait "${pids[$name]}" || status=$?
+		unset "nodes[$name]"
+		same "exit status of $name on $1" $status 1
+		same "lines on standard error ($(cat "$T/$name.err"))" "$(wc -l <"$T/$name.err")" 1
+		matches "$T/$name.err" "data-path $path cannot serve plugin"
+		return
 	fi
-	matches "$log" "data path ${path/+/\\+}:"
+	matches "$T/$name.err" "data path $path:"
 	served=$((served + 1))
 }
 
+zeroes_at() { # NODE BYTES: the first ones of the device
+	cmp -s -n "$2" "$1" /dev/zero || fail "$1 has other than zeroes: $(cmp -n "$2" "$1" /dev/zero)"
+}
+
 for path in "${paths[@]}"; do
-	for plugin in mem file callmem asyncmem; do
-		case $plugin in
-		mem) try "$path" mem --opt size=24M --queues 2 --depth 32 || continue ;;
-		file) try "$path" file --opt path="$T/backing" --queues 1 || continue ;;
-		*)
-			[[ -e $plugins/$plugin.so ]] || continue
-			try "$path" "$plugins/$plugin.so" --opt size=24M --queues 1 --depth 16 || continue
-			;;
-		esac
-		note "$plugin on $path"
-		if emulated; then size=1M; else size=6M; fi
-		fio_verify "$dev" --size=$size
-		emulated || fio_verify "$dev" --bsrange=512-512k --size=12M --iodepth=48 --blockalign=512
-		# what was never written reads as zeroes, and discards leave zeroes where that is promised
-		random_file "$T/data" 8192
-		write_at "$dev" 4096 8192 "$T/data"
-		same "data" "$(read_at "$dev" 4096 8192 | sum)" "$(sum <"$T/data")"
-		blkdiscard -z -o 4096 -l 4096 "$dev"
-		same "zeroed" "$(read_at "$dev" 4096 4096 | tr -d '\0' | wc -c)" 0
-		# stopped while there is plenty in flight
-		timeout 20 fio --name=busy --filename="$dev" --rw=randrw --bs=4k --size=4M --time_based --allow_file_create=0 \
-			--runtime=10 --ioengine=libaio --direct=1 --iodepth=32 --output=/dev/null >/dev/null 2>&1 &
-		busy=$!
-		sleep 0.3
-		stop
-		wait $busy || true
+	nodes=()
+	begin "$path" mem --plugin mem --opt size=24M --queues 2 --depth 32
+	begin "$path" file --plugin file --opt path="$T/backing" --queues 1
+	begin "$path" null --plugin null --opt size=24M --queues 1
+	for name in callmem asyncmem; do
+		[[ ! -e $plugins/$name.so ]] ||
+			begin "$path" $name --plugin "$plugins/$name.so" --opt size=24M --queues 1 --depth 16
 	done
-	try "$path" null --opt size=64M --queues 1 || continue
-	same "null on $path reads" "$(read_at "$dev" 0 65536 | tr -d '\0' | wc -c)" 0
-	random_file "$T/data" 65536
-	write_at "$dev" 0 65536 "$T/data"
-	same "null on $path reads after a write" "$(read_at "$dev" 0 65536 | tr -d '\0' | wc -c)" 0
-	stop
+	for name in "${!pids[@]}"; do
+		begun "$path" "$name"
+	done
+	note "$path serves ${!nodes[*]}"
+	if [[ ${nodes[null]:-} ]]; then
+		zeroes_at "${nodes[null]}" 65536
+		write_at "${nodes[null]}" 0 8192 "$T/data"
+		zeroes_at "${nodes[null]}" 65536
+	fi
+	busy=() keep=()
+	for name in "${!nodes[@]}"; do
+		busy+=(--name="$name" --filename="${nodes[$name]}")
+		[[ $name == null ]] || keep+=("${nodes[$name]}")
+	done
+	((${#busy[@]})) || continue
+	if emulated; then size=1M; else size=6M; fi
+	((${#keep[@]} == 0)) || fio_verify "${keep[*]}" --size=$size
+	((${#keep[@]} == 0)) || emulated ||
+		fio_verify "${keep[*]}" --bsrange=512-512k --size=12M --iodepth=48 --blockalign=512
+	for dev in "${keep[@]}"; do
+		write_at "$dev" 0 8192 "$T/data"
+		read_at "$dev" 0 8192 | cmp - "$T/data" || fail "$dev does not read what was written"
+		blkdiscard -z -o 0 -l 4096 "$dev"
+		zeroes_at "$dev" 4096
+	done
+	# Stopped while there is plenty in flight.
+	timeout 60 fio --rw=randrw --bs=4k --size=4M --time_based --runtime=50 --ioengine=libaio --direct=1 \
+		--iodepth=32 --allow_file_create=0 --output=/dev/null "${busy[@]}" >/dev/null 2>&1 &
+	fio=$!
+	wait_for 30 busy_disks
+	for name in "${!nodes[@]}"; do
+		log=$T/$name.err
+		stop "${pids[$name]}"
+	done
+	wait $fio || true
 done
 note "$served combinations served"
 at_least "combinations that are served" $served 12

@@ -74,14 +74,16 @@ ublk-host stats counted --latency on >"$T/out"
 same "latencies when they are on anew" "$(latencies counted)" none
 
 # Switched all the time under load: nothing is lost but latencies.
-load "$dev" --time_based --runtime=3 --number_ios=0 &
+fio --name=busy --filename="$dev" --rw=randread --bs=4k --size=16M --time_based --runtime=100 --direct=1 \
+	--ioengine=libaio --iodepth=16 --output="$T/busy" </dev/null >"$T/fio.err" 2>&1 &
 fio=$!
 for ((i = 0; i < 20; i++)); do
 	ublk-host stats --all --latency on >"$T/out"
 	ublk-host stats --all --latency off >"$T/out"
 done
 ublk-host stats counted --interval 1 --count 1 >"$T/rates"
-wait $fio
+kill -TERM $fio
+wait $fio || true
 note "$(grep read "$T/rates")"
 matches "$T/rates" '^read +[1-9][0-9]* +[0-9.]+ +4K +0'
 
