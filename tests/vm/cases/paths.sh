@@ -11,14 +11,15 @@ random_file "$T/data" 8192
 mapfile -t paths < <(ublk-host features --json |
 	sed -n '/"data_paths"/,/}/s/^ *"\([a-z+-]*\)": *"[^"]*",\?$/\1/p')
 at_least "data paths that features tells" ${#paths[@]} 5
-declare -A pids nodes
+declare -A pids nodes before
 served=0
 
-busy_disks() { # all have requests in flight
-	local name reads writes
+requests() { local n _; read -r n _ <"/sys/block/${1#/dev/}/stat"; echo "$n"; } # reads, as the kernel counts
+
+all_busy() { # each has served some of the load
+	local name
 	for name in "${!nodes[@]}"; do
-		read -r reads writes <"/sys/block/${nodes[$name]#/dev/}/inflight"
-		((reads + writes > 0)) || return 1
+		(($(requests "${nodes[$name]}") > 20 + before[$name])) || return 1
 	done
 }
 
@@ -89,10 +90,13 @@ for path in "${paths[@]}"; do
 		zeroes_at "$dev" 4096
 	done
 	# Stopped while there is plenty in flight.
+	for name in "${!nodes[@]}"; do
+		before[$name]=$(requests "${nodes[$name]}")
+	done
 	timeout 60 fio --rw=randrw --bs=4k --size=4M --time_based --runtime=50 --ioengine=libaio --direct=1 \
 		--iodepth=32 --allow_file_create=0 --output=/dev/null "${busy[@]}" >/dev/null 2>&1 &
 	fio=$!
-	wait_for 30 busy_disks
+	wait_for 30 all_busy
 	for name in "${!nodes[@]}"; do
 		log=$T/$name.err
 		stop "${pids[$name]}"
