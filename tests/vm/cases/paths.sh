@@ -98,6 +98,7 @@ for path in "${paths[@]}"; do
 	fio=$!
 	wait_for 30 all_busy
 	for name in "${!nodes[@]}"; do
+		# shellcheck disable=SC2034 # for what stop says
 		log=$T/$name.err
 		stop "${pids[$name]}"
 	done
