@@ -86,27 +86,41 @@ static const struct path_choice for_files[] = {
 	{ &path_copy, false },
 };
 static const struct path_choice for_memory[] = {
+	{ &path_user_copy, true },
+	{ &path_user_copy, false },
 	{ &path_copy, false },
 };
-static const struct path_choice for_nowhere[] = {
+static const struct path_choice for_zeroes[] = {
+	{ &path_user_copy, false },
+	{ &path_copy, false },
+};
+static const struct path_choice for_nothing[] = {
+	{ &path_zero_copy, true },
+	{ &path_zero_copy, false },
+	{ &path_user_copy, false },
 	{ &path_copy, false },
 };
 static const struct path_choice for_plugins_own[] = {
 	{ &path_copy, false },
 };
 
+static const struct path_choice *choices_for(const struct path_needs *needs)
+{
+	if (needs->map_kinds & UBLK_EXT_FD || needs->data_modes & UBLK_DATA_FIXED)
+		return for_files;
+	if (needs->map_kinds & UBLK_EXT_MEM)
+		return for_memory;
+	if (needs->data_modes || !needs->map_kinds)
+		return for_plugins_own;
+	return needs->map_kinds & UBLK_EXT_ZERO ? for_zeroes : for_nothing;
+}
+
 struct path_choice path_choose(const struct path_kernel *kernel, const struct path_needs *needs,
 			       const char **why)
 {
-	const struct path_choice *choice = for_plugins_own;
+	const struct path_choice *choice = choices_for(needs);
 	const char *obstacle, *first = NULL;
 
-	if (needs->map_kinds & UBLK_EXT_FD || needs->data_modes & UBLK_DATA_FIXED)
-		choice = for_files;
-	else if (needs->map_kinds & UBLK_EXT_MEM)
-		choice = for_memory;
-	else if (needs->map_kinds && !needs->data_modes)
-		choice = for_nowhere;
 	/* The first obstacle is the reason: it is of the best one. */
 	while ((obstacle = path_obstacle(*choice, kernel, needs))) {
 		first = first ? first : obstacle;

@@ -98,3 +98,10 @@ tests_unit_test_queue_stuck_SOURCES = tests/unit/test_queue_stuck.c $(PLANE)
 tests_unit_test_queue_stuck_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_stuck_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_stuck_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/path_choice
+TESTS += tests/unit/path_choice
+tests_unit_path_choice_SOURCES = tests/unit/path_choice.c
+tests_unit_path_choice_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_path_choice_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_path_choice_LDADD = $(UNIT_LIBS)

@@ -21,6 +21,14 @@ matches "$log" "data path copy"
 fio_verify "$dev"
 stop
 
+serve --plugin mem --opt size=16M
+matches "$log" "data path user-copy"
+stop
+serve --plugin null --opt fill=none
+if newer_than 7.0; then want_null=zero-copy; else want_null=user-copy; fi
+matches "$log" "data path $want_null"
+stop
+
 if [[ $want == auto-buf-reg ]]; then
 	serve --plugin file --opt path="$T/backing" --data-path auto-buf-reg
 	matches "$log" "data path auto-buf-reg"

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+/* Which data path --data-path auto takes: by where the bytes are and what the kernel has, and why. */
+#include <string.h>
+
+#include "queue/path.h"
+#include "tap.h"
+
+#define ZC (UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG)
+
+static const struct path_kernel linux_6_1 = { .features = UBLK_F_NEED_GET_DATA };
+static const struct path_kernel linux_6_12 = { .features = UBLK_F_NEED_GET_DATA | UBLK_F_USER_COPY,
+					       .buf_table = true,
+					       .buf_ring = true };
+static const struct path_kernel linux_7 = { .features = UBLK_F_NEED_GET_DATA | UBLK_F_USER_COPY |
+							ZC | UBLK_F_BATCH_IO,
+					    .buf_table = true,
+					    .buf_ring = true };
+
+static const struct {
+	const char *what;
+	struct path_needs needs;
+	const char *on_6_1, *on_6_12, *on_7;
+} choices[] = {
+	{ "files", { .map_kinds = UBLK_EXT_FD | UBLK_EXT_ZERO }, "copy", "copy", "auto-buf-reg" },
+	{ "memory",
+	  { .map_kinds = UBLK_EXT_MEM | UBLK_EXT_ZERO },
+	  "copy",
+	  "user-copy",
+	  "user-copy+batch" },
+	{ "memory of shared queues",
+	  { .map_kinds = UBLK_EXT_MEM, .shared_queues = true },
+	  "copy",
+	  "user-copy",
+	  "user-copy" },
+	{ "files and memory", { .map_kinds = UBLK_EXT_FD | UBLK_EXT_MEM }, "copy", "copy", "copy" },
+	{ "zeroes", { .map_kinds = UBLK_EXT_ZERO }, "copy", "user-copy", "user-copy" },
+	{ "nothing at all",
+	  { .map_kinds = UBLK_EXT_VOID },
+	  "copy",
+	  "user-copy",
+	  "zero-copy+batch" },
+	{ "the plugin's own, in memory",
+	  { .data_modes = UBLK_DATA_MAPPED },
+	  "copy",
+	  "copy",
+	  "copy" },
+	{ "the plugin's own, fixed too",
+	  { .data_modes = UBLK_DATA_MAPPED | UBLK_DATA_FIXED },
+	  "copy",
+	  "copy",
+	  "auto-buf-reg" },
+	{ "memory, and the plugin's own",
+	  { .map_kinds = UBLK_EXT_ZERO, .data_modes = UBLK_DATA_MAPPED },
+	  "copy",
+	  "copy",
+	  "copy" },
+};
+
+static void check_choice(int i, const struct path_kernel *kernel, const char *name)
+{
+	const char *why = NULL;
+	struct path_choice choice = path_choose(kernel, &choices[i].needs, &why);
+
+	ck_assert_msg(!strcmp(path_choice_name(choice), name), "%s: %s instead of %s",
+		      choices[i].what, path_choice_name(choice), name);
+	ck_assert_ptr_null(path_obstacle(choice, kernel, &choices[i].needs));
+	ck_assert_uint_gt(strlen(why), 0);
+}
+
+START_TEST(the_best_that_the_kernel_has)
+{
+	check_choice(_i, &linux_6_1, choices[_i].on_6_1);
+	check_choice(_i, &linux_6_12, choices[_i].on_6_12);
+	check_choice(_i, &linux_7, choices[_i].on_7);
+}
+END_TEST
+
+START_TEST(the_reason_is_what_the_best_one_lacks)
+{
+	struct path_needs files = { .map_kinds = UBLK_EXT_FD };
+	const char *why;
+
+	path_choose(&linux_6_12, &files, &why);
+	ck_assert_ptr_nonnull(strstr(why, "AUTO_BUF_REG, Linux 6.16"));
+	path_choose(&linux_7, &files, &why);
+	ck_assert_str_eq(why, path_auto_buf_reg.what);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("path_choice");
+	TCase *tcase = tcase_create("choices");
+
+	tcase_add_loop_test(tcase, the_best_that_the_kernel_has, 0, ARRAY_SIZE(choices));
+	tcase_add_test(tcase, the_reason_is_what_the_best_one_lacks);
+	suite_add_tcase(suite, tcase);
+	return run_tap(suite);
+}
