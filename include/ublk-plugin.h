@@ -63,7 +63,8 @@ enum {
 	UBLK_DEV_READ_ONLY = 1u << 0,
 	UBLK_DEV_ROTATIONAL = 1u << 1,
 	UBLK_DEV_VOLATILE_CACHE = 1u << 2, /* completed writes may be lost until a FLUSH */
-	UBLK_DEV_FUA = 1u << 3 /* async and call: writes honour UBLK_IOF_FUA themselves */
+	UBLK_DEV_FUA = 1u << 3,	      /* async and call: writes honour UBLK_IOF_FUA themselves */
+	UBLK_DEV_MEM_FAULTS = 1u << 4 /* READ_ONLY devices: reading a MEM extent may raise SIGBUS */
 };
 
 /* How the data of an async READ or WRITE reaches the plugin. */

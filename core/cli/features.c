@@ -133,11 +133,14 @@ static json_t *paths_to_json(void)
 	return paths;
 }
 
-/* By the descriptor alone: a device's own limits may narrow the choice. */
+/* By the descriptor alone: a device's own limits may narrow it. Of a plugin that has files or memory,
+ * as a device's options say, it is the choice for files. */
 static const char *choose_path(const struct host_features *host, const struct ublk_plugin *desc,
 			       const char **why)
 {
-	struct path_needs needs = path_needs_of(desc, desc->map_kinds, desc->data_modes);
+	uint32_t kinds =
+		desc->map_kinds & UBLK_EXT_FD ? desc->map_kinds & ~UBLK_EXT_MEM : desc->map_kinds;
+	struct path_needs needs = path_needs_of(desc, kinds, desc->data_modes);
 	const struct path_kernel kernel = { .features = host->features,
 					    .buf_table = host->ring.sparse_buffers,
 					    .buf_ring = host->ring.provided_buffers };

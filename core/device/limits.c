@@ -14,7 +14,8 @@
 #include "device/params.h"
 
 #define KNOWN_ATTRS                                                                                \
-	(UBLK_DEV_READ_ONLY | UBLK_DEV_ROTATIONAL | UBLK_DEV_VOLATILE_CACHE | UBLK_DEV_FUA)
+	(UBLK_DEV_READ_ONLY | UBLK_DEV_ROTATIONAL | UBLK_DEV_VOLATILE_CACHE | UBLK_DEV_FUA |       \
+	 UBLK_DEV_MEM_FAULTS)
 
 /* Whose limits these are. cfg NULL: the plugin's alone. */
 struct check {
@@ -243,6 +244,11 @@ static int check_words(const struct check *c)
 {
 	if (c->l->attrs & ~KNOWN_ATTRS)
 		return plugin_wrong(c, "attrs to UBLK_DEV_* of this ABI; it set %#x", c->l->attrs);
+	if (c->l->attrs & UBLK_DEV_MEM_FAULTS && !(c->l->attrs & UBLK_DEV_READ_ONLY))
+		return plugin_wrong(c,
+				    "UBLK_DEV_MEM_FAULTS only with UBLK_DEV_READ_ONLY; it set "
+				    "attrs to %#x",
+				    c->l->attrs);
 	if (c->l->reserved)
 		return plugin_wrong(c, "reserved to 0; it set %#x", c->l->reserved);
 	return 0;

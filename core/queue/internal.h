@@ -173,6 +173,7 @@ struct ublk_queue {
 	bool slow;		   /* nothing goes the short way at the moment */
 	bool no_more;		   /* batch commands: a tag that is committed does not come back */
 	bool timing;		   /* latencies are measured in this round */
+	bool mem_faults;	   /* UBLK_DEV_MEM_FAULTS */
 	uint32_t kinds;		   /* bit k: map may return kind k */
 	uint32_t moves_nothing[2]; /* by READ, WRITE: and then there is nothing to move */
 	uint32_t max_sectors;
@@ -188,6 +189,7 @@ struct ublk_queue {
 	bool wake_armed;
 	bool has_ring, has_transport, has_plugin; /* what set-up got to */
 	uint32_t tick;
+	uint32_t mem_reads;		/* path_commit_address.c: READs of memory that may fault */
 	uint64_t sqe_budget, sqes_used; /* the plugin's ring operations */
 	bool *lent; /* SQEs that the plugin has from sqe_get() and may prepare, by place in the ring */
 	uint32_t uncommitted; /* so many of them; nothing else is queued meanwhile */

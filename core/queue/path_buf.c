@@ -3,6 +3,9 @@
  * Moving between a tag's buffer and where the plugin says its bytes are: for the data paths that
  * have such a buffer.
  */
+#include <sys/uio.h>
+#include <unistd.h>
+
 #include "queue/internal.h"
 
 /* Zeroing is skipped for what is zero still: a device that is only read stays free of memset. */
@@ -39,6 +42,24 @@ static int move_file(struct ublk_queue *q, struct request *r, unsigned int i)
 	return 1;
 }
 
+/* By the kernel, for which a page that is not to be had (a file that was cut, a bad disk) is an error
+ * and no signal. */
+static __attribute__((noinline, cold)) int mem_read_faulting(void *to, const struct ublk_extent *e)
+{
+	size_t done = 0;
+
+	while (done < e->length) {
+		struct iovec local = { (char *)to + done, e->length - done };
+		struct iovec remote = { (char *)e->at.addr + done, e->length - done };
+		ssize_t n = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+
+		if (n <= 0)
+			return n < 0 && errno != EFAULT ? -errno : -EIO;
+		done += n;
+	}
+	return 0;
+}
+
 int buf_move(struct ublk_queue *q, struct request *r, unsigned int i)
 {
 	const struct ublk_extent *e = &r->ext[i];
@@ -51,6 +72,8 @@ int buf_move(struct ublk_queue *q, struct request *r, unsigned int i)
 	case UBLK_EXT_MEM:
 		if (read) {
 			r->zeroed = min_of(r->zeroed, r->pos[i]);
+			if (unlikely(q->mem_faults))
+				return mem_read_faulting(buf, e);
 			memcpy(buf, e->at.addr, e->length);
 		} else {
 			memcpy(e->at.addr, buf, e->length);

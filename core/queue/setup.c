@@ -191,6 +191,7 @@ int queue_setup(struct ublk_queue *q)
 	int err;
 
 	q->sqe_budget = (uint64_t)limits->sqes_per_io * q->depth + limits->background_sqes;
+	q->mem_faults = limits->attrs & UBLK_DEV_MEM_FAULTS;
 	q->retry_last = &q->retry_first;
 	fast_init(q);
 	err = memory_alloc(q);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "transport/fake_internal.h"
@@ -111,10 +113,34 @@ static void wake_waiters(struct fake *f)
 	pthread_mutex_unlock(&f->wait_lock);
 }
 
+/* From the server's memory: so many bytes as there are. */
+static uint32_t copy_from_server(const struct fake *f, char *to, const void *from, uint32_t length)
+{
+	struct iovec local = { to, length }, remote = { (void *)(uintptr_t)from, length };
+	ssize_t n;
+
+	if (!f->config.mem_faults) {
+		memcpy(to, from, length);
+		return length;
+	}
+	n = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+	return n < 0 ? 0 : (uint32_t)n;
+}
+
+/* As drivers do that got less from the server's memory than they were told: the request is sent
+ * anew. (They send what is left of it; here it is all of it.) */
+static void request_again(struct fake_queue *fq, uint16_t tag)
+{
+	pthread_mutex_lock(&fq->fake->inject_lock);
+	fake_inject(fq, &tag, 1, UBLK_IO_RES_OK);
+	pthread_mutex_unlock(&fq->fake->inject_lock);
+}
+
 int fake_commit(struct transport_queue *tq, uint16_t tag, int32_t res, const struct tag_addr *addr)
 {
 	struct fake_queue *fq = fake_queue_of(tq);
 	struct fake_tag *ft;
+	uint32_t data;
 
 	if (!check_caller(fq, tag, "commit"))
 		return 0;
@@ -130,9 +156,14 @@ int fake_commit(struct transport_queue *tq, uint16_t tag, int32_t res, const str
 			       tag);
 	if (ft->data_owed)
 		fake_violation(fq, "commit of tag %u, whose data was not asked for", tag);
-	if (fake_copies(fq->fake) && ft->op == UBLK_IO_OP_READ && res > 0 && ft->addr)
-		memcpy(ft->pages, (const void *)(uintptr_t)ft->addr,
-		       min_of((uint32_t)res, ft->bytes));
+	if (fake_copies(fq->fake) && ft->op == UBLK_IO_OP_READ && res > 0 && ft->addr) {
+		data = min_of((uint32_t)res, ft->bytes);
+		if (copy_from_server(fq->fake, ft->pages, (const void *)(uintptr_t)ft->addr, data) <
+		    data) {
+			request_again(fq, tag);
+			return 0;
+		}
+	}
 	ft->result = res;
 	atomic_store(&ft->state, TAG_IDLE);
 	atomic_store(&ft->done, true);
@@ -198,8 +229,7 @@ static int fake_copy_out(struct transport_queue *tq, uint16_t tag, uint32_t pos,
 
 	if (!at)
 		return -EINVAL;
-	memcpy(at, from, length);
-	return 0;
+	return copy_from_server(fake_queue_of(tq)->fake, at, from, length) < length ? -EFAULT : 0;
 }
 
 /* Put memory into, or take it out of, the queue's table of registered buffers. Queue's thread. */

@@ -21,6 +21,7 @@ struct fake_config {
 	 * NEED_GET_DATA, BATCH_IO. Without the first four, data is copied to and from the address
 	 * given per tag. */
 	uint64_t flags;
+	bool mem_faults; /* the server's memory may fault: it is copied from as the driver does */
 };
 
 #define FAKE_ANY_TAG (-1)

@@ -8,10 +8,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "backing/backing.h"
 
-enum { OPT_PATH, OPT_SIZE, OPT_CREATE, OPT_OFFSET, OPT_DIRECT };
+enum { OPT_PATH, OPT_SIZE, OPT_CREATE, OPT_OFFSET, OPT_DIRECT, OPT_MMAP };
+enum { MMAP_OFF, MMAP_ON }; /* as in the choices */
 
 static const struct ublk_opt_spec file_opts[] = {
 	[OPT_PATH] = { .name = "path",
@@ -31,6 +35,18 @@ static const struct ublk_opt_spec file_opts[] = {
 			 .def = "0",
 			 .type = UBLK_OPT_SIZE },
 	[OPT_DIRECT] = BACKING_OPT_DIRECT,
+	[OPT_MMAP] = { .name = "mmap",
+		       .help = "read-only: serve the file from a mapping of it, out of the page cache",
+		       .def = "off",
+		       .choices = "off|on",
+		       .type = UBLK_OPT_ENUM },
+};
+
+struct file_dev {
+	struct backing file;
+	char *mapped; /* mmap=on: the pages around what is served; else NULL */
+	size_t length;
+	char *first; /* the device's first byte there */
 };
 
 static int check_options(const struct backing *file)
@@ -53,29 +69,91 @@ static int check_options(const struct backing *file)
 
 static void file_close(void *priv)
 {
-	backing_close(priv);
-	free(priv);
+	struct file_dev *fdev = priv;
+
+	if (fdev->mapped)
+		munmap(fdev->mapped, fdev->length);
+	backing_close(&fdev->file);
+	free(fdev);
+}
+
+/* Before the backing is opened: what else was asked for goes together with a mapping. */
+static int check_mmap(struct backing *file)
+{
+	if (file->direct_mode == DIRECT_ON) {
+		backing_say(file, UBLK_LOG_ERR,
+			    "mmap=on serves it out of the page cache, which direct=on bypasses; "
+			    "give one of them");
+		return -EINVAL;
+	}
+	file->direct_mode = DIRECT_OFF;
+	return 0;
+}
+
+/*
+ * All of it at once, so that map() is an addition. As to advice: reading ahead is right as it is. What
+ * is mapped are the file's own pages, of which huge ones are mapped as such; none are made for our sake.
+ */
+static int map_file(struct file_dev *fdev)
+{
+	struct backing *file = &fdev->file;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), before = file->offset % page;
+	uint64_t length = before + file->bytes;
+	void *mapped = MAP_FAILED;
+
+	if (!file->read_only) {
+		backing_say(file, UBLK_LOG_ERR,
+			    "can be written, and mmap=on serves it read-only; say that the device "
+			    "is to be read-only (--read-only), or leave mmap=on out");
+		return -EINVAL;
+	}
+	errno = EFBIG;
+	if (length <= SIZE_MAX)
+		mapped = mmap(NULL, length, PROT_READ, MAP_SHARED, file->fd,
+			      (off_t)(file->offset - before));
+	if (mapped == MAP_FAILED) {
+		int err = errno;
+
+		backing_say(file, UBLK_LOG_ERR,
+			    "cannot be mapped (%" PRIu64
+			    " bytes): %s; leave mmap=on out to have it read",
+			    length, strerror(err));
+		return -err;
+	}
+	fdev->mapped = mapped;
+	fdev->length = length;
+	fdev->first = fdev->mapped + before;
+	/* A core dump shall not hold the device's data. */
+	madvise(mapped, length, MADV_DONTDUMP);
+	return 0;
 }
 
 static int file_open(struct ublk_dev *dev, const struct ublk_open_args *args, void **priv)
 {
-	struct backing *file = calloc(1, sizeof(*file));
+	struct file_dev *fdev = calloc(1, sizeof(*fdev));
+	bool mapped = args->opts[OPT_MMAP].u64 == MMAP_ON;
+	struct backing *file;
 	int err;
 
-	if (!file)
+	if (!fdev)
 		return -ENOMEM;
+	file = &fdev->file;
 	backing_init(file, dev, args, args->opts[OPT_PATH].str, OPT_DIRECT);
 	file->want_size = args->opts[OPT_SIZE].u64;
 	file->can_create = true;
 	file->create = args->opts[OPT_CREATE].u64;
 	file->offset = args->opts[OPT_OFFSET].u64;
 	err = check_options(file);
+	if (!err && mapped)
+		err = check_mmap(file);
 	if (!err)
 		err = backing_open(file, 0);
+	if (!err && mapped)
+		err = map_file(fdev);
 	if (err)
-		file_close(file);
+		file_close(fdev);
 	else
-		*priv = file;
+		*priv = fdev;
 	return err;
 }
 
@@ -110,27 +188,47 @@ static uint64_t whole_blocks(const struct backing *file, uint32_t block)
 
 static int file_get_limits(void *priv, struct ublk_limits *limits)
 {
-	const struct backing *file = priv;
+	const struct file_dev *fdev = priv;
 
-	backing_limits(file, 1, limits);
-	limits->size_bytes = whole_blocks(file, limits->logical_block);
+	backing_limits(&fdev->file, 1, limits);
+	limits->map_kinds = fdev->mapped ? UBLK_EXT_MEM : UBLK_EXT_FD;
+	/* Who cuts the file short takes its pages out of the mapping. */
+	limits->attrs |= fdev->mapped ? UBLK_DEV_MEM_FAULTS : 0;
+	limits->size_bytes = whole_blocks(&fdev->file, limits->logical_block);
 	return limits->size_bytes ? 0 : -EINVAL;
 }
 
 static int file_start(void *priv, const struct ublk_limits *final_limits)
 {
-	struct backing *file = priv;
+	struct file_dev *fdev = priv;
 
 	(void)final_limits;
-	file->created = file->grown = false; /* from here on it holds a user's data: keep it */
+	/* From here on it holds a user's data: keep it. */
+	fdev->file.created = fdev->file.grown = false;
 	return 0;
+}
+
+static int map_in_memory(const struct file_dev *fdev, const struct ublk_io *io,
+			 struct ublk_extent *out)
+{
+	if (io->op == UBLK_OP_FLUSH)
+		return 0; /* nothing of it was ever written */
+	if (io->op != UBLK_OP_READ)
+		return -EROFS;
+	*out = (struct ublk_extent){ .length = io->length,
+				     .at.addr = fdev->first + io->offset,
+				     .kind = UBLK_EXT_MEM };
+	return 1;
 }
 
 static int file_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
 {
-	const struct backing *file = qpriv;
+	const struct file_dev *fdev = qpriv;
+	const struct backing *file = &fdev->file;
 
 	(void)max; /* one is always enough */
+	if (fdev->mapped)
+		return map_in_memory(fdev, io, out);
 	*out = (struct ublk_extent){ .length = io->op == UBLK_OP_FLUSH ? 1 : io->length,
 				     .at.offset = file->offset + io->offset,
 				     .kind = UBLK_EXT_FD,
@@ -149,7 +247,7 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.thread_model = UBLK_THREADS_PARALLEL,
 	.map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE | UBLK_OPS_FLUSH | UBLK_OPS_DISCARD |
 		   UBLK_OPS_WRITE_ZEROES,
-	.map_kinds = UBLK_EXT_FD,
+	.map_kinds = UBLK_EXT_FD | UBLK_EXT_MEM,
 	.load = backing_load,
 	.open = file_open,
 	.get_limits = file_get_limits,

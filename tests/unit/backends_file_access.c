@@ -244,6 +244,78 @@ START_TEST(discard_is_offered_where_it_works)
 }
 END_TEST
 
+/* A mapping is for reading, out of the page cache, of all that is served. */
+START_TEST(mapped)
+{
+	struct ublk_extent ext;
+	char text[5000];
+	int fd;
+
+	make_file(1 << 20);
+	fd = open(path, O_RDWR);
+	memset(text, 'x', sizeof(text));
+	ck_assert_int_eq(pwrite(fd, text, sizeof(text), (64 << 10) + 512), sizeof(text));
+	close(fd);
+	ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_READ_ONLY, path_opt, "mmap=on",
+				   "offset=66048", "size=128K", NULL),
+			 0);
+	ck_assert_uint_eq(mock_lines(&dev, UBLK_LOG_WARN), 0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_uint_eq(dev.limits.size_bytes, 128 << 10);
+	ck_assert_uint_eq(dev.limits.map_kinds, UBLK_EXT_MEM);
+	ck_assert_uint_eq(dev.limits.attrs & ~UBLK_DEV_ROTATIONAL,
+			  UBLK_DEV_READ_ONLY | UBLK_DEV_MEM_FAULTS);
+	ck_assert_int_eq(fcntl(dev.files[1], F_GETFL) & O_DIRECT, 0);
+	ck_assert_int_eq(mock_start(&dev), 0);
+	ext = mock_map(&dev, UBLK_OP_READ, 512, 4096);
+	ck_assert_uint_eq(ext.kind, UBLK_EXT_MEM);
+	ck_assert_uint_eq(ext.length, 4096);
+	ck_assert(!memcmp(ext.at.addr, text + 512, 4096));
+	ext = mock_map(&dev, UBLK_OP_READ, (128 << 10) - 512, 512);
+	ck_assert_int_eq(*((char *)ext.at.addr + 511), 0);
+	mock_close(&dev, true);
+}
+END_TEST
+
+START_TEST(mapped_refusals)
+{
+	make_file(1 << 20);
+	refused(mock_open(&dev, plugin, 0, path_opt, "mmap=on", NULL), -EINVAL, path,
+		"can be written");
+	refused(mock_open(&dev, plugin, 0, path_opt, "mmap=on", NULL), -EINVAL, "mmap=on",
+		"--read-only");
+	refused(mock_open(&dev, plugin, UBLK_OPEN_READ_ONLY, path_opt, "mmap=on", "direct=on",
+			  NULL),
+		-EINVAL, "mmap=on", "direct=on");
+	ck_assert_int_eq(unlink(path), 0);
+	/* what it created for a device that it then refused goes again */
+	refused(mock_open(&dev, plugin, 0, path_opt, "mmap=on", "create=true", "size=1M", NULL),
+		-EINVAL, path, "can be written");
+	ck_assert_int_eq(file_size(), -1);
+}
+END_TEST
+
+/* A sparse file larger than any address space; not every filesystem has such. */
+START_TEST(mapped_too_large)
+{
+	char shm[] = "/dev/shm/backends-XXXXXX", opt[64];
+	int fd = mkstemp(shm);
+
+	if (fd < 0)
+		return;
+	snprintf(opt, sizeof(opt), "path=%s", shm);
+	if (!ftruncate(fd, 1ll << 62)) {
+		ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_READ_ONLY, opt, "mmap=on", NULL),
+				 -ENOMEM);
+		ck_assert_uint_eq(mock_lines(&dev, UBLK_LOG_ERR), 1);
+		ck_assert(mock_said(&dev, UBLK_LOG_ERR, "cannot be mapped"));
+		ck_assert(mock_said(&dev, UBLK_LOG_ERR, "leave mmap=on out"));
+	}
+	close(fd);
+	unlink(shm);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("backends_file_access");
@@ -258,6 +330,9 @@ int main(void)
 	tcase_add_test(tc, buffered);
 	tcase_add_test(tc, direct);
 	tcase_add_test(tc, direct_on_shm);
+	tcase_add_test(tc, mapped);
+	tcase_add_test(tc, mapped_refusals);
+	tcase_add_test(tc, mapped_too_large);
 	tcase_add_test(tc, discard_probe_changes_nothing);
 	tcase_add_test(tc, discard_is_offered_where_it_works);
 	suite_add_tcase(suite, tc);

@@ -63,6 +63,7 @@ static const struct wrong {
 	MEMBER(background_sqes, 20000, "sqes_per_io and background_sqes"),
 	MEMBER(io_scratch_bytes, UINT32_MAX, "io_scratch_bytes"),
 	MEMBER(attrs, 1u << 7, "attrs to UBLK_DEV_* of this ABI; it set 0x80"),
+	MEMBER(attrs, UBLK_DEV_MEM_FAULTS, "UBLK_DEV_MEM_FAULTS only with UBLK_DEV_READ_ONLY"),
 	MEMBER(reserved, 1, "reserved to 0"),
 };
 

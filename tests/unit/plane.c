@@ -85,6 +85,7 @@ void plane_start(struct plane *p)
 		.depth = p->depth,
 		.max_io = p->dev.limits.max_io_bytes,
 		.flags = p->dev.path->dev_flags | (p->dev.batch ? UBLK_F_BATCH_IO : 0),
+		.mem_faults = p->dev.limits.attrs & UBLK_DEV_MEM_FAULTS,
 	};
 
 	p->dev.limits.max_queues = p->nr_queues;

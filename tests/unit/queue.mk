@@ -8,6 +8,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_end \
 	tests/unit/test_queue_files \
 	tests/unit/test_queue_map \
+	tests/unit/test_queue_memory \
 	tests/unit/test_queue_misuse \
 	tests/unit/test_queue_paths \
 	tests/unit/test_queue_ranges \
@@ -63,6 +64,11 @@ tests_unit_test_queue_map_SOURCES = tests/unit/test_queue_map.c $(PLANE)
 tests_unit_test_queue_map_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_map_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_map_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_memory_SOURCES = tests/unit/test_queue_memory.c $(PLANE)
+tests_unit_test_queue_memory_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_memory_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_memory_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_misuse_SOURCES = tests/unit/test_queue_misuse.c $(PLANE)
 tests_unit_test_queue_misuse_CPPFLAGS = $(UNIT_CPPFLAGS)

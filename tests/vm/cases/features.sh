@@ -15,4 +15,10 @@ for plugin in null mem file stripe; do
 	ublk-host plugins $plugin >"$T/plugin"
 	matches "$T/plugin" '(size|path|chunk)'
 done
+# What it says of a plugin is what a device gets.
+truncate -s 1M "$T/backing"
+serve --plugin file --opt path="$T/backing"
+path=$(ublk-host features --json | tr -d ' \n' | grep -o '"name":"file",[^{}]*"data_path":"[^"]*"' | cut -d '"' -f 16)
+matches "$log" "data path ${path/+/\\+}:"
+stop
 nothing_served
