@@ -86,7 +86,6 @@ static const struct path_choice for_files[] = {
 	{ &path_copy, false },
 };
 static const struct path_choice for_memory[] = {
-	{ &path_user_copy, true },
 	{ &path_user_copy, false },
 	{ &path_copy, false },
 };

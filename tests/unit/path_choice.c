@@ -26,7 +26,7 @@ static const struct {
 	  { .map_kinds = UBLK_EXT_MEM | UBLK_EXT_ZERO },
 	  "copy",
 	  "user-copy",
-	  "user-copy+batch" },
+	  "user-copy" },
 	{ "memory of shared queues",
 	  { .map_kinds = UBLK_EXT_MEM, .shared_queues = true },
 	  "copy",
