@@ -105,10 +105,11 @@ struct request {
 	uint16_t tag;
 	uint8_t state; /* enum request_state */
 	uint8_t op;
-	uint8_t parity; /* which of the tag's two slots is in use */
-	uint8_t retry;	/* enum retry_what, while on the retry list */
-	bool listed;	/* on the retry list */
-	bool buf_own;	/* buf is a mapping of its own, not a part of the queue's */
+	uint8_t parity;		      /* which of the tag's two slots is in use */
+	uint8_t retry;		      /* enum retry_what, while on the retry list */
+	bool listed;		      /* on the retry list */
+	bool buf_own : 1;	      /* buf is a mapping of its own, not a part of the queue's */
+	unsigned char huge_tries : 3; /* so often may buf be made of huge pages yet */
 
 	union {
 		struct {
@@ -189,7 +190,8 @@ struct ublk_queue {
 	bool wake_armed;
 	bool has_ring, has_transport, has_plugin; /* what set-up got to */
 	uint32_t tick;
-	uint32_t mem_reads;		/* path_commit_address.c: READs of memory that may fault */
+	uint32_t large_io;  /* bytes of an io that has its tag's buffer made of huge pages */
+	uint32_t mem_reads; /* path_commit_address.c: READs of memory that may fault */
 	uint64_t sqe_budget, sqes_used; /* the plugin's ring operations */
 	bool *lent; /* SQEs that the plugin has from sqe_get() and may prepare, by place in the ring */
 	uint32_t uncommitted; /* so many of them; nothing else is queued meanwhile */
@@ -407,6 +409,12 @@ void cqe_handle(struct ublk_queue *q, const struct io_uring_cqe *cqe);
 /* setup.c: memory, files and ring of a queue; on its thread */
 int queue_setup(struct ublk_queue *q);
 void queue_teardown(struct ublk_queue *q);
+/* buffers.c */
+#define TAG_HUGE_TRIES 4 /* pages that an io in flight keeps cannot be gathered */
+int tag_buffers_alloc(struct ublk_queue *q); /* q->bufs: 0 or -ENOMEM */
+/* The tag's buffer has served a large io, or is about to: of huge pages, if r->huge_tries. */
+void tag_buffer_huge(struct ublk_queue *q, struct request *r);
+size_t huge_page_size(void);	 /* 0: none, or the system shall not use them */
 void *buffer_alloc(size_t size); /* page-aligned, zero, touched by nobody; NULL on failure */
 
 /* Around every data call of the plugin: nothing, unless its thread model asks for more. False: the

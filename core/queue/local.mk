@@ -1,4 +1,5 @@
-libcore_la_SOURCES += core/queue/async.c core/queue/call.c core/queue/dispatch.c core/queue/fast.c \
+libcore_la_SOURCES += core/queue/async.c core/queue/buffers.c core/queue/call.c \
+	core/queue/dispatch.c core/queue/fast.c \
 	core/queue/files.c core/queue/internal.h core/queue/latency.c core/queue/loop.c core/queue/map.c \
 	core/queue/path.c core/queue/path.h core/queue/path_auto_buf_reg.c \
 	core/queue/path_buf.c core/queue/path_commit_address.c core/queue/path_copy.c \

@@ -30,6 +30,8 @@ static int move_file(struct ublk_queue *q, struct request *r, unsigned int i)
 
 	if (unlikely(!sqe))
 		return -EBUSY;
+	if (unlikely(e->length >= q->large_io) && r->huge_tries && q->dev->files[e->file].is_direct)
+		tag_buffer_huge(q, r);
 	if (io->op == UBLK_OP_READ) {
 		r->zeroed = min_of(r->zeroed, r->pos[i]);
 		io_uring_prep_read(sqe, e->file, buf, e->length, e->at.offset);

@@ -16,6 +16,7 @@ int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
 		return -EMFILE;
 	dev->files[dev->nr_files] = (struct dev_file){ .fd = fd,
 						       .is_block = S_ISBLK(st.st_mode),
+						       .is_direct = fcntl(fd, F_GETFL) & O_DIRECT,
 						       .by_plugin = by_plugin };
 	return dev->nr_files++;
 }
@@ -31,6 +32,7 @@ int dev_prepare(struct ublk_dev *dev)
 	dev->files[0].fd = dev->transport->fd >= 0 ? dev->transport->fd : dev->notify_fd;
 	needs = path_needs_of(dev->plugin, dev->limits.map_kinds, dev->limits.data_modes);
 	dev->has_buffers = data_path_has_buffers(dev->path, &needs);
+	dev->huge_page = dev->has_buffers ? huge_page_size() : 0;
 	if (!(needs.map_kinds & dev->path->zero_kinds))
 		return 0;
 	if (!dev->path->needs_buf_table) {

@@ -25,6 +25,7 @@
 struct dev_file {
 	int fd;
 	bool is_block;		/* a block device: discards are commands */
+	bool is_direct;		/* opened for direct I/O */
 	bool by_plugin;		/* FLUSH syncs it */
 	atomic_uint ring_lacks; /* range.c: what rings have been found unable to do to it */
 };
@@ -44,6 +45,7 @@ struct ublk_dev {
 	int zero_slot;	       /* /dev/zero, or 0 */
 	void *zeroes;	       /* max_io_bytes of them, never written, or NULL */
 	bool has_buffers;      /* each tag has one of max_io_bytes */
+	size_t huge_page;      /* bytes; 0: none are used */
 	bool open_phase;       /* file_register() is allowed */
 	uint8_t profile[NR_OPS];
 	uint32_t io_timeout;	    /* ticks (seconds) that a plugin may hold an io; 0: for ever */

@@ -5,18 +5,6 @@
 
 #define SLOTS_PER_TAG 4 /* two in turns, two spare for what is abandoned */
 
-void *buffer_alloc(size_t size)
-{
-	void *buf = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (buf == MAP_FAILED)
-		return NULL;
-	/* Buffers are as long as the longest io: with huge pages, 4 KiB ios would take all of it. */
-	madvise(buf, size, MADV_NOHUGEPAGE);
-	return buf;
-}
-
 static int no_memory(const struct ublk_queue *q)
 {
 	log_err("queue %u: no memory for %u requests of %u bytes", q->qid, q->depth,
@@ -110,12 +98,8 @@ static int memory_alloc(struct ublk_queue *q)
 		if (!q->scratch)
 			return no_memory(q);
 	}
-	if (q->dev->has_buffers) {
-		q->bufs_size = (size_t)q->depth * limits->max_io_bytes;
-		q->bufs = buffer_alloc(q->bufs_size);
-		if (!q->bufs)
-			return no_memory(q);
-	}
+	if (q->dev->has_buffers && tag_buffers_alloc(q))
+		return no_memory(q);
 	return 0;
 }
 
@@ -146,6 +130,7 @@ static int requests_init(struct ublk_queue *q)
 		if (q->bufs) {
 			r->buf = (char *)q->bufs + (size_t)tag * q->dev->limits.max_io_bytes;
 			r->zeroed = q->dev->limits.max_io_bytes; /* fresh memory */
+			r->huge_tries = TAG_HUGE_TRIES;
 		}
 		request_set_buf(q, r, r->buf);
 		r->addr.head = transport_head(&q->tq, tag, r->addr.auto_reg);

@@ -99,7 +99,7 @@ void plane_start(struct plane *p)
 	ck_assert_ptr_nonnull(p->dev.stats);
 	ck_assert_int_eq(dev_prepare(&p->dev), 0);
 	for (uint16_t i = 0; i < plane_threads(p); i++)
-		ck_assert_int_eq(queue_start(&p->dev, i, NULL, 0, &p->q[i]), 0);
+		ck_assert_int_eq(queue_start(&p->dev, i, p->cpus, sizeof(*p->cpus), &p->q[i]), 0);
 }
 
 void plane_wait_ended(struct plane *p)

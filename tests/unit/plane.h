@@ -19,6 +19,7 @@ struct plane {
 	struct ublk_dev dev;
 	struct ublk_plugin plugin; /* a copy: a test may change it before plane_start() */
 	uint16_t nr_queues, depth; /* the driver's queues, times dev.threads_per_queue are q[] */
+	const cpu_set_t *cpus;	   /* of every queue's thread; or NULL */
 	bool (*need_register)(uint16_t tag); /* tags whose pages are registered by hand; or NULL */
 	struct fake *fake;
 	struct ublk_queue *q[PLANE_QUEUES];

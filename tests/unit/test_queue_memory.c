@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory of the data plane: what a plugin's mapping of a file does when the file is cut short, and
- * which data paths have buffers.
+ * Memory of the data plane: what a plugin's mapping of a file does when the file is cut short, which
+ * data paths have buffers, whose thread makes them, and what they are made of.
  */
+#include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "plane.h"
 
@@ -17,7 +20,27 @@ static struct {
 	int fd;
 	char *mapped;
 	uint32_t kind;
+	int slot;
 } dev;
+
+/* What queues have mapped, on their own threads, that is as large as all of their tags' buffers. */
+static pthread_t test_thread;
+static size_t large = SIZE_MAX;
+static atomic_uint mapped;
+static char *_Atomic mapped_at;
+
+void *__real_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	void *at = __real_mmap(addr, size, prot, flags, fd, offset);
+
+	if (size >= large && !pthread_equal(pthread_self(), test_thread)) {
+		atomic_store(&mapped_at, at);
+		atomic_fetch_add(&mapped, 1);
+	}
+	return at;
+}
 static char data[IO];
 
 static int memory_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
@@ -27,6 +50,10 @@ static int memory_map(void *qpriv, const struct ublk_io *io, struct ublk_extent 
 	*out = (struct ublk_extent){ .length = io->length, .kind = dev.kind };
 	if (dev.kind == UBLK_EXT_MEM)
 		out->at.addr = dev.mapped + io->offset;
+	if (dev.kind == UBLK_EXT_FD) {
+		out->file = dev.slot;
+		out->at.offset = io->offset;
+	}
 	return 1;
 }
 
@@ -117,16 +144,177 @@ START_TEST(file_cut_short)
 }
 END_TEST
 
+static const char *const never[] = { "auto-buf-reg", "zero-copy" };
+
+/* Does a path have buffers for extents of this kind? One that copies by itself, and of the one where
+ * the server copies only files. */
+static bool wants_buffers(const struct data_path *path, uint32_t kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(never); i++)
+		if (!strcmp(path->name, never[i]))
+			return false;
+	return strcmp(path->name, "user-copy") || kind == UBLK_EXT_FD;
+}
+
+/* One mapping for each queue, by its thread, where the path needs buffers, and none where not. */
+START_TEST(buffers_where_needed)
+{
+	struct path_choice choice;
+
+	dev.mapped = calloc(1, STORE);
+	for (uint32_t kind = UBLK_EXT_FD; kind <= UBLK_EXT_VOID; kind <<= 1) {
+		if (!pick(_i, kind, &choice))
+			continue;
+		init(choice, kind);
+		plane.nr_queues = 3;
+		dev.slot = plane_file(&plane, plane_temp_file(STORE));
+		large = (size_t)plane.depth * plane.dev.limits.max_io_bytes;
+		atomic_store(&mapped, 0);
+		plane_start(&plane);
+		ck_assert_msg(atomic_load(&mapped) == (wants_buffers(choice.path, kind) ? 3 : 0),
+			      "%s, kind %u: %u", path_choice_name(choice), kind,
+			      atomic_load(&mapped));
+		ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, 0, IO, data), IO);
+		ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE, 0, 0, IO, data), IO);
+		plane_stop(&plane);
+		close(plane.dev.files[dev.slot].fd);
+	}
+	free(dev.mapped);
+}
+END_TEST
+
+static int read_nothing(void *priv, void *buf, uint64_t length, uint64_t offset, uint32_t flags)
+{
+	(void)priv;
+	(void)offset;
+	(void)flags;
+	memset(buf, 0, length);
+	return 0;
+}
+
+/* Workers fill buffers on any CPU: the memory is to be the queue's node's all the same. */
+START_TEST(buffers_for_workers)
+{
+	static const struct path_choice copy = { &path_copy, false };
+	cpu_set_t cpus;
+	int policy = -1;
+
+	init(copy, 0);
+	plane.plugin.map_ops = 0;
+	plane.plugin.read = read_nothing;
+	plane.dev.limits.map_kinds = 0;
+	pthread_getaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	plane.cpus = &cpus;
+	large = (size_t)plane.depth * plane.dev.limits.max_io_bytes;
+	plane_start(&plane);
+	ck_assert_ptr_nonnull(mapped_at);
+	/* Its middle is left when the ends are cut off. */
+	if (!syscall(SYS_get_mempolicy, &policy, NULL, 0, mapped_at + large / 2, MPOL_F_ADDR))
+		ck_assert_int_eq(policy, MPOL_PREFERRED);
+	ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, 0, IO, data), IO);
+	plane_stop(&plane);
+	plane.cpus = NULL;
+}
+END_TEST
+
+/* KiB of this process in huge pages. */
+static unsigned long huge_kib(void)
+{
+	FILE *f = fopen("/proc/self/smaps_rollup", "re");
+	unsigned long kib = 0;
+	char line[200];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "AnonHugePages: %lu", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* Whether the system has huge pages at the moment. */
+static bool huge_pages_to_be_had(size_t page)
+{
+	unsigned long before = huge_kib(), after;
+	char *at, *aligned;
+
+	if (!page || plane_on_valgrind())
+		return false;
+	at = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(at, MAP_FAILED);
+	aligned = at + (-(uintptr_t)at & (page - 1));
+	madvise(aligned, page, MADV_HUGEPAGE);
+	*(volatile char *)aligned = 1;
+	after = huge_kib();
+	munmap(at, 2 * page);
+	return after > before;
+}
+
+#define LARGE_STORE (4u << 20)
+#define LARGE_IO (512u << 10)
+
+static void read_all(uint32_t length)
+{
+	static char back[LARGE_IO];
+	int tags[16];
+
+	for (unsigned int i = 0; i < 16; i++)
+		tags[i] = plane_submit(&plane, 0, UBLK_OP_READ, 0, i % 8 * LARGE_IO, length, NULL);
+	for (unsigned int i = 0; i < 16; i++) {
+		ck_assert_int_eq(plane_wait(&plane, 0, tags[i], back), (int)length);
+		ck_assert(plane_is_pattern(back, 2, i % 8 * LARGE_IO, length));
+	}
+}
+
+/* Large direct ios have their buffers made of huge pages; small ones, and buffered ones, do not. */
+START_TEST(huge_pages)
+{
+	static const struct path_choice copy = { &path_copy, false };
+	static char all[LARGE_STORE];
+	bool direct = _i;
+	unsigned long before;
+
+	init(copy, UBLK_EXT_FD);
+	plane.dev.limits.size_bytes = LARGE_STORE;
+	plane.dev.limits.max_io_bytes = LARGE_IO;
+	dev.fd = plane_temp_file(LARGE_STORE);
+	plane_pattern(all, 2, 0, LARGE_STORE);
+	ck_assert_int_eq(pwrite(dev.fd, all, LARGE_STORE, 0), LARGE_STORE);
+	if (direct && fcntl(dev.fd, F_SETFL, O_DIRECT)) {
+		close(dev.fd);
+		return;
+	}
+	dev.slot = plane_file(&plane, dev.fd);
+	plane_start(&plane);
+	if (huge_pages_to_be_had(plane.dev.huge_page)) {
+		before = huge_kib();
+		read_all(4096);
+		read_all(65536);
+		ck_assert_uint_eq(huge_kib(), before);
+		read_all(LARGE_IO);
+		read_all(LARGE_IO);
+		ck_assert_uint_eq(huge_kib() > before, direct);
+		read_all(4096);
+	}
+	plane_stop(&plane);
+	close(dev.fd);
+}
+END_TEST
+
 int main(void)
 {
 	const int all = 2 * nr_data_paths;
 	Suite *s;
 	TCase *tc;
 
+	test_thread = pthread_self();
 	plane_need_fake();
 	s = suite_create("queue: memory");
 	tc = tcase_create("memory");
 	tcase_add_loop_test(tc, file_cut_short, 0, all);
+	tcase_add_loop_test(tc, buffers_where_needed, 0, all);
+	tcase_add_test(tc, buffers_for_workers);
+	tcase_add_loop_test(tc, huge_pages, 0, 2);
 	suite_add_tcase(s, tc);
 	return run_tap(s);
 }

@@ -37,11 +37,13 @@ for path in copy user-copy commit-address; do
 	expect_fail 1 'Input/output error' timeout --kill-after=5 20 \
 		dd if="$dev" of=/dev/null bs=64k skip=$((4096 / 64 - 1)) count=2 iflag=direct,fullblock
 	# Many that are well and many that are not, at the same time.
+	readers=()
 	for block in {1020..1060..4}; do
 		timeout --kill-after=5 20 dd if="$dev" of=/dev/null bs=16k skip=$((block / 4)) count=1 iflag=direct \
 			>/dev/null 2>&1 &
+		readers+=($!)
 	done
-	wait $(jobs -p | grep -vx "$pid") || true
+	wait "${readers[@]}" || true
 	same_bytes 512 16
 	truncate -s 8M "$T/cut"
 	same_bytes 2000 8
