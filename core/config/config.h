@@ -24,6 +24,7 @@
 #define MAX_PLUGIN_TIMEOUT 86400u
 #define MAX_THREADS_PER_QUEUE 16u
 #define MAX_POLL_US 10000u
+#define MAX_SHARED_MEMORY 16u /* files */
 #define DEFAULT_DEPTH 128u
 #define DEFAULT_MAX_IO (512u << 10)
 #define DEFAULT_QUEUES_CAP 4u  /* queues: min(online CPUs, this) */

@@ -111,8 +111,10 @@ static int request_decode(struct ublk_queue *q, struct request *r)
 	if (op_has_data(op)) {
 		if (unlikely(length > limits->max_io_bytes))
 			return -EIO;
+		if (unlikely(iod->op_flags & UBLK_IO_F_SHMEM_ZC) && shared_take(q, r))
+			return -EIO;
 		if (q->dev->profile[op] != PROFILE_MAP) /* map only looks up */
-			io->buf = r->buf;
+			io->buf = r->shared ? r->shared_buf : r->buf;
 		if (op == UBLK_OP_WRITE)
 			r->zeroed = 0;
 	}
@@ -146,8 +148,8 @@ static void request_begin(struct ublk_queue *q, struct request *r)
 	bool asks = q->dev->profile[r->op] != PROFILE_MAP ||
 		    (q->tq.descs[r->tag].op_flags & UBLK_IO_F_NEED_REG_BUF);
 
-	if (unlikely(asks) && q->path->begin && op_has_data(r->op)) {
-		int res = q->path->begin(q, r);
+	if (unlikely(asks) && request_path(q, r)->begin && op_has_data(r->op)) {
+		int res = request_path(q, r)->begin(q, r);
 
 		if (unlikely(res)) {
 			if (res < 0)
@@ -187,7 +189,7 @@ void request_take(struct ublk_queue *q, uint16_t tag, bool needs_data)
 /* What the data path does at the end. False: the commit has to wait. */
 static bool request_ended(struct ublk_queue *q, struct request *r)
 {
-	int res = q->path->end(q, r);
+	int res = request_path(q, r)->end(q, r);
 
 	if (res == -EBUSY)
 		request_retry(q, r, RETRY_COMMIT);

@@ -108,7 +108,7 @@ static inline __attribute__((always_inline)) void arrived(struct ublk_queue *q, 
 	int n;
 
 	/* In sectors: as bytes, a wild one may wrap to a place on the device. */
-	if (unlikely((op_flags & (0xfe | UBLK_IO_F_NEED_REG_BUF)) ||
+	if (unlikely((op_flags & (0xfe | UBLK_IO_F_NEED_REG_BUF | UBLK_IO_F_SHMEM_ZC)) ||
 		     sectors - 1 >= q->max_sectors || start > q->dev_sectors - sectors)) {
 		request_take(q, tag, false);
 		return;

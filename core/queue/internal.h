@@ -125,6 +125,7 @@ struct request {
 			bool data_owed : 1;  /* a WRITE whose data the driver has not copied yet */
 			bool data_asked : 1; /* that is on its way */
 			unsigned char data_then : 2; /* enum data_then, while it is */
+			bool shared : 1; /* its data is in shared memory: path_shared is its path */
 		};
 		uint64_t fresh[4]; /* all of it is 0 when a request arrives */
 	};
@@ -136,6 +137,8 @@ struct request {
 	struct io_slot
 		*pair[2]; /* submit() gets them in turns: a second completion meets an idle slot */
 	uint64_t since;	  /* ns, when it arrived; 0: its latency is not measured */
+	struct shared_memory *shared_memory; /* if shared: which, */
+	char *shared_buf;		     /* and where in it */
 	struct job *job;
 	struct request *next;  /* on the retry list */
 	struct ranges *ranges; /* NULL: none was needed yet */
@@ -250,6 +253,15 @@ static inline void request_set_buf(struct ublk_queue *q, struct request *r, void
 		q->path->tag_addr(q, r);
 }
 
+/* path_shared.c: of requests whose data is in shared memory, whatever the device's data path. */
+extern const struct data_path path_shared;
+
+static inline const struct data_path *request_path(const struct ublk_queue *q,
+						   const struct request *r)
+{
+	return unlikely(r->shared) ? &path_shared : q->path;
+}
+
 /* fast.c: requests have arrived. */
 void requests_arrived(struct ublk_queue *q, const uint16_t *tags, unsigned int n);
 /* All completions that are there; how many. */
@@ -323,8 +335,13 @@ void range_job_done(struct ublk_queue *q, struct request *r, const struct job *j
 void sync_files(struct ublk_queue *q, struct request *r);
 void sync_done(struct ublk_queue *q, struct request *r, int32_t res);
 
+/* A READ or WRITE has arrived that the driver has found in shared memory. 0, or -EIO: it is in none
+ * of ours. */
+int shared_take(struct ublk_queue *q, struct request *r);
+
 /* path_buf.c and path_fixed.c: what data paths share */
 int buf_move(struct ublk_queue *q, struct request *r, unsigned int i);
+int shared_move(struct ublk_queue *q, struct request *r, unsigned int i);
 int fixed_move(struct ublk_queue *q, struct request *r, unsigned int i);
 int fixed_register(struct ublk_queue *q, struct request *r);
 int fixed_begin(struct ublk_queue *q, struct request *r);

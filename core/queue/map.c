@@ -208,7 +208,7 @@ static void extent_failed(struct ublk_queue *q, struct request *r, unsigned int 
 
 static inline void extent_move(struct ublk_queue *q, struct request *r, unsigned int i)
 {
-	int res = q->path->move(q, r, i);
+	int res = request_path(q, r)->move(q, r, i);
 
 	if (res > 0)
 		r->pending++;
@@ -274,7 +274,7 @@ void map_moved(struct ublk_queue *q, struct request *r, unsigned int i, int32_t 
 {
 	struct ublk_extent *e = &r->ext[i];
 
-	if (q->path->moved && res > 0 && r->op == UBLK_OP_READ) {
+	if (q->path->moved && !r->shared && res > 0 && r->op == UBLK_OP_READ) {
 		int err = q->path->moved(q, r, r->pos[i], res);
 
 		res = err ? err : res;

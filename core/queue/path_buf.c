@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Moving between a tag's buffer and where the plugin says its bytes are: for the data paths that
- * have such a buffer.
+ * Moving between memory of ours and where the plugin says its bytes are: for the data paths that have
+ * a buffer for each tag, and for requests in shared memory.
  */
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,19 +21,19 @@ static void zero_buf(struct request *r, uint32_t pos, uint32_t length)
 	}
 }
 
-static int move_file(struct ublk_queue *q, struct request *r, unsigned int i)
+static int move_file(struct ublk_queue *q, struct request *r, unsigned int i, char *buf,
+		     bool its_own)
 {
 	const struct ublk_extent *e = &r->ext[i];
 	const struct ublk_io *io = &r->slot->io;
 	struct io_uring_sqe *sqe = ring_sqe(&q->ring);
-	void *buf = (char *)r->buf + r->pos[i];
 
 	if (unlikely(!sqe))
 		return -EBUSY;
-	if (unlikely(e->length >= q->large_io) && r->huge_tries && q->dev->files[e->file].is_direct)
+	if (unlikely(e->length >= q->large_io) && its_own && r->huge_tries &&
+	    q->dev->files[e->file].is_direct)
 		tag_buffer_huge(q, r);
 	if (io->op == UBLK_OP_READ) {
-		r->zeroed = min_of(r->zeroed, r->pos[i]);
 		io_uring_prep_read(sqe, e->file, buf, e->length, e->at.offset);
 	} else {
 		io_uring_prep_write(sqe, e->file, buf, e->length, e->at.offset);
@@ -62,30 +62,44 @@ static __attribute__((noinline, cold)) int mem_read_faulting(void *to, const str
 	return 0;
 }
 
-int buf_move(struct ublk_queue *q, struct request *r, unsigned int i)
+/* base: where the io's data is. its_own: that is the tag's buffer, where r->zeroed tells of it. */
+static inline __attribute__((always_inline)) int move_data(struct ublk_queue *q, struct request *r,
+							   unsigned int i, char *base, bool its_own)
 {
 	const struct ublk_extent *e = &r->ext[i];
 	bool read = r->op == UBLK_OP_READ;
-	void *buf = (char *)r->buf + r->pos[i];
+	char *buf = base + r->pos[i];
 
+	if (its_own && read && e->kind & (UBLK_EXT_FD | UBLK_EXT_MEM))
+		r->zeroed = min_of(r->zeroed, r->pos[i]);
 	switch (e->kind) {
 	case UBLK_EXT_FD:
-		return move_file(q, r, i);
+		return move_file(q, r, i, buf, its_own);
 	case UBLK_EXT_MEM:
-		if (read) {
-			r->zeroed = min_of(r->zeroed, r->pos[i]);
-			if (unlikely(q->mem_faults))
-				return mem_read_faulting(buf, e);
+		if (read && unlikely(q->mem_faults))
+			return mem_read_faulting(buf, e);
+		if (read)
 			memcpy(buf, e->at.addr, e->length);
-		} else {
+		else
 			memcpy(e->at.addr, buf, e->length);
-		}
 		return 0;
 	case UBLK_EXT_ZERO:
-		if (read)
+		if (read && its_own)
 			zero_buf(r, r->pos[i], e->length);
+		else if (read)
+			memset(buf, 0, e->length);
 		return 0;
 	default: /* VOID: whatever is there */
 		return 0;
 	}
+}
+
+int buf_move(struct ublk_queue *q, struct request *r, unsigned int i)
+{
+	return move_data(q, r, i, r->buf, true);
+}
+
+int shared_move(struct ublk_queue *q, struct request *r, unsigned int i)
+{
+	return move_data(q, r, i, r->shared_buf, false);
 }

@@ -12,8 +12,10 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include "config/config.h"
 #include "plugin/plugin.h"
 #include "queue/path.h"
+#include "queue/shared.h"
 #include "queue/stats.h"
 #include "transport/transport.h"
 
@@ -44,9 +46,11 @@ struct ublk_dev {
 	unsigned int nr_files; /* slot 0 is the transport's */
 	int zero_slot;	       /* /dev/zero, or 0 */
 	void *zeroes;	       /* max_io_bytes of them, never written, or NULL */
-	bool has_buffers;      /* each tag has one of max_io_bytes */
-	size_t huge_page;      /* bytes; 0: none are used */
-	bool open_phase;       /* file_register() is allowed */
+	/* By the driver's index; what is not mapped is none. */
+	struct shared_memory shared[MAX_SHARED_MEMORY];
+	bool has_buffers; /* each tag has one of max_io_bytes */
+	size_t huge_page; /* bytes; 0: none are used */
+	bool open_phase;  /* file_register() is allowed */
 	uint8_t profile[NR_OPS];
 	uint32_t io_timeout;	    /* ticks (seconds) that a plugin may hold an io; 0: for ever */
 	uint16_t threads_per_queue; /* that share the tags of a driver's queue */

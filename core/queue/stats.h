@@ -18,6 +18,7 @@ struct queue_counters {
 	uint64_t retries;  /* EAGAIN, EBUSY, ENOMEM and full rings that were tried again */
 	uint64_t misuse;   /* broken rules of the contract, by the plugin */
 	uint64_t timeouts; /* ios taken away from the plugin */
+	uint64_t shared;   /* READs and WRITEs whose data was in memory shared with the program */
 };
 
 /* Buckets: [0, 128 ns), then 8 for each power of two, the last of which is [15, 16) x 2^30 ns, then

@@ -156,7 +156,8 @@ int fake_commit(struct transport_queue *tq, uint16_t tag, int32_t res, const str
 			       tag);
 	if (ft->data_owed)
 		fake_violation(fq, "commit of tag %u, whose data was not asked for", tag);
-	if (fake_copies(fq->fake) && ft->op == UBLK_IO_OP_READ && res > 0 && ft->addr) {
+	if (fake_copies(fq->fake) && !ft->shared && ft->op == UBLK_IO_OP_READ && res > 0 &&
+	    ft->addr) {
 		data = min_of((uint32_t)res, ft->bytes);
 		if (copy_from_server(fq->fake, ft->pages, (const void *)(uintptr_t)ft->addr, data) <
 		    data) {
@@ -189,7 +190,9 @@ static int fake_get_data(struct transport_queue *tq, uint16_t tag, const struct 
 		return err;
 	ft->data_owed = false;
 	ft->addr = addr->buf;
-	memcpy((void *)(uintptr_t)addr->buf, ft->pages, ft->bytes);
+	fq->descs[tag].addr = addr->buf; /* also if that hides where shared memory was */
+	if (!ft->shared)
+		memcpy((void *)(uintptr_t)addr->buf, ft->pages, ft->bytes);
 	return 0;
 }
 

@@ -33,6 +33,9 @@ struct fake_request {
 	uint32_t nr_sectors;
 	uint64_t start_sector;
 	const void *data; /* WRITE: nr_sectors of it, max_io at most; NULL: zeroes */
+	/* With UBLK_IO_F_SHMEM_ZC: the buffer's index and the offset in it. Nothing is copied then,
+	 * and data is what registered pages show. */
+	uint64_t shared;
 };
 
 /* 0 or -errno: -EOPNOTSUPP where this kernel's io_uring cannot post to another ring. */

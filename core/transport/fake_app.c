@@ -125,7 +125,8 @@ static void tag_fill(struct fake_queue *fq, uint16_t tag, const struct fake_requ
 {
 	struct fake_tag *ft = &fq->tags[tag];
 	bool need_get_data = fake_has(fq->fake, UBLK_F_NEED_GET_DATA);
-	bool copy = fake_copies(fq->fake) && !need_get_data;
+	bool shared = req->op_flags & UBLK_IO_F_SHMEM_ZC;
+	bool copy = fake_copies(fq->fake) && !need_get_data && !shared;
 	void *to = copy ? (void *)(uintptr_t)ft->addr : ft->pages;
 
 	atomic_store(&ft->done, false);
@@ -136,6 +137,7 @@ static void tag_fill(struct fake_queue *fq, uint16_t tag, const struct fake_requ
 		memcpy(to, req->data, ft->bytes);
 	else if (ft->op == UBLK_IO_OP_WRITE && to)
 		memset(to, 0, ft->bytes);
+	ft->shared = shared;
 	ft->data_owed = need_get_data && ft->op == UBLK_IO_OP_WRITE;
 	if (ft->op == UBLK_IO_OP_READ)
 		memset(ft->pages, POISON, ft->bytes);
@@ -143,7 +145,7 @@ static void tag_fill(struct fake_queue *fq, uint16_t tag, const struct fake_requ
 		.op_flags = req->op_flags | (ft->fallback ? UBLK_IO_F_NEED_REG_BUF : 0),
 		.nr_sectors = req->nr_sectors,
 		.start_sector = req->start_sector,
-		.addr = ft->addr,
+		.addr = shared ? req->shared : ft->addr,
 	};
 }
 

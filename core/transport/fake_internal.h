@@ -30,6 +30,7 @@ struct fake_tag {
 	bool fallback;	 /* its pages are not registered for the server */
 	bool registered; /* by hand; queue's thread */
 	bool data_owed;	 /* NEED_GET_DATA: a WRITE whose data has not been asked for */
+	bool shared;	 /* the driver has nothing to copy for it */
 	uint64_t addr;	 /* where the server wants, or has, the data */
 	char *pages;	 /* the application's memory */
 	/* Whose it is: set by its fetch; tq is NULL when closed, and under inject_lock. */

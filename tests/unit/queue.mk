@@ -13,6 +13,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_paths \
 	tests/unit/test_queue_ranges \
 	tests/unit/test_queue_ring \
+	tests/unit/test_queue_shared \
 	tests/unit/test_queue_short \
 	tests/unit/test_queue_stats \
 	tests/unit/test_queue_stuck
@@ -90,6 +91,11 @@ tests_unit_test_queue_ring_SOURCES = tests/unit/test_queue_ring.c $(PLANE)
 tests_unit_test_queue_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_ring_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_ring_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_shared_SOURCES = tests/unit/test_queue_shared.c $(PLANE)
+tests_unit_test_queue_shared_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_shared_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_shared_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_short_SOURCES = tests/unit/test_queue_short.c $(PLANE)
 tests_unit_test_queue_short_CPPFLAGS = $(UNIT_CPPFLAGS)
