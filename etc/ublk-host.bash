@@ -61,7 +61,7 @@ _ublk_host()
 		compopt -o filenames
 		return
 		;;
-	--manifest | --log-file)
+	--manifest | --log-file | --shared-memory)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames
 		return

@@ -70,14 +70,15 @@ static json_t *part_to_json(const struct stats_view *view, uint32_t qid)
 			json_decref(json);
 			return NULL;
 		}
-	if (json &&
-	    json_object_update_new(json, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "system_calls",
-						   (json_int_t)part.counters.enters, "rounds",
-						   (json_int_t)part.counters.loops, "polls",
-						   (json_int_t)part.counters.polls, "retries",
-						   (json_int_t)part.counters.retries, "misuse",
-						   (json_int_t)part.counters.misuse, "timeouts",
-						   (json_int_t)part.counters.timeouts)) < 0) {
+	if (json && json_object_update_new(
+			    json, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "system_calls",
+					    (json_int_t)part.counters.enters, "rounds",
+					    (json_int_t)part.counters.loops, "polls",
+					    (json_int_t)part.counters.polls, "retries",
+					    (json_int_t)part.counters.retries, "misuse",
+					    (json_int_t)part.counters.misuse, "timeouts",
+					    (json_int_t)part.counters.timeouts, "shared_memory",
+					    (json_int_t)part.counters.shared)) < 0) {
 		json_decref(json);
 		return NULL;
 	}
@@ -209,6 +210,8 @@ static void print_head(const struct stats_view *view, const struct queue_stats *
 	if (requests)
 		printf(", %.3f system calls per request", (double)c->enters / (double)requests);
 	printf(", %" PRIu64 " retries", c->retries);
+	if (c->shared)
+		printf(", %" PRIu64 " requests in shared memory", c->shared);
 	if (c->misuse)
 		printf(", the plugin broke the contract %" PRIu64 " times", c->misuse);
 	if (c->timeouts)

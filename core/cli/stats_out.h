@@ -23,8 +23,8 @@ struct stats_view {
  * server_alive, latency (measured now), seconds (of the interval), total (null: there are no
  * statistics), queues (an array of what total is). total is an object: read, write, flush, discard,
  * write_zeroes (each with: requests, bytes, errors, requests_per_second, bytes_per_second, latency),
- * system_calls, rounds, retries, misuse, timeouts. latency, in nanoseconds: requests, mean, p50, p90,
- * p99, p99_9, max. NULL: out of memory.
+ * system_calls, rounds, retries, misuse, timeouts, shared_memory. latency, in nanoseconds: requests,
+ * mean, p50, p90, p99, p99_9, max. NULL: out of memory.
  */
 json_t *stats_to_json(const struct stats_view *view);
 

@@ -41,6 +41,7 @@ void device_config_free(struct device_config *cfg)
 	free(cfg->origin);
 	free(cfg->cpus_list);
 	free(cfg->data_path);
+	path_list_free(&cfg->shared_memory);
 	for (int key = 0; key < CFG_NR_KEYS; key++)
 		free(cfg->where[key]);
 	memset(cfg, 0, sizeof(*cfg));
@@ -55,7 +56,7 @@ int device_config_set(struct device_config *cfg, enum config_key key, const char
 	struct given g;
 	int err;
 
-	if (cfg->where[key]) {
+	if (cfg->where[key] && spec->type != CFG_TYPE_PATHS) {
 		errors_add(errors, "--%s: given more than once", spec->flag);
 		return -EINVAL;
 	}
@@ -64,7 +65,7 @@ int device_config_set(struct device_config *cfg, enum config_key key, const char
 			   spec->arg);
 		return -EINVAL;
 	}
-	if (spec->type == CFG_TYPE_PLUGIN)
+	if (spec->type == CFG_TYPE_PLUGIN || spec->type == CFG_TYPE_PATHS)
 		cwd = path_cwd();
 	given_from_text(&g, value ? value : "true");
 	err = config_store(cfg, key, &g, cwd, why);
@@ -72,7 +73,7 @@ int device_config_set(struct device_config *cfg, enum config_key key, const char
 		errors_add(errors, "--%s: %s", spec->flag, why);
 		return err;
 	}
-	if (asprintf(&cfg->where[key], "--%s", spec->flag) < 0) {
+	if (!cfg->where[key] && asprintf(&cfg->where[key], "--%s", spec->flag) < 0) {
 		cfg->where[key] = NULL;
 		errors_add(errors, "out of memory");
 		return -ENOMEM;

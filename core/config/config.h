@@ -55,6 +55,7 @@ enum config_key {
 	CFG_PLUGIN_TIMEOUT,
 	CFG_THREADS_PER_QUEUE,
 	CFG_POLL_US,
+	CFG_SHARED_MEMORY,
 	CFG_LOGICAL_BLOCK,
 	CFG_PHYSICAL_BLOCK,
 	CFG_DATA_PATH,
@@ -71,7 +72,8 @@ enum config_type {
 	CFG_TYPE_POW2, /* the same, a power of two */
 	CFG_TYPE_BOOL,
 	CFG_TYPE_WORD, /* one of data_path_words */
-	CFG_TYPE_CPUS  /* "auto", "none", or a list */
+	CFG_TYPE_CPUS, /* "auto", "none", or a list */
+	CFG_TYPE_PATHS /* paths, one each time that it is given; in a manifest an array */
 };
 
 /* The one table that drives manifests, the command line, its help and the JSON schema's test. */
@@ -83,6 +85,11 @@ struct config_key_spec {
 	enum config_type type;
 	uint64_t min, max, step;
 	size_t offset; /* of the member in struct device_config */
+};
+
+struct path_list {
+	char **path; /* absolute */
+	size_t nr;
 };
 
 struct device_config {
@@ -104,6 +111,7 @@ struct device_config {
 	enum cpus_mode cpus_mode;
 	char *cpus_list; /* CPUS_LIST: "0-3,6" as written, already checked for form */
 	char *data_path; /* "auto" or the name of one */
+	struct path_list shared_memory; /* files of it */
 
 	/* Words that data_path takes, NULL-ended, not owned, set by the caller after init; NULL: any
 	 * word. */
@@ -122,8 +130,8 @@ const struct config_key_spec *config_key_spec(enum config_key key);
 int config_key_of_flag(const char *flag);
 
 /* Set a key from the command line. value NULL: a flag without argument (--read-only). 0, or -EINVAL
- * (-ENOMEM) with one message in errors: malformed, out of range, given twice. A relative path to a
- * plugin is made absolute from the cwd. */
+ * (-ENOMEM) with one message in errors: malformed, out of range, given twice unless it is a list. A
+ * relative path is made absolute from the cwd. */
 int device_config_set(struct device_config *cfg, enum config_key key, const char *value,
 		      struct errors *errors);
 /* Add a plugin option from the command line, "KEY=VALUE". Likewise. What type it has, and whether

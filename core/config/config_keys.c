@@ -46,6 +46,10 @@ static const struct config_key_spec keys[CFG_NR_KEYS] = {
 	[CFG_POLL_US] = { "/device/poll_us", "poll-us", "N|auto",
 			  "microseconds to look for requests before sleeping (default: 0)",
 			  CFG_TYPE_AUTO, .min = 0, .max = MAX_POLL_US, MEMBER(poll_us) },
+	[CFG_SHARED_MEMORY] = { "/device/shared_memory", "shared-memory", "FILE",
+				"memory shared with programs, used in place; may be given several times",
+				CFG_TYPE_PATHS, .min = 1, .max = PATH_MAX - 1,
+				MEMBER(shared_memory) },
 	[CFG_LOGICAL_BLOCK] = { "/limits/logical_block", "logical-block", "SIZE",
 				"smallest unit of a request (default: the plugin's)", CFG_TYPE_POW2,
 				.min = MIN_BLOCK, .max = MAX_LOGICAL_BLOCK, MEMBER(logical_block) },
@@ -263,6 +267,39 @@ static int store_cpus(struct device_config *cfg, const struct given *g, char why
 	return err;
 }
 
+void path_list_free(struct path_list *list)
+{
+	for (size_t i = 0; i < list->nr; i++)
+		free(list->path[i]);
+	free(list->path);
+	*list = (struct path_list){ 0 };
+}
+
+static int store_path(struct path_list *at, const struct given *g, const char *folder,
+		      char why[CONFIG_WHY_MAX])
+{
+	const char *path = given_string(g);
+	char **grown;
+
+	if (!path || !*path || strlen(path) >= PATH_MAX)
+		return wrong(why, g, "the path of a file");
+	if (*path != '/' && !folder)
+		return wrong(why, g, "an absolute path (the current folder is not known)");
+	if (at->nr == MAX_SHARED_MEMORY) {
+		snprintf(why, CONFIG_WHY_MAX, "more than %u files", MAX_SHARED_MEMORY);
+		return -EINVAL;
+	}
+	grown = reallocarray(at->path, at->nr + 1, sizeof(*grown));
+	if (!grown)
+		return no_memory(why);
+	at->path = grown;
+	grown[at->nr] = NULL;
+	if (store_string(&grown[at->nr], path_absolute(folder, path), why))
+		return -ENOMEM;
+	at->nr++;
+	return 0;
+}
+
 int config_store(struct device_config *cfg, enum config_key key, const struct given *g,
 		 const char *folder, char why[CONFIG_WHY_MAX])
 {
@@ -287,6 +324,8 @@ int config_store(struct device_config *cfg, enum config_key key, const struct gi
 		return store_word(at, g, cfg->data_path_words, why);
 	case CFG_TYPE_CPUS:
 		return store_cpus(cfg, g, why);
+	case CFG_TYPE_PATHS:
+		return store_path(at, g, folder, why);
 	}
 	return -EINVAL;
 }
@@ -323,6 +362,11 @@ void config_move(struct device_config *to, struct device_config *from, enum conf
 		break;
 	case CFG_TYPE_BOOL:
 		*(bool *)dst = *(bool *)src;
+		break;
+	case CFG_TYPE_PATHS:
+		path_list_free(dst);
+		*(struct path_list *)dst = *(struct path_list *)src;
+		*(struct path_list *)src = (struct path_list){ 0 };
 		break;
 	}
 }

@@ -8,10 +8,12 @@
 
 #define CONFIG_WHY_MAX 512
 
-/* folder: absolute, for a relative path to a plugin; NULL: not known. 0, or -errno with the whole
- * reason in why ("expected integer 1..4096, got \"four\"") and cfg as it was. */
+/* folder: absolute, for relative paths; NULL: not known. A list grows by one value. 0, or -errno with
+ * the whole reason in why ("expected integer 1..4096, got \"four\"") and cfg as it was. */
 int config_store(struct device_config *cfg, enum config_key key, const struct given *g,
 		 const char *folder, char why[CONFIG_WHY_MAX]);
+
+void path_list_free(struct path_list *list);
 
 /* Append an option to cfg, which takes over what arg points to, also on error: -ENOMEM, or a NULL
  * in key, value or origin. */

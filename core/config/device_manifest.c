@@ -83,17 +83,49 @@ static int out_of_memory(struct reader *r)
 	return -ENOMEM;
 }
 
-static void read_value(struct reader *r, enum config_key key, const char *pointer,
-		       const json_t *value)
+static bool store_value(struct reader *r, enum config_key key, const char *pointer,
+			const json_t *value)
 {
 	char why[CONFIG_WHY_MAX];
 	struct given g;
 
 	given_from_json(&g, value);
-	if (config_store(r->cfg, key, &g, r->folder, why)) {
-		json_text_error(r->jt, pointer, false, r->errors, "%s%s", why, r->note);
-		return;
+	if (!config_store(r->cfg, key, &g, r->folder, why))
+		return true;
+	json_text_error(r->jt, pointer, false, r->errors, "%s%s", why, r->note);
+	return false;
+}
+
+static bool store_values(struct reader *r, enum config_key key, const char *pointer,
+			 const json_t *array)
+{
+	char shown[GIVEN_SHOW_MAX], element[128];
+	struct given g;
+	json_t *value;
+	bool ok = true;
+	size_t i;
+
+	given_from_json(&g, array);
+	if (g.kind != GIVEN_ARRAY) {
+		json_text_error(r->jt, pointer, false, r->errors, "expected an array, got %s%s",
+				given_show(&g, shown), r->note);
+		return false;
 	}
+	json_array_foreach(array, i, value)
+	{
+		snprintf(element, sizeof(element), "%s/%zu", pointer, i);
+		ok &= store_value(r, key, element, value);
+	}
+	return ok;
+}
+
+static void read_value(struct reader *r, enum config_key key, const char *pointer,
+		       const json_t *value)
+{
+	bool list = config_key_spec(key)->type == CFG_TYPE_PATHS;
+
+	if (!(list ? store_values : store_value)(r, key, pointer, value))
+		return;
 	r->cfg->where[key] = json_text_where(r->jt, pointer, false);
 	if (!r->cfg->where[key])
 		out_of_memory(r);

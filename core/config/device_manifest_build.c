@@ -21,6 +21,18 @@ static json_t *text_or_null(const char *text)
 	return text ? json_string(text) : json_null();
 }
 
+static json_t *paths(const struct path_list *list)
+{
+	json_t *array = list->nr ? json_array() : json_null();
+
+	for (size_t i = 0; array && i < list->nr; i++)
+		if (json_array_append_new(array, json_string(list->path[i]))) {
+			json_decref(array);
+			return NULL;
+		}
+	return array;
+}
+
 /* json_null(): there is nothing to write. */
 static json_t *value_of(const struct device_config *cfg, const struct config_key_spec *spec)
 {
@@ -39,6 +51,8 @@ static json_t *value_of(const struct device_config *cfg, const struct config_key
 		if (*(const int64_t *)at < 0)
 			return json_string("auto");
 		return json_integer(*(const int64_t *)at);
+	case CFG_TYPE_PATHS:
+		return paths(at);
 	case CFG_TYPE_BOOL:
 		return json_boolean(*(const bool *)at);
 	case CFG_TYPE_INT:

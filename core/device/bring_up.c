@@ -187,7 +187,8 @@ static int add_device(struct device *d)
 {
 	struct ublk_limits *limits = &d->dev.limits;
 	struct ublksrv_ctrl_dev_info *info = &d->info;
-	uint64_t dev_flags = d->dev.path->dev_flags | (d->dev.batch ? UBLK_F_BATCH_IO : 0);
+	uint64_t dev_flags = d->dev.path->dev_flags | (d->dev.batch ? UBLK_F_BATCH_IO : 0) |
+			     (d->cfg->shared_memory.nr ? UBLK_F_SHMEM_ZC : 0);
 	int err;
 
 	*info = (struct ublksrv_ctrl_dev_info){
@@ -424,11 +425,11 @@ static int announce(struct device *d)
 
 static int bring_up(struct device *d)
 {
-	int (*const steps[])(struct device *) = { probe_kernel,	 check_name,   open_plugin,
-						  settle_limits, add_device,   set_params,
-						  start_plugin,	 open_char,    make_stats,
-						  start_queues,	 start_device, resolve_config,
-						  announce };
+	int (*const steps[])(struct device *) = { probe_kernel,	   check_name,	   open_plugin,
+						  settle_limits,   shared_open,	   add_device,
+						  set_params,	   start_plugin,   open_char,
+						  shared_register, make_stats,	   start_queues,
+						  start_device,	   resolve_config, announce };
 	int err = 0;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(steps) && !err; i++) {

@@ -4,6 +4,7 @@
 #define DEVICE_INTERNAL_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -11,6 +12,12 @@
 #include "kernel/ctrl.h"
 #include "kernel/sysfs.h"
 #include "queue/queue.h"
+
+/* Which file it is, by whatever name. */
+struct file_id {
+	dev_t dev;
+	ino_t ino;
+};
 
 struct device {
 	struct ublk_dev dev; /* the data plane's part: first, so that plugins' pointers are ours */
@@ -28,8 +35,10 @@ struct device {
 	uint64_t plugin_until; /* of now_ms(): when the plugin must have started, or stopped */
 	struct ublk_queue **queues;
 	unsigned int nr_started;
-	atomic_int fail_err; /* first dev_fail() */
-	int fail_fd;	     /* eventfd: told by dev_fail() */
+	struct file_id shared_ids[MAX_SHARED_MEMORY]; /* of dev.shared */
+	unsigned int nr_registered;		      /* of these, with the driver */
+	atomic_int fail_err;			      /* first dev_fail() */
+	int fail_fd;				      /* eventfd: told by dev_fail() */
 
 	/* how far bring-up got, for the way back */
 	bool opened, added, started_plugin, prepared, live, written;
@@ -51,6 +60,12 @@ void guard_begin(struct guard *g, struct device *d, const char *what, ...)
 void guard_end(struct guard *g);
 /* The plugin's time begins: what it does from here on takes --plugin-timeout at most. */
 void guard_new_time(struct device *d);
+
+/* shared_memory.c, in this order: 0, or -errno, logged. Undoing what was not done does nothing. */
+int shared_open(struct device *d);
+int shared_register(struct device *d);	  /* after ADD_DEV, before START_DEV */
+void shared_unregister(struct device *d); /* after the last queue, before DEL_DEV */
+void shared_close(struct device *d);	  /* after the plugin */
 
 /* serve.c: remove what tells others of the device. */
 void device_forget(const struct device *d);

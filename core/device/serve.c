@@ -238,6 +238,9 @@ int device_end(struct device *d)
 		for (unsigned int i = 0; i < d->nr_started; i++)
 			queue_free(d->queues[i]);
 	}
+	/* Nor is a driver asked to wait for requests that do not end. */
+	if (joined)
+		shared_unregister(d);
 	if (d->added) {
 		res = delete_device(d);
 		err = err ? err : res;
@@ -249,6 +252,7 @@ int device_end(struct device *d)
 			d->plugin->desc.name);
 		return err ? err : -ETIMEDOUT;
 	}
+	shared_close(d);
 	if (d->prepared)
 		dev_unprepare(&d->dev);
 	close_stats(d);

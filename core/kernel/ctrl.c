@@ -250,6 +250,16 @@ int ctrl_stop_dev(struct ctrl *ctrl, uint32_t id)
 	return ctrl_plain(ctrl, UBLK_U_CMD_STOP_DEV, id, 0);
 }
 
+int ctrl_reg_buf(struct ctrl *ctrl, uint32_t id, const void *base, uint64_t size)
+{
+	const struct ublk_shmem_buf_reg reg = { .addr = (uintptr_t)base, .len = size };
+	const struct command cmd = {
+		.op = UBLK_U_CMD_REG_BUF, .id = id, .in = &reg, .len = sizeof(reg)
+	};
+
+	return run(ctrl, &cmd);
+}
+
 int ctrl_plain(struct ctrl *ctrl, uint32_t cmd_op, uint32_t id, uint64_t data0)
 {
 	const struct command cmd = { .op = cmd_op, .id = id, .data0 = data0 };

@@ -42,6 +42,9 @@ int ctrl_get_queue_affinity(struct ctrl *ctrl, uint32_t id, uint16_t qid, void *
 			    uint16_t size);
 int ctrl_start_dev(struct ctrl *ctrl, uint32_t id, int32_t pid);
 int ctrl_stop_dev(struct ctrl *ctrl, uint32_t id);
+/* SHMEM_ZC: memory of whole pages, mapped shared, that requests may lie in. Its index, which
+ * UNREG_BUF takes by ctrl_plain(), or -errno. A driver that serves already waits for its requests. */
+int ctrl_reg_buf(struct ctrl *ctrl, uint32_t id, const void *base, uint64_t size);
 
 /* Any command without a buffer, with its number: START_USER_RECOVERY, QUIESCE_DEV, ... */
 int ctrl_plain(struct ctrl *ctrl, uint32_t cmd_op, uint32_t id, uint64_t data0);

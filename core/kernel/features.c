@@ -36,7 +36,8 @@ const struct feature features_known[] = {
 	  "7.x" },
 	{ UBLK_F_NO_AUTO_PART_SCAN, "no_auto_part_scan",
 	  "a device can start without a scan for partitions", "7.x" },
-	{ UBLK_F_SHMEM_ZC, "shmem_zc", "requests in shared memory are passed by reference", "7.x" },
+	{ UBLK_F_SHMEM_ZC, "shmem_zc",
+	  "data in memory shared with the program is used in place (--shared-memory)", "7.x" },
 	{ UBLK_F_IO_DESC_SIZE, "io_desc_size", "larger request descriptors", "7.x" },
 };
 const size_t nr_features_known = ARRAY_SIZE(features_known);

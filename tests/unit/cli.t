@@ -95,7 +95,8 @@ for verb in run up; do
 	host $verb --help
 	good=0
 	for opt in plugin opt plugin-dir manifest id name queues depth max-io read-only logical-block \
-		physical-block cpus data-path io-timeout plugin-timeout threads-per-queue poll-us verbose quiet; do
+		physical-block cpus data-path io-timeout plugin-timeout threads-per-queue poll-us \
+		shared-memory verbose quiet; do
 		grep -q -- "--$opt " "$dir/out" || good=1
 	done
 	ok $good "$verb --help names every option of a device"

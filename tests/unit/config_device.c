@@ -222,6 +222,47 @@ START_TEST(the_command_line_wins_over_the_manifest)
 END_TEST
 
 /* Nothing given: the manifest stays as it is, its defaults too. */
+START_TEST(lists_grow_and_are_replaced_as_a_whole)
+{
+	struct device_config base, over;
+	struct errors errors = { 0 };
+	json_t *json, *list;
+
+	ck_assert_int_eq(chdir("/usr"), 0);
+	ck_assert_int_eq(
+		read_text(&base, HEAD "\"device\": {\"shared_memory\": [\"/a\", \"b\"]}}", &errors),
+		0);
+	ck_assert_uint_eq(base.shared_memory.nr, 2);
+	ck_assert_str_eq(base.shared_memory.path[0], "/a");
+	ck_assert_str_eq(base.shared_memory.path[1], "/srv/m/b");
+	ck_assert_str_eq(base.where[CFG_SHARED_MEMORY], "a.json:2:29: /device/shared_memory");
+	json = device_manifest_build(&base, NULL, NULL);
+	list = json_object_get(json_object_get(json, "device"), "shared_memory");
+	ck_assert_uint_eq(json_array_size(list), 2);
+	ck_assert_str_eq(json_string_value(json_array_get(list, 1)), "/srv/m/b");
+	json_decref(json);
+	device_config_init(&over);
+	for (unsigned int i = 0; i < MAX_SHARED_MEMORY; i++)
+		ck_assert_int_eq(device_config_set(&over, CFG_SHARED_MEMORY, "c", &errors), 0);
+	ck_assert_int_eq(device_config_set(&over, CFG_SHARED_MEMORY, "d", &errors), -EINVAL);
+	ck_assert_int_eq(device_config_set(&over, CFG_SHARED_MEMORY, "", &errors), -EINVAL);
+	assert_messages(&errors, "--shared-memory: more than 16 files",
+			"--shared-memory: expected the path of a file, got \"\"");
+	ck_assert_int_eq(device_config_merge(&base, &over), 0);
+	ck_assert_uint_eq(base.shared_memory.nr, MAX_SHARED_MEMORY);
+	ck_assert_str_eq(base.shared_memory.path[0], "/usr/c");
+	ck_assert_uint_eq(over.shared_memory.nr, 0);
+	device_config_free(&over);
+	device_config_free(&base);
+	assert_refused(HEAD "\"device\": {\"shared_memory\": \"/a\"}}",
+		       "a.json:2:29: /device/shared_memory: expected an array, got \"/a\"");
+	assert_refused(
+		HEAD "\"device\": {\"shared_memory\": [\"/a\", 1, null]}}",
+		"a.json:2:36: /device/shared_memory/1: expected the path of a file, got 1",
+		"a.json:2:39: /device/shared_memory/2: expected the path of a file, got null");
+}
+END_TEST
+
 START_TEST(an_empty_command_line_changes_nothing)
 {
 	struct device_config base, over;
@@ -406,6 +447,7 @@ int main(void)
 	tcase_add_test(tc, a_plugin_path_is_absolute_from_where_it_was_written);
 	tcase_add_test(tc, blocks_are_compared_wherever_they_come_from);
 	tcase_add_test(tc, the_command_line_wins_over_the_manifest);
+	tcase_add_test(tc, lists_grow_and_are_replaced_as_a_whole);
 	tcase_add_test(tc, an_empty_command_line_changes_nothing);
 	tcase_add_test(tc, a_config_survives_the_way_through_json);
 	tcase_add_test(tc, the_built_manifest_is_as_expected);

@@ -201,6 +201,14 @@ static void assert_key(json_t *schema, enum config_key key)
 	case CFG_TYPE_BOOL:
 		assert_type(schema, "boolean", spec->pointer);
 		break;
+	case CFG_TYPE_PATHS:
+		assert_type(schema, "array", spec->pointer);
+		ck_assert_uint_eq(integer(schema, "maxItems", spec->pointer), MAX_SHARED_MEMORY);
+		schema = json_object_get(schema, "items");
+		assert_type(schema, "string", spec->pointer);
+		ck_assert_uint_eq(integer(schema, "minLength", spec->pointer), spec->min);
+		ck_assert_uint_eq(integer(schema, "maxLength", spec->pointer), spec->max);
+		break;
 	}
 }
 

@@ -179,14 +179,14 @@ START_TEST(json_of_all)
 		"latency"
 #define KIND "s:{s:i, s:i, s:i, s:n, s:n, s:n}"
 	wanted = json_pack("{s:{s:i, s:i, s:i, s:n, s:n, s:{s:i, s:i, s:i, s:i}}, " KIND ", " KIND
-			   ", " KIND ", " KIND ", s:i, s:i, s:i, s:i, s:i, s:i}",
+			   ", " KIND ", " KIND ", s:i, s:i, s:i, s:i, s:i, s:i, s:i}",
 			   "read", "requests", 50, "bytes", 204800, "errors", 0,
 			   "requests_per_second", "bytes_per_second", "latency", "requests", 50,
 			   "mean", (49 * 2000 + 70000000) / 50, "p99_9", 70000000, "max", 70000000,
 			   NONE("write"), "flush", "requests", 1, "bytes", 0, "errors", 1,
 			   "requests_per_second", "bytes_per_second", "latency", NONE("discard"),
 			   NONE("write_zeroes"), "system_calls", 10, "rounds", 0, "polls", 0,
-			   "retries", 3, "misuse", 0, "timeouts", 0);
+			   "retries", 3, "misuse", 0, "timeouts", 0, "shared_memory", 0);
 	ck_assert_ptr_nonnull(wanted);
 	/* Percentiles are where histograms have them, which is not the point here. */
 	{
