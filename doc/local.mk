@@ -12,6 +12,9 @@ dist_doc_DATA = CHANGELOG.md doc/architecture.md
 exampledir = $(docdir)/example-plugin
 dist_example_DATA = doc/example-plugin/README.md doc/example-plugin/Makefile \
 	doc/example-plugin/concat.c
+exampleclientdir = $(docdir)/example-client
+dist_exampleclient_DATA = doc/example-client/README.md doc/example-client/Makefile \
+	doc/example-client/client.c
 CLEANFILES += $(man_pages)
 
 if HAVE_POD2MAN

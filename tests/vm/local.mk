@@ -30,6 +30,7 @@ EXTRA_DIST += \
 	tests/vm/cases/paths.sh \
 	tests/vm/cases/read-only.sh \
 	tests/vm/cases/server-killed.sh \
+	tests/vm/cases/shared-memory.sh \
 	tests/vm/cases/signal-io.sh \
 	tests/vm/cases/start-time.sh \
 	tests/vm/cases/stats.sh \
