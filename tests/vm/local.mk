@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The real-kernel suite, for the tarball; tests/vm/run runs it.
 EXTRA_DIST += .ci/run tests/vm/boot tests/vm/demo tests/vm/fetch-kernel tests/vm/guest-init \
-	tests/vm/lib.sh tests/vm/make-initrd tests/vm/run tests/vm/suite tests/vm/uml-init
+	tests/vm/lib.sh tests/vm/make-initrd tests/vm/run tests/vm/run.t tests/vm/suite tests/vm/uml-init
+TESTS += tests/vm/run.t
 EXTRA_DIST += \
 	tests/vm/cases/blocks-4k.sh \
 	tests/vm/cases/cpus.sh \
