@@ -31,7 +31,8 @@ void plugin_misuse(struct ublk_queue *q, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	misuse_log(q, ++q->counters->misuse, fmt, ap);
+	count_add(&q->counters->misuse, 1);
+	misuse_log(q, q->counters->misuse, fmt, ap);
 	va_end(ap);
 }
 
@@ -50,7 +51,7 @@ void misuse_collect(struct ublk_queue *q)
 {
 	uint32_t n = atomic_load_explicit(&q->misuse_elsewhere, memory_order_relaxed);
 
-	q->counters->misuse += n - q->misuse_seen;
+	count_add(&q->counters->misuse, n - q->misuse_seen);
 	q->misuse_seen = n;
 }
 

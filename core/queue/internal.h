@@ -392,11 +392,10 @@ void watch_tick(struct ublk_queue *q);
 void watch_cancel(struct ublk_queue *q);
 void watch_abandon(struct ublk_queue *q);
 void request_abandon(struct ublk_queue *q, struct request *r, const char *why);
-/* queue_held() reads these from other threads; they have one writer, so an add need not be atomic. */
-static inline void count_add(uint16_t *count, int n)
-{
-	__atomic_store_n(count, (uint16_t)(*count + n), __ATOMIC_RELAXED);
-}
+/* What other threads look at while the queue runs, and what is seldom enough to be worth saying so.
+ * There is one writer, so that an add need not be atomic. */
+#define count_add(count, n)                                                                        \
+	__atomic_store_n(count, (__typeof__(*(count)))(*(count) + (n)), __ATOMIC_RELAXED)
 static inline void request_hold(struct ublk_queue *q, struct request *r)
 {
 	r->state = REQ_PLUGIN;

@@ -92,7 +92,7 @@ void watch_tick(struct ublk_queue *q)
 	uint32_t limit = q->dev->io_timeout;
 	char why[80];
 
-	q->tick++;
+	count_add(&q->tick, 1);
 	if (!limit || !q->held)
 		return;
 	snprintf(why, sizeof(why), "the plugin has held it for more than %u s (--io-timeout)",

@@ -12,8 +12,9 @@
 #include "plane.h"
 
 #if defined(__SANITIZE_THREAD__)
-/* The sanitizer does not see that io_uring orders memory. The fake transport releases what it wrote
- * before it posts; whoever comes back from the ring acquires it. */
+/* The sanitizer does not see the kernel, which orders memory by the ring. The fake transport releases
+ * what it wrote before it posts; whoever comes back from a call that lets the kernel post completions
+ * (all of those below do, with DEFER_TASKRUN only they do) acquires it. */
 void __tsan_acquire(void *addr);
 #define ring_acquire(ring) __tsan_acquire(ring)
 #else
@@ -35,6 +36,42 @@ bool plane_on_valgrind(void)
 	const char *preload = getenv("LD_PRELOAD");
 
 	return preload && strstr(preload, "vgpreload");
+}
+
+int io_uring_submit(struct io_uring *ring)
+{
+	static _Thread_local int (*next)(struct io_uring *);
+	int res;
+
+	if (!next)
+		*(void **)&next = next_of("io_uring_submit");
+	res = next(ring);
+	ring_acquire(ring);
+	return res;
+}
+
+int io_uring_get_events(struct io_uring *ring)
+{
+	static _Thread_local int (*next)(struct io_uring *);
+	int res;
+
+	if (!next)
+		*(void **)&next = next_of("io_uring_get_events");
+	res = next(ring);
+	ring_acquire(ring);
+	return res;
+}
+
+int io_uring_submit_and_get_events(struct io_uring *ring)
+{
+	static _Thread_local int (*next)(struct io_uring *);
+	int res;
+
+	if (!next)
+		*(void **)&next = next_of("io_uring_submit_and_get_events");
+	res = next(ring);
+	ring_acquire(ring);
+	return res;
 }
 
 static int wait_awake(struct io_uring *ring, unsigned int n)
