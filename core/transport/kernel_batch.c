@@ -139,6 +139,13 @@ static unsigned int batch_flush(struct transport_queue *tq)
 	return sent + 1;
 }
 
+/* The kernel could not begin: nothing is said of any tag. The driver's own refusals, -EBUSY among them,
+ * are of one. */
+static bool was_not_begun(int res)
+{
+	return res == -EAGAIN || res == -ENOMEM || res == -EINTR;
+}
+
 static int batch_tags(struct transport_queue *tq, const struct io_uring_cqe *cqe,
 		      const uint16_t **tags)
 {
@@ -146,8 +153,8 @@ static int batch_tags(struct transport_queue *tq, const struct io_uring_cqe *cqe
 	unsigned int buf = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 
 	if (!(cqe->flags & IORING_CQE_F_MORE))
-		b->rearm = cqe->res >= 0 || cqe->res == -ENOBUFS;
-	if (cqe->res == -ENOBUFS)
+		b->rearm = cqe->res >= 0 || cqe->res == -ENOBUFS || was_not_begun(cqe->res);
+	if (cqe->res == -ENOBUFS || was_not_begun(cqe->res))
 		return 0;
 	if (cqe->res < 0)
 		return cqe->res == -ECANCELED ? UBLK_IO_RES_ABORT : cqe->res;
@@ -191,7 +198,7 @@ static int batch_done(struct transport_queue *tq, const struct io_uring_cqe *cqe
 		return cqe->res < 0 ? cqe->res : 0;
 	}
 	taken = cqe->res < 0 ? 0 : min_of(cqe->res / tq->elem_bytes, (uint32_t)e->nr);
-	if (cqe->res < 0) {
+	if (cqe->res < 0 && !was_not_begun(cqe->res)) {
 		*tag = ((struct ublk_elem_header *)e->base)->tag;
 		err = cqe->res;
 		taken = 1; /* as far as we are concerned */

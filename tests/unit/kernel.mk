@@ -43,3 +43,17 @@ tests_unit_device_guard_SOURCES = tests/unit/device_guard.c tests/unit/capture.h
 tests_unit_device_guard_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_device_guard_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_device_guard_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/transport_per_io
+TESTS += tests/unit/transport_per_io
+tests_unit_transport_per_io_SOURCES = tests/unit/transport_per_io.c tests/unit/transport_rig.c tests/unit/transport_rig.h
+tests_unit_transport_per_io_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_transport_per_io_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_transport_per_io_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/transport_batch
+TESTS += tests/unit/transport_batch
+tests_unit_transport_batch_SOURCES = tests/unit/transport_batch.c tests/unit/transport_rig.c tests/unit/transport_rig.h
+tests_unit_transport_batch_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_transport_batch_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_transport_batch_LDADD = $(UNIT_LIBS)
