@@ -29,6 +29,7 @@ EXTRA_DIST += \
 	tests/vm/cases/mmap-file.sh \
 	tests/vm/cases/partial.sh \
 	tests/vm/cases/paths.sh \
+	tests/vm/cases/poll.sh \
 	tests/vm/cases/read-only.sh \
 	tests/vm/cases/server-killed.sh \
 	tests/vm/cases/shared-memory.sh \
@@ -36,6 +37,7 @@ EXTRA_DIST += \
 	tests/vm/cases/start-time.sh \
 	tests/vm/cases/stats.sh \
 	tests/vm/cases/steady.sh \
+	tests/vm/cases/threads-per-queue.sh \
 	tests/vm/cases/up-down.sh \
 	tests/vm/cases/verify-async.sh \
 	tests/vm/cases/verify-call.sh \

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+# limit: 150
+# Several threads for one queue: each has some of the requests, what they write is what is read, they
+# stop in mid-flight, and one busy queue is served no slower.
+. "$UBLK_TEST_LIB"
+need_tool fio
+need_feature per_io_daemon
+
+turns=6 runtime=700ms
+emulated && turns=2
+
+requests() { # NAME: of each queue of the plugin's, a line each
+	ublk-host stats "$1" --queues | awk '$1 ~ /^[0-9]+$/ { n[$1] += $3 } END { for (q in n) print n[q] }'
+}
+all_work() { # NAME THREADS: each has served some
+	local n count=0
+	for n in $(requests "$1"); do
+		at_least "requests of a thread" "$n" 1
+		count=$((count + 1))
+	done
+	same "threads of $1" $count "$2"
+}
+iops() { # NODE
+	fio --name=hot --filename="$1" --rw=randread --bs=4k --size=8M --direct=1 --ioengine=libaio \
+		--iodepth=64 --iodepth_batch_submit=16 --iodepth_batch_complete_max=64 --time_based \
+		--runtime=$runtime --ramp_time=100ms --cpus_allowed=0 --output="$T/fio" --output-format=json \
+		</dev/null >"$T/fio.err" 2>&1 || fail "fio: $(tail -n 5 "$T/fio.err" "$T/fio")"
+	awk '$1 == "\"iops\"" { print int($3); exit }' "$T/fio"
+}
+busy() { # the device has served some of the load
+	local reads _
+	read -r reads _ <"/sys/block/${dev#/dev/}/stat"
+	((reads > 200))
+}
+
+truncate -s 24M "$T/backing"
+for backend in "mem --opt size=24M" "file --opt path=$T/backing"; do
+	# shellcheck disable=SC2086 # words
+	up --plugin $backend --queues 1 --depth 64 --threads-per-queue 3 --name shared
+	fio_verify "$dev" --iodepth=48 --size=4M
+	all_work shared 3
+	down shared
+done
+
+# Stopped while there is plenty in flight.
+serve --plugin mem --opt size=24M --queues 1 --depth 64 --threads-per-queue 2 --name flying
+timeout 60 fio --name=load --filename="$dev" --rw=randrw --bs=4k --size=4M --time_based --runtime=50 \
+	--ioengine=libaio --direct=1 --iodepth=64 --allow_file_create=0 --output=/dev/null >/dev/null 2>&1 &
+fio=$!
+wait_for 30 busy
+all_work flying 2
+stop
+wait $fio || true
+
+# One queue that is as busy as one program can make it.
+for backend in "null --opt size=8M" "mem --opt size=8M"; do
+	# shellcheck disable=SC2086
+	serve --plugin $backend --queues 1 --depth 128 --cpus none --name one
+	one=$pid one_dev=$dev a=0 b=0
+	# shellcheck disable=SC2086
+	serve --plugin $backend --queues 1 --depth 128 --cpus none --threads-per-queue 2 --name two
+	for ((i = 0; i < turns; i++)); do
+		n=$(iops "$one_dev") && ((n <= a)) || a=$n
+		n=$(iops "$dev") && ((n <= b)) || b=$n
+	done
+	note "${backend%% *}: $a reads/s by one thread, $b by two: $((b * 100 / a)) %"
+	all_work two 2
+	stop
+	stop "$one"
+done
+nothing_served
