@@ -66,7 +66,7 @@ need_module() { # NAME [PARAMETER...]: a module of the kernel, loaded (with its 
 }
 
 need_feature() { # NAME: one that `ublk-host features` says the kernel has
-	features_json | grep -q "\"$1\"" || skip "this kernel has no $1"
+	features_json | grep -A 1 "\"name\": \"$1\"" | grep -q '"supported": true' || skip "this kernel has no $1"
 }
 
 features_json() { ublk-host features --json; }
