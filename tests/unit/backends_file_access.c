@@ -305,8 +305,9 @@ START_TEST(mapped_too_large)
 		return;
 	snprintf(opt, sizeof(opt), "path=%s", shm);
 	if (!ftruncate(fd, 1ll << 62)) {
-		ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_READ_ONLY, opt, "mmap=on", NULL),
-				 -ENOMEM);
+		/* -ENOMEM, but valgrind, which maps for us, says -EINVAL */
+		ck_assert_int_lt(mock_open(&dev, plugin, UBLK_OPEN_READ_ONLY, opt, "mmap=on", NULL),
+				 0);
 		ck_assert_uint_eq(mock_lines(&dev, UBLK_LOG_ERR), 1);
 		ck_assert(mock_said(&dev, UBLK_LOG_ERR, "cannot be mapped"));
 		ck_assert(mock_said(&dev, UBLK_LOG_ERR, "leave mmap=on out"));

@@ -453,11 +453,14 @@ int main(void)
 	tcase_add_loop_test(tc, mixed_with_ordinary_ones, 0, all);
 	tcase_add_loop_test(tc, wild_places, 0, all);
 	tcase_add_loop_test(tc, errors, 0, all);
-	tcase_add_loop_test(tc, memory_that_is_gone, 0, all);
 	tcase_add_loop_test(tc, call_profile, 0, 2 * all);
 	tcase_add_loop_test(tc, async_profile, 0, all);
 	tcase_add_test(tc, taken_away);
-	tcase_add_test(tc, mapping);
+	/* Valgrind has not all registers when a fault is handled, and so cannot go on after it. */
+	if (!plane_on_valgrind()) {
+		tcase_add_loop_test(tc, memory_that_is_gone, 0, all);
+		tcase_add_test(tc, mapping);
+	}
 	tcase_add_test_raise_signal(tc, other_bus_errors, SIGBUS);
 	suite_add_tcase(s, tc);
 	return run_tap(s);
