@@ -4,7 +4,15 @@
 # stop in mid-flight, and one busy queue is served no slower.
 . "$UBLK_TEST_LIB"
 need_tool fio
-need_feature per_io_daemon
+
+if ! ublk-host features | grep -Eq 'per_io_daemon +yes'; then
+	serve --plugin mem --opt size=8M --queues 1 --threads-per-queue 2
+	matches "$log" 'PER_IO_DAEMON'
+	fio_verify "$dev" --size=1M
+	stop
+	note "this kernel has no per_io_daemon, and one thread serves the queue"
+	exit 0
+fi
 
 turns=6 runtime=700ms
 emulated && turns=2
