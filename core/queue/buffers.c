@@ -10,12 +10,11 @@
  * a file that is open for direct I/O has its buffer made of huge pages. Large is at least a quarter of
  * the buffer: huge pages then hold at most four times what such ios would hold anyway.
  */
-#include <fcntl.h>
 #include <linux/mempolicy.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel/sysfs.h"
 #include "queue/internal.h"
 
 #define LARGE_IO (128u << 10)	  /* what is shorter pins few pages */
@@ -36,29 +35,16 @@ void *buffer_alloc(size_t size)
 	return buf;
 }
 
-static bool sys_read(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	return true;
-}
-
 size_t huge_page_size(void)
 {
-	char text[64];
-	size_t size;
+	char enabled[64];
+	uint64_t size;
 
-	if (!sys_read("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)) ||
-	    strstr(text, "[never]") ||
-	    !sys_read("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text, sizeof(text)))
+	if (sysfs_read_line("", "/sys/kernel/mm/transparent_hugepage/enabled", enabled,
+			    sizeof(enabled)) ||
+	    strstr(enabled, "[never]") ||
+	    sysfs_read_number("", "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", &size))
 		return 0;
-	size = strtoul(text, NULL, 10);
 	return is_pow2(size) && size <= HUGE_PAGE_MAX ? size : 0;
 }
 
