@@ -49,9 +49,6 @@ static int address_buf(struct ublk_queue *q, struct request *r, unsigned int i)
  * comes again and again is soon met, whatever else there is.
  */
 #define LOOK_EVERY 61 /* a prime: in step with nothing */
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22 /* Linux 5.14 */
-#endif
 
 static __attribute__((noinline)) int mem_look(struct ublk_queue *q, const struct ublk_extent *e)
 {

@@ -5,11 +5,11 @@
  * so that the server lives and the requests fail.
  */
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "queue/shared.h"
 
+/* State of the whole process, for so a signal's handler is: it has nothing but the address. */
 static struct shared_memory *all; /* that are mapped; changed while no queue runs */
 static struct sigaction former;
 
