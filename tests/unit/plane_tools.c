@@ -38,41 +38,21 @@ bool plane_on_valgrind(void)
 	return preload && strstr(preload, "vgpreload");
 }
 
-int io_uring_submit(struct io_uring *ring)
-{
-	static _Thread_local int (*next)(struct io_uring *);
-	int res;
-
-	if (!next)
-		*(void **)&next = next_of("io_uring_submit");
-	res = next(ring);
-	ring_acquire(ring);
-	return res;
-}
-
-int io_uring_get_events(struct io_uring *ring)
-{
-	static _Thread_local int (*next)(struct io_uring *);
-	int res;
-
-	if (!next)
-		*(void **)&next = next_of("io_uring_get_events");
-	res = next(ring);
-	ring_acquire(ring);
-	return res;
-}
-
-int io_uring_submit_and_get_events(struct io_uring *ring)
-{
-	static _Thread_local int (*next)(struct io_uring *);
-	int res;
-
-	if (!next)
-		*(void **)&next = next_of("io_uring_submit_and_get_events");
-	res = next(ring);
-	ring_acquire(ring);
-	return res;
-}
+#define RING_CALL(name)                                                                            \
+	int name(struct io_uring *ring)                                                            \
+	{                                                                                          \
+		static _Thread_local int (*next)(struct io_uring *);                               \
+		int res;                                                                           \
+                                                                                                   \
+		if (!next)                                                                         \
+			*(void **)&next = next_of(#name);                                          \
+		res = next(ring);                                                                  \
+		ring_acquire(ring);                                                                \
+		return res;                                                                        \
+	}
+RING_CALL(io_uring_submit)
+RING_CALL(io_uring_get_events)
+RING_CALL(io_uring_submit_and_get_events)
 
 static int wait_awake(struct io_uring *ring, unsigned int n)
 {
