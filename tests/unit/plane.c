@@ -264,6 +264,17 @@ bool plane_is_zero(const void *buf, size_t length)
 	return !length || (!bytes[0] && !memcmp(bytes, bytes + 1, length - 1));
 }
 
+unsigned int plane_nr_picks(void)
+{
+	return 2 * nr_data_paths;
+}
+
+bool plane_pick(unsigned int i, struct path_choice *choice)
+{
+	*choice = (struct path_choice){ data_paths[i / 2], i % 2 };
+	return !choice->batch || choice->path->batch_name;
+}
+
 uint32_t plane_random(uint64_t *state)
 {
 	*state += 0x9e3779b97f4a7c15u;

@@ -80,6 +80,10 @@ int plane_temp_file(uint64_t size);
 		suite_add_tcase(suite, plane_tc);                                                  \
 	} while (0)
 
+/* The i-th combination of a data path and commands (per io, batch), of so many. False: that path has no
+ * such commands. */
+unsigned int plane_nr_picks(void);
+bool plane_pick(unsigned int i, struct path_choice *choice);
 /* Whether valgrind runs this: it makes every wait of the queue's a poll. */
 bool plane_on_valgrind(void);
 /* Ends the program as skipped, saying why, where the fake transport cannot run. */

@@ -65,11 +65,10 @@ static const struct ublk_plugin memory_plugin = {
 	.map = memory_map,
 };
 
-/* The i-th combination of a path and commands. False: there is none, or it does not serve kind. */
+/* As plane_pick(); false, too, if the path does not serve kind. */
 static bool pick(unsigned int i, uint32_t kind, struct path_choice *choice)
 {
-	*choice = (struct path_choice){ data_paths[i / 2], i % 2 };
-	return (!choice->batch || choice->path->batch_name) && choice->path->map_kinds & kind;
+	return plane_pick(i, choice) && choice->path->map_kinds & kind;
 }
 
 static void init(struct path_choice choice, uint32_t kind)
@@ -303,7 +302,7 @@ END_TEST
 
 int main(void)
 {
-	const int all = 2 * nr_data_paths;
+	const int all = plane_nr_picks();
 	Suite *s;
 	TCase *tc;
 

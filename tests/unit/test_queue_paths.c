@@ -63,13 +63,6 @@ static const struct ublk_plugin paths_plugin = {
 	.map = paths_map,
 };
 
-/* The i-th combination of a path and commands. False: there is no such. */
-static bool pick(unsigned int i, struct path_choice *choice)
-{
-	*choice = (struct path_choice){ data_paths[i / 2], i % 2 };
-	return !choice->batch || choice->path->batch_name;
-}
-
 /* In pieces: a quarter each of what the path serves; otherwise the first kind that it does. */
 static void start(struct path_choice choice, uint32_t piece, uint32_t kinds)
 {
@@ -170,7 +163,7 @@ START_TEST(whole)
 {
 	struct path_choice choice;
 
-	if (!pick(_i, &choice))
+	if (!plane_pick(_i, &choice))
 		return;
 	for (uint32_t kind = UBLK_EXT_FD; kind <= UBLK_EXT_ZERO; kind <<= 1) {
 		if (!(choice.path->map_kinds & kind))
@@ -189,7 +182,7 @@ START_TEST(in_pieces)
 {
 	struct path_choice choice;
 
-	if (!pick(_i, &choice))
+	if (!plane_pick(_i, &choice))
 		return;
 	start(choice, 5 << 10, REAL_KINDS);
 	integrity(3, 300);
@@ -203,7 +196,7 @@ START_TEST(errors)
 {
 	struct path_choice choice;
 
-	if (!pick(_i, &choice))
+	if (!plane_pick(_i, &choice))
 		return;
 	start(choice, STORE, REAL_KINDS);
 	dev.bad_from = STORE / 2;
@@ -228,7 +221,7 @@ START_TEST(reads_then_writes)
 	struct path_choice choice;
 	static char first[4096];
 
-	if (!pick(_i, &choice) || !(choice.path->map_kinds & UBLK_EXT_MEM))
+	if (!plane_pick(_i, &choice) || !(choice.path->map_kinds & UBLK_EXT_MEM))
 		return;
 	start(choice, STORE, UBLK_EXT_MEM);
 	plane_pattern(dev.mem, 6, 0, STORE);
@@ -249,7 +242,7 @@ START_TEST(stop_in_flight)
 	struct path_choice choice;
 	int tags[DEPTH];
 
-	if (!pick(_i, &choice))
+	if (!plane_pick(_i, &choice))
 		return;
 	for (unsigned int round = 0; round < 30; round++) {
 		start(choice, 5 << 10, REAL_KINDS);
@@ -288,7 +281,7 @@ START_TEST(shared_queue)
 {
 	struct path_choice choice;
 
-	if (!pick(_i, &choice) || choice.batch)
+	if (!plane_pick(_i, &choice) || choice.batch)
 		return;
 	threads = 3;
 	start(choice, 5 << 10, REAL_KINDS);
@@ -306,7 +299,7 @@ START_TEST(polling)
 {
 	struct path_choice choice;
 
-	if (!pick(_i / 2, &choice))
+	if (!plane_pick(_i / 2, &choice))
 		return;
 	poll_us = _i % 2 ? -1 : 2000;
 	start(choice, 5 << 10, REAL_KINDS);
@@ -319,7 +312,7 @@ END_TEST
 
 int main(void)
 {
-	const int all = 2 * nr_data_paths;
+	const int all = plane_nr_picks();
 	Suite *s;
 	TCase *tc;
 

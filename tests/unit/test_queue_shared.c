@@ -119,13 +119,6 @@ static int32_t shared_io(unsigned int op, uint64_t offset, uint64_t length, uint
 	return shared_io_at(op, offset, length, (uint64_t)INDEX << 32 | at);
 }
 
-/* The i-th combination of a path and commands. False: there is no such. */
-static bool pick(unsigned int i, struct path_choice *choice)
-{
-	*choice = (struct path_choice){ data_paths[i / 2], i % 2 };
-	return !choice->batch || choice->path->batch_name;
-}
-
 static void model_write(char *model, uint64_t offset, uint64_t length, const char *from)
 {
 	for (uint64_t at = 0; at < length; at++)
@@ -171,7 +164,7 @@ START_TEST(mixed_with_ordinary_ones)
 	unsigned int nr_shared = 0;
 	uint64_t state = 7;
 
-	if (pick(_i, &choice)) {
+	if (plane_pick(_i, &choice)) {
 		begin(&map_plugin, choice);
 		for (unsigned int i = 0; i < 400; i++) {
 			bool shared = plane_random(&state) % 3;
@@ -205,7 +198,7 @@ START_TEST(wild_places)
 				  index | 0xffffffff };
 	struct path_choice choice;
 
-	if (!pick(_i, &choice))
+	if (!plane_pick(_i, &choice))
 		return;
 	begin(&map_plugin, choice);
 	for (unsigned int i = 0; i < ARRAY_SIZE(wild); i++) {
@@ -224,7 +217,7 @@ START_TEST(errors)
 {
 	struct path_choice choice;
 
-	if (!pick(_i, &choice))
+	if (!plane_pick(_i, &choice))
 		return;
 	begin(&map_plugin, choice);
 	dev.map_error = -ENOSPC;
@@ -246,7 +239,7 @@ START_TEST(memory_that_is_gone)
 	struct path_choice choice;
 	char data[4096] = { 1 };
 
-	if (!pick(_i, &choice))
+	if (!plane_pick(_i, &choice))
 		return;
 	begin(&map_plugin, choice);
 	ck_assert_int_eq(shared_io(UBLK_OP_WRITE, 0, SPAN, 0), SPAN);
@@ -289,7 +282,7 @@ START_TEST(call_profile)
 				      .write = call_write };
 	struct path_choice choice;
 
-	if (!pick(_i / 2, &choice) || choice.path->data_mode != UBLK_DATA_MAPPED)
+	if (!plane_pick(_i / 2, &choice) || choice.path->data_mode != UBLK_DATA_MAPPED)
 		return;
 	plugin.flags = _i % 2 ? UBLK_PLUGIN_NONBLOCKING : 0;
 	begin(&plugin, choice);
@@ -353,7 +346,7 @@ START_TEST(async_profile)
 	struct path_choice choice;
 	bool mapped;
 
-	if (!pick(_i, &choice) || !choice.path->data_mode)
+	if (!plane_pick(_i, &choice) || !choice.path->data_mode)
 		return;
 	mapped = choice.path->data_mode == UBLK_DATA_MAPPED;
 	begin(&async_plugin, choice);
@@ -443,7 +436,7 @@ END_TEST
 
 int main(void)
 {
-	const int all = 2 * nr_data_paths;
+	const int all = plane_nr_picks();
 	Suite *s;
 	TCase *tc;
 
