@@ -65,11 +65,14 @@ need_module() { # NAME [PARAMETER...]: a module of the kernel, loaded (with its 
 	skip "this kernel has no $name"
 }
 
-need_feature() { # NAME: one that `ublk-host features` says the kernel has
-	features_json | grep -A 1 "\"name\": \"$1\"" | grep -q '"supported": true' || skip "this kernel has no $1"
+kernel_has() { # NAME: a feature of the ublk driver, as `ublk-host features` names it
+	ublk-host features | grep -Eq "^ *$1 +yes"
 }
 
-features_json() { ublk-host features --json; }
+data_paths() { # the names of all, a line each
+	ublk-host features --json |
+		sed -n '/"data_paths"/,/}/s/^ *"\([a-z+-]*\)": *"[^"]*",\?$/\1/p'
+}
 
 # -- waiting and comparing
 

@@ -25,7 +25,7 @@ serve --plugin mem --opt size=16M
 matches "$log" "data path user-copy"
 stop
 serve --plugin null --opt fill=none
-if newer_than 7.0; then want_null=zero-copy; else want_null=user-copy; fi
+if newer_than 6.15; then want_null=zero-copy; else want_null=user-copy; fi
 matches "$log" "data path $want_null"
 stop
 

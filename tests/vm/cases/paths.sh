@@ -8,8 +8,7 @@ need_tool fio
 
 truncate -s 24M "$T/backing"
 random_file "$T/data" 8192
-mapfile -t paths < <(ublk-host features --json |
-	sed -n '/"data_paths"/,/}/s/^ *"\([a-z+-]*\)": *"[^"]*",\?$/\1/p')
+mapfile -t paths < <(data_paths)
 at_least "data paths that features tells" ${#paths[@]} 5
 declare -A pids nodes before
 served=0

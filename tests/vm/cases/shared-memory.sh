@@ -17,7 +17,7 @@ memory=$T/mem/memory
 truncate -s $size "$memory"
 truncate -s 8M "$T/backing"
 
-if ! ublk-host features | grep -Eq 'shmem_zc +yes'; then
+if ! kernel_has shmem_zc; then
 	expect_fail 1 '^ublk-host: .*--shared-memory.*SHMEM_ZC' ublk-host --plugin null --shared-memory "$memory"
 	nothing_served
 	note "this kernel has no shmem_zc, and the option is refused"
@@ -59,8 +59,7 @@ both_ways() { # NAME BACKING: requests in shared memory, and others, with data c
 	matches "$T/out" ': right$'
 }
 
-mapfile -t paths < <(ublk-host features --json |
-	sed -n '/"data_paths"/,/}/s/^ *"\([a-z+-]*\)": *"[^"]*",\?$/\1/p')
+mapfile -t paths < <(data_paths)
 served=0
 for path in "${paths[@]}"; do
 	# A path that cannot serve a plugin is paths.sh's matter.
