@@ -7,7 +7,7 @@ open_files() { cut -f 1 /proc/sys/fs/file-nr; }
 tasks() { find /proc -maxdepth 1 -name "[0-9]*" | wc -l; }
 kernel_kib() { awk '/^(Slab|KernelStack|Percpu|PageTables|VmallocUsed):/ { n += $2 } END { print n }' /proc/meminfo; }
 
-# Without up and down of lib.sh: a process costs, and there are 112 rounds.
+# Without up and down of lib.sh: each process costs, and there are 112 rounds.
 options=("null" "mem --opt size=8M" "file --opt path=$T/backing" "null --queues 1 --depth 32 --read-only")
 round() {
 	# shellcheck disable=SC2086 # words

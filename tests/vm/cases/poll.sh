@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # limit: 150
-# Polling before sleeping: each request of a program that waits for one at a time is answered sooner,
-# measured in turns in one boot; a device without work costs nothing.
+# Polling before sleeping: requests find the server awake, and a device without work costs nothing. How
+# much sooner one at a time is answered is measured in turns; that it is no later holds natively.
 . "$UBLK_TEST_LIB"
 need_tool fio
 

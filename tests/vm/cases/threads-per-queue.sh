@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 # limit: 150
-# Several threads for one queue: each has some of the requests, what they write is what is read, they
-# stop in mid-flight, and one busy queue is served no slower.
+# Several threads for one queue: each has some of the requests, what they write is what is read, and they
+# stop in mid-flight. What they make of one busy queue is told, not judged: that takes a processor for
+# each of them and one for the program.
 . "$UBLK_TEST_LIB"
 need_tool fio
 
-if ! ublk-host features | grep -Eq 'per_io_daemon +yes'; then
+if ! kernel_has per_io_daemon; then
 	serve --plugin mem --opt size=8M --queues 1 --threads-per-queue 2
 	matches "$log" 'PER_IO_DAEMON'
 	fio_verify "$dev" --size=1M
@@ -39,6 +40,7 @@ iops() { # NODE
 		</dev/null >"$T/fio.err" 2>&1 || fail "fio: $(tail -n 5 "$T/fio.err" "$T/fio")"
 	awk '$1 == "\"iops\"" { print int($3); exit }' "$T/fio"
 }
+
 truncate -s 24M "$T/backing"
 for backend in "mem --opt size=24M" "file --opt path=$T/backing"; do
 	# shellcheck disable=SC2086 # words
@@ -58,8 +60,7 @@ wait_for 30 all_work flying 2
 stop
 wait $fio || true
 
-# One queue that is as busy as one program can make it. The same path for both: by itself, one thread would get
-# batch commands, which several cannot use.
+# One queue that is as busy as one program can make it, on the same path for both.
 for backend in "null --opt size=8M" "mem --opt size=8M"; do
 	# shellcheck disable=SC2086
 	serve --plugin $backend --queues 1 --depth 128 --cpus none --data-path user-copy --name one
