@@ -200,14 +200,14 @@ struct ublk_queue {
 	uint32_t uncommitted; /* so many of them; nothing else is queued meanwhile */
 	uint32_t misuse_seen; /* of misuse_elsewhere */
 	struct request *retry_first, **retry_last;
-	int64_t poll_us;		      /* as in struct ublk_dev */
-	uint32_t poll_now_us;		      /* poll.c: how long it is worth at the moment */
-	uint32_t poll_pause, poll_pause_next; /* and for how many rounds it is not worth trying */
-	pthread_mutex_t *call_lock;	      /* NULL, or held around the plugin's data calls */
-	atomic_bool call_lock_lost;	      /* a worker went away with it */
-	struct queue_counters *counters;      /* in its block of the device's statistics */
-	const uint32_t *latency;	      /* the word in the statistics that switches these: */
-	struct timed *timed;		      /* ended in this round of the loop; depth of them */
+	int64_t poll_us;		 /* as in struct ublk_dev */
+	uint32_t poll_now_us;		 /* poll.c: how long it is worth at the moment */
+	uint64_t poll_since;		 /* ns, when this wait began, if it is measured */
+	pthread_mutex_t *call_lock;	 /* NULL, or held around the plugin's data calls */
+	atomic_bool call_lock_lost;	 /* a worker went away with it */
+	struct queue_counters *counters; /* in its block of the device's statistics */
+	const uint32_t *latency;	 /* the word in the statistics that switches these: */
+	struct timed *timed;		 /* ended in this round of the loop; depth of them */
 	uint16_t nr_timed;
 	uint64_t round_ns; /* when this round began, if q->timing */
 
@@ -411,6 +411,8 @@ static inline void request_unhold(struct ublk_queue *q, struct request *r)
 /* poll.c: look for completions without sleeping, as long as it seems worth it. True: there are some,
  * and what was queued has been submitted. */
 bool ring_poll(struct ublk_queue *q);
+/* It slept, and q->poll_since is set. */
+void poll_slept(struct ublk_queue *q);
 
 /* latency.c: what is done only while latencies are measured; once per round, before and after the
  * requests of the round are handled, and for each that ends with r->since set */

@@ -165,9 +165,9 @@ static void handle_asked(struct ublk_queue *q)
 static int ring_wait(struct ublk_queue *q)
 {
 	struct __kernel_timespec ms = { .tv_nsec = 1000000 };
-	struct io_uring_cqe *cqe;
-
 	unsigned int n = 1, at_once = 0;
+	struct io_uring_cqe *cqe;
+	int res;
 
 	if (q->tq.transport->ops->flush)
 		at_once = q->tq.transport->ops->flush(&q->tq);
@@ -178,8 +178,12 @@ static int ring_wait(struct ublk_queue *q)
 	q->counters->loops++;
 	q->counters->enters++;
 	if (likely(!q->retry_first && q->wake_armed))
-		return io_uring_submit_and_wait(&q->ring, n);
-	return io_uring_submit_and_wait_timeout(&q->ring, &cqe, n, &ms, NULL);
+		res = io_uring_submit_and_wait(&q->ring, n);
+	else
+		res = io_uring_submit_and_wait_timeout(&q->ring, &cqe, n, &ms, NULL);
+	if (unlikely(q->poll_since))
+		poll_slept(q);
+	return res;
 }
 
 static void queue_round(struct ublk_queue *q)

@@ -11,6 +11,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_memory \
 	tests/unit/test_queue_misuse \
 	tests/unit/test_queue_paths \
+	tests/unit/test_queue_poll \
 	tests/unit/test_queue_ranges \
 	tests/unit/test_queue_ring \
 	tests/unit/test_queue_shared \
@@ -81,6 +82,11 @@ tests_unit_test_queue_paths_SOURCES = tests/unit/test_queue_paths.c $(PLANE)
 tests_unit_test_queue_paths_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_paths_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_paths_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_poll_SOURCES = tests/unit/test_queue_poll.c $(PLANE)
+tests_unit_test_queue_poll_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_poll_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_poll_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_ranges_SOURCES = tests/unit/test_queue_ranges.c $(PLANE)
 tests_unit_test_queue_ranges_CPPFLAGS = $(UNIT_CPPFLAGS)

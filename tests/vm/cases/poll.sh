@@ -28,6 +28,24 @@ ticks() { # PID: CPU time of all its threads, in ticks
 }
 polls() { ublk-host stats "$1" --json | awk '$1 == "\"polls\":" { print $2 + 0; exit }'; }
 
+# Who is awake need not call the kernel to see that there is nothing; a call serves many requests.
+calls_per_read() { # NAME
+	local before after calls dev=${nodes[1000]}
+	before=$(calls_and_reads "$1")
+	fio --name=many --filename="$dev" --rw=randread --bs=4k --size=8M --direct=1 --ioengine=libaio \
+		--iodepth=32 --iodepth_batch_submit=8 --iodepth_batch_complete_max=32 --time_based \
+		--runtime=$runtime "${program[@]}" --output="$T/fio" </dev/null || fail "$(cat "$T/fio")"
+	after=$(calls_and_reads "$1")
+	calls=$(((${after% *} - ${before% *}) * 1000 / (${after#* } - ${before#* })))
+	note "$1: $calls system calls per 1000 reads at depth 32"
+	at_most "system calls per 1000 reads of $1 at depth 32" $calls 2000
+}
+calls_and_reads() { # NAME
+	ublk-host stats "$1" --json | awk '$1 == "\"system_calls\":" { calls = $2 + 0 }
+		$1 == "\"read\":" { here = 1 } here && $1 == "\"requests\":" { reads = $2 + 0; here = 0 }
+		END { print calls, reads }'
+}
+
 for poll in "${polls[@]}"; do random_file "$T/backing-$poll" 8388608; done
 declare -A pids nodes means
 compare() { # NAME OPTION...: of one backend; POLL in an option makes it each server's own
@@ -52,6 +70,7 @@ compare() { # NAME OPTION...: of one backend; POLL in an option makes it each se
 	emulated || # it is too slow for what auto tries
 		at_least "reads of $name that found the server awake (auto)" "$(polls "$name-auto")" 1
 	same "reads that found a server awake that does not poll" "$(polls "$name-0")" 0
+	calls_per_read "$name-1000"
 }
 
 cpu_of() { # SECONDS: of each server, the CPU time in percent, to standard output
