@@ -4,13 +4,15 @@
  * maps and touches it, on its CPUs, which puts it on their node.
  *
  * A tag's buffer is as long as the longest io, and begins with small pages: with huge ones a device of
- * 4 KiB ios would hold all of every buffer, 64 MiB a queue with the defaults. What huge pages save is
- * not the copy (nothing up to 512 KiB, some 6 % from 1 MiB on) but the pinning for direct I/O: of the
- * processor time of a read a fifth with 128 KiB, two fifths with 512 KiB. So a tag's first large io to
- * a file that is open for direct I/O has its buffer made of huge pages. Large is at least a quarter of
- * the buffer: huge pages then hold at most four times what such ios would hold anyway.
+ * 4 KiB ios would hold all of every buffer, 64 MiB a queue with the defaults. What a file that is open
+ * for direct I/O reads to, or writes from, has to be pinned; for each io, unless the ring knows it as a
+ * registered buffer. So as much of a tag's buffer is registered as its longest such io has needed. And
+ * huge pages save more, the work per page below: a tag's first large io has its buffer made of them.
+ * Large is at least a quarter of the buffer: huge pages then hold at most four times what such ios would
+ * hold anyway.
  */
 #include <linux/mempolicy.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -85,16 +87,74 @@ int tag_buffers_alloc(struct ublk_queue *q)
 	return 0;
 }
 
+bool tag_buffers_can_register(const struct ublk_queue *q)
+{
+	struct rlimit lock = { .rlim_cur = 0 };
+
+	/* What a user may lock is scarce, and rings are made of it. */
+	if (!q->bufs ||
+	    (geteuid() && (getrlimit(RLIMIT_MEMLOCK, &lock) || lock.rlim_cur != RLIM_INFINITY)))
+		return false;
+	for (unsigned int i = 0; i < q->dev->nr_files; i++)
+		if (q->dev->files[i].is_direct)
+			return true;
+	return false;
+}
+
+/* The first bytes of the tag's buffer are registered buffer `tag`, or 0: nothing is. */
+static void tag_buffer_register(struct ublk_queue *q, struct request *r, uint32_t bytes)
+{
+	struct iovec iov = { bytes ? r->buf : NULL, bytes };
+
+	if (io_uring_register_buffers_update_tag(&q->ring, r->tag, &iov, NULL, 1) == 1) {
+		r->fixed_bytes = bytes;
+		return;
+	}
+	/* More memory than we may lock, most likely: others would be refused the same way. */
+	if (bytes)
+		q->registers = false;
+}
+
+/* Pinned pages cannot be gathered, and neighbours have theirs in the same huge pages. */
+static void tag_buffers_unregister(struct ublk_queue *q, uintptr_t from, uintptr_t end)
+{
+	io_uring_submit(&q->ring); /* what is queued may name what goes away */
+	for (uint32_t tag = 0; tag < q->depth; tag++) {
+		struct request *r = &q->reqs[tag];
+
+		if (r->fixed_bytes && (uintptr_t)r->buf < end &&
+		    (uintptr_t)r->buf + r->fixed_bytes > from)
+			tag_buffer_register(q, r, 0);
+	}
+}
+
 /* The pages that it has are gathered into huge ones; where there are none yet, or an io in flight
  * keeps them, the next touch or the next large io does it. */
-void tag_buffer_huge(struct ublk_queue *q, struct request *r)
+static void tag_buffer_huge(struct ublk_queue *q, struct request *r)
 {
 	uintptr_t huge = q->dev->huge_page, buf = (uintptr_t)r->buf;
 	uintptr_t from = buf & ~(huge - 1);
 	size_t size = round_up_to(buf + q->dev->limits.max_io_bytes - from, huge);
 
 	r->huge_tries--;
+	if (q->registers && !r->buf_own)
+		tag_buffers_unregister(q, from, from + size);
 	if (r->buf_own || madvise((void *)from, size, MADV_HUGEPAGE) ||
 	    !madvise((void *)from, size, MADV_COLLAPSE) || errno != EAGAIN)
 		r->huge_tries = 0;
+}
+
+void tag_buffer_prepare(struct ublk_queue *q, struct request *r, uint32_t length)
+{
+	uint32_t all = q->dev->limits.max_io_bytes, needed = r->slot->io.length;
+	uint32_t bytes = min_of(1u << (32 - __builtin_clz(max_of(needed, 4096u) - 1)), all);
+
+	if (r->pending > 1) /* operations in flight for it use what is registered */
+		return;
+	if (length >= q->large_io && r->huge_tries) {
+		tag_buffer_huge(q, r);
+		bytes = all;
+	}
+	if (q->registers && bytes > r->fixed_bytes)
+		tag_buffer_register(q, r, bytes);
 }

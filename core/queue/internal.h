@@ -101,7 +101,8 @@ struct request {
 	struct ublk_extent *ext; /* nr_ext of them: few, or those of the tag's struct window */
 	uint32_t *pos;		 /* where in the io the rest of an extent begins */
 	uint32_t nr_ext;
-	uint32_t zeroed; /* so many leading bytes of buf are zero */
+	uint32_t zeroed;      /* so many leading bytes of buf are zero */
+	uint32_t fixed_bytes; /* and so many are the ring's registered buffer `tag` */
 	uint16_t tag;
 	uint8_t state; /* enum request_state */
 	uint8_t op;
@@ -193,6 +194,7 @@ struct ublk_queue {
 	bool wake_armed;
 	bool has_ring, has_transport, has_plugin; /* what set-up got to */
 	uint32_t tick;
+	bool registers;	    /* tag buffers, with its ring */
 	uint32_t large_io;  /* bytes of an io that has its tag's buffer made of huge pages */
 	uint32_t mem_reads; /* path_commit_address.c: READs of memory that may fault */
 	uint64_t sqe_budget, sqes_used; /* the plugin's ring operations */
@@ -249,6 +251,7 @@ static inline bool queue_owns(const struct ublk_queue *q, uint32_t tag)
 static inline void request_set_buf(struct ublk_queue *q, struct request *r, void *buf)
 {
 	r->buf = buf;
+	r->fixed_bytes = 0; /* what is registered is the buffer before it */
 	if (q->path->tag_addr)
 		q->path->tag_addr(q, r);
 }
@@ -430,8 +433,17 @@ void queue_teardown(struct ublk_queue *q);
 /* buffers.c */
 #define TAG_HUGE_TRIES 4 /* pages that an io in flight keeps cannot be gathered */
 int tag_buffers_alloc(struct ublk_queue *q); /* q->bufs: 0 or -ENOMEM */
-/* The tag's buffer has served a large io, or is about to: of huge pages, if r->huge_tries. */
-void tag_buffer_huge(struct ublk_queue *q, struct request *r);
+/* Whether its buffers should be the ring's: its table of them is yet to be made. */
+bool tag_buffers_can_register(const struct ublk_queue *q);
+/* A file that is open for direct I/O is about to read to the tag's buffer, or write from it, so many
+ * bytes at once: the buffer is made fit for such, if it can be. */
+void tag_buffer_prepare(struct ublk_queue *q, struct request *r, uint32_t length);
+static inline bool tag_buffer_is_fit(const struct ublk_queue *q, const struct request *r,
+				     uint32_t length)
+{
+	return (r->slot->io.length <= r->fixed_bytes || !q->registers) &&
+	       (length < q->large_io || !r->huge_tries);
+}
 size_t huge_page_size(void);	 /* 0: none, or the system shall not use them */
 void *buffer_alloc(size_t size); /* page-aligned, zero, touched by nobody; NULL on failure */
 

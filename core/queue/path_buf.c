@@ -21,24 +21,31 @@ static void zero_buf(struct request *r, uint32_t pos, uint32_t length)
 	}
 }
 
+/* its_own: buf is in the tag's buffer. */
 static int move_file(struct ublk_queue *q, struct request *r, unsigned int i, char *buf,
 		     bool its_own)
 {
 	const struct ublk_extent *e = &r->ext[i];
 	const struct ublk_io *io = &r->slot->io;
-	struct io_uring_sqe *sqe = ring_sqe(&q->ring);
+	struct io_uring_sqe *sqe;
+	bool fixed = false;
 
+	if (its_own && q->dev->files[e->file].is_direct) {
+		if (unlikely(!tag_buffer_is_fit(q, r, e->length)))
+			tag_buffer_prepare(q, r, e->length);
+		fixed = r->pos[i] + e->length <= r->fixed_bytes;
+	}
+	sqe = ring_sqe(&q->ring);
 	if (unlikely(!sqe))
 		return -EBUSY;
-	if (unlikely(e->length >= q->large_io) && its_own && r->huge_tries &&
-	    q->dev->files[e->file].is_direct)
-		tag_buffer_huge(q, r);
-	if (io->op == UBLK_OP_READ) {
-		io_uring_prep_read(sqe, e->file, buf, e->length, e->at.offset);
-	} else {
-		io_uring_prep_write(sqe, e->file, buf, e->length, e->at.offset);
-		sqe->rw_flags = io->flags & UBLK_IOF_FUA ? RWF_DSYNC : 0;
+	io_uring_prep_rw(io->op == UBLK_OP_READ ? IORING_OP_READ : IORING_OP_WRITE, sqe, e->file,
+			 buf, e->length, e->at.offset);
+	if (fixed) {
+		sqe->opcode = io->op == UBLK_OP_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
+		sqe->buf_index = r->tag;
 	}
+	if (io->op == UBLK_OP_WRITE && io->flags & UBLK_IOF_FUA)
+		sqe->rw_flags = RWF_DSYNC;
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->user_data = ud_make(UD_MOVE, r->tag, i);
 	return 1;

@@ -71,6 +71,8 @@ static int ring_register(struct ublk_queue *q)
 		if (err)
 			log_err("queue %u: registering a table of %u buffers with io_uring: %s",
 				q->qid, q->depth, strerror(-err));
+	} else if (tag_buffers_can_register(q)) {
+		q->registers = !io_uring_register_buffers_sparse(&q->ring, q->depth);
 	}
 	return err;
 }

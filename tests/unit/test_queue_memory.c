@@ -4,10 +4,12 @@
  * data paths have buffers, whose thread makes them, and what they are made of.
  */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/mempolicy.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "plane.h"
@@ -216,19 +218,24 @@ START_TEST(buffers_for_workers)
 }
 END_TEST
 
-/* KiB of this process in huge pages. */
-static unsigned long huge_kib(void)
+/* KiB of this process that a file of /proc/self has behind a name. */
+static unsigned long own_kib(const char *path, const char *name)
 {
-	FILE *f = fopen("/proc/self/smaps_rollup", "re");
+	FILE *f = fopen(path, "re");
 	unsigned long kib = 0;
 	char line[200];
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "AnonHugePages: %lu", &kib) == 1)
-			break;
+		if (!strncmp(line, name, strlen(name)))
+			kib = strtoul(line + strlen(name), NULL, 10);
 	if (f)
 		fclose(f);
 	return kib;
+}
+
+static unsigned long huge_kib(void)
+{
+	return own_kib("/proc/self/smaps_rollup", "AnonHugePages:");
 }
 
 /* Whether the system has huge pages at the moment. */
@@ -265,13 +272,11 @@ static void read_all(uint32_t length)
 	}
 }
 
-/* Large direct ios have their buffers made of huge pages; small ones, and buffered ones, do not. */
-START_TEST(huge_pages)
+/* A file of pattern 2. False: it cannot be opened for direct I/O, here, and shall be. */
+static bool init_on_file(bool direct)
 {
 	static const struct path_choice copy = { &path_copy, false };
 	static char all[LARGE_STORE];
-	bool direct = _i;
-	unsigned long before;
 
 	init(copy, UBLK_EXT_FD);
 	plane.dev.limits.size_bytes = LARGE_STORE;
@@ -281,9 +286,20 @@ START_TEST(huge_pages)
 	ck_assert_int_eq(pwrite(dev.fd, all, LARGE_STORE, 0), LARGE_STORE);
 	if (direct && fcntl(dev.fd, F_SETFL, O_DIRECT)) {
 		close(dev.fd);
-		return;
+		return false;
 	}
 	dev.slot = plane_file(&plane, dev.fd);
+	return true;
+}
+
+/* Large direct ios have their buffers made of huge pages; small ones, and buffered ones, do not. */
+START_TEST(huge_pages)
+{
+	bool direct = _i;
+	unsigned long before;
+
+	if (!init_on_file(direct))
+		return;
 	plane_start(&plane);
 	if (huge_pages_to_be_had(plane.dev.huge_page)) {
 		before = huge_kib();
@@ -295,6 +311,83 @@ START_TEST(huge_pages)
 		ck_assert_uint_eq(huge_kib() > before, direct);
 		read_all(4096);
 	}
+	plane_stop(&plane);
+	close(dev.fd);
+}
+END_TEST
+
+static unsigned long pinned_kib(void)
+{
+	return own_kib("/proc/self/status", "VmPin:");
+}
+
+/* Of any length, many at a time, over each other in the buffers and never on the device. */
+static void rewrite_all(unsigned int rounds)
+{
+	static char from[16][LARGE_IO], back[LARGE_IO];
+	static const uint32_t lengths[] = { 4096, 512 << 10, 16384, 65536, 4096, 256 << 10, 12288 };
+	int tags[16];
+
+	for (unsigned int n = 0; n < rounds; n++) {
+		uint32_t length[8];
+
+		for (unsigned int i = 0; i < 8; i++) {
+			length[i] = lengths[(n * 5 + i * 3) % ARRAY_SIZE(lengths)];
+			plane_pattern(from[i], n + 3, i * LARGE_IO, length[i]);
+			tags[i] = plane_submit(&plane, 0, UBLK_OP_WRITE, 0, i * LARGE_IO, length[i],
+					       from[i]);
+		}
+		for (unsigned int i = 0; i < 8; i++)
+			ck_assert_int_eq(plane_wait(&plane, 0, tags[i], NULL), (int)length[i]);
+		for (unsigned int i = 0; i < 8; i++)
+			tags[i] = plane_submit(&plane, 0, UBLK_OP_READ, 0, i * LARGE_IO, length[i],
+					       NULL);
+		for (unsigned int i = 0; i < 8; i++) {
+			ck_assert_int_eq(plane_wait(&plane, 0, tags[i], back), (int)length[i]);
+			ck_assert(plane_is_pattern(back, n + 3, i * LARGE_IO, length[i]));
+		}
+	}
+}
+
+/* Buffers of direct ios are the ring's, and their pages pinned, as far as ios have needed them. */
+START_TEST(buffers_registered)
+{
+	bool direct = _i;
+	unsigned long before, small;
+
+	if (!init_on_file(direct))
+		return;
+	plane_start(&plane);
+	before = pinned_kib();
+	read_all(4096);
+	small = pinned_kib() - before;
+	ck_assert_uint_le(small, direct ? plane.depth * 4 : 0);
+	if (!plane_on_valgrind())
+		ck_assert_uint_eq(small > 0, direct);
+	rewrite_all(50);
+	plane_stop(&plane);
+	close(dev.fd);
+}
+END_TEST
+
+/* No more than some may be locked: the rest is not registered, and works. */
+START_TEST(buffers_refused)
+{
+	const struct rlimit limit = { 512 << 10, 512 << 10 };
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2];
+
+	if (!init_on_file(true))
+		return;
+	ck_assert_int_eq(syscall(SYS_capget, &header, caps), 0);
+	caps[0].effective &= ~(1u << CAP_IPC_LOCK);
+	caps[0].permitted &= ~(1u << CAP_IPC_LOCK);
+	ck_assert_int_eq(syscall(SYS_capset, &header, caps), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	plane_start(&plane);
+	read_all(4096);
+	rewrite_all(20);
+	ck_assert_uint_le(pinned_kib(), limit.rlim_cur >> 10);
 	plane_stop(&plane);
 	close(dev.fd);
 }
@@ -314,6 +407,8 @@ int main(void)
 	tcase_add_loop_test(tc, buffers_where_needed, 0, all);
 	tcase_add_test(tc, buffers_for_workers);
 	tcase_add_loop_test(tc, huge_pages, 0, 2);
+	tcase_add_loop_test(tc, buffers_registered, 0, 2);
+	tcase_add_test(tc, buffers_refused);
 	suite_add_tcase(s, tc);
 	return run_tap(s);
 }
