@@ -7,7 +7,7 @@ man_pages = doc/ublk-host.8 doc/ublk-host-manifest.5 doc/ublk-plugin.3 \
 	doc/ublk-host-null.7 doc/ublk-host-mem.7 doc/ublk-host-file.7 \
 	doc/ublk-host-stripe.7
 
-EXTRA_DIST += $(man_pods)
+EXTRA_DIST += doc/benchmarks $(man_pods)
 dist_doc_DATA = CHANGELOG.md doc/architecture.md doc/performance.md
 exampledir = $(docdir)/example-plugin
 dist_example_DATA = doc/example-plugin/README.md doc/example-plugin/Makefile \

@@ -106,7 +106,9 @@ start_ublk() { # [build=NAME] ARGUMENT...
 	file) need_file || return; args=(--plugin file --opt "path=$file") ;;
 	mem) args=(--plugin mem --opt "size=${mib}M") ;;
 	esac
-	if ((queues == 1)); then args+=(--cpus "$last"); else args+=(--cpus auto); fi
+	if [[ " $* " != *' --cpus '* ]]; then # it may have its own
+		if ((queues == 1)); then args+=(--cpus "$last"); else args+=(--cpus auto); fi
+	fi
 	"$work/builds/$build/bin/ublk-host" run --plugin-dir "$work/builds/$build/lib/ublk-host/plugins" \
 		"${args[@]}" --queues "$queues" --depth 128 "$@" >&3 2>"$log" </dev/null 3>&- &
 	pid=$!
