@@ -115,10 +115,13 @@ static void tag_buffer_register(struct ublk_queue *q, struct request *r, uint32_
 		q->registers = false;
 }
 
-/* Pinned pages cannot be gathered, and neighbours have theirs in the same huge pages. */
-static void tag_buffers_unregister(struct ublk_queue *q, uintptr_t from, uintptr_t end)
+/* Pinned pages cannot be gathered, and neighbours have theirs in the same huge pages. False: not now,
+ * as what is queued may name what would go away, and the kernel takes no more at the moment. */
+static bool tag_buffers_unregister(struct ublk_queue *q, uintptr_t from, uintptr_t end)
 {
-	io_uring_submit(&q->ring); /* what is queued may name what goes away */
+	io_uring_submit(&q->ring);
+	if (unlikely(io_uring_sq_ready(&q->ring)))
+		return false;
 	for (uint32_t tag = 0; tag < q->depth; tag++) {
 		struct request *r = &q->reqs[tag];
 
@@ -126,6 +129,7 @@ static void tag_buffers_unregister(struct ublk_queue *q, uintptr_t from, uintptr
 		    (uintptr_t)r->buf + r->fixed_bytes > from)
 			tag_buffer_register(q, r, 0);
 	}
+	return true;
 }
 
 /* The pages that it has are gathered into huge ones; where there are none yet, or an io in flight
@@ -137,8 +141,8 @@ static void tag_buffer_huge(struct ublk_queue *q, struct request *r)
 	size_t size = round_up_to(buf + q->dev->limits.max_io_bytes - from, huge);
 
 	r->huge_tries--;
-	if (q->registers && !r->buf_own)
-		tag_buffers_unregister(q, from, from + size);
+	if (q->registers && !r->buf_own && !tag_buffers_unregister(q, from, from + size))
+		return;
 	if (r->buf_own || madvise((void *)from, size, MADV_HUGEPAGE) ||
 	    !madvise((void *)from, size, MADV_COLLAPSE) || errno != EAGAIN)
 		r->huge_tries = 0;

@@ -70,7 +70,7 @@ tests_unit_test_queue_map_LDADD = $(UNIT_LIBS)
 tests_unit_test_queue_memory_SOURCES = tests/unit/test_queue_memory.c $(PLANE)
 tests_unit_test_queue_memory_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_memory_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_queue_memory_LDFLAGS = -Wl,--wrap=mmap
+tests_unit_test_queue_memory_LDFLAGS = -Wl,--wrap=mmap,--wrap=io_uring_submit
 tests_unit_test_queue_memory_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_misuse_SOURCES = tests/unit/test_queue_misuse.c $(PLANE)
