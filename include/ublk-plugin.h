@@ -83,8 +83,12 @@ enum {
 
 /* struct ublk_plugin flags. */
 enum {
-	UBLK_PLUGIN_NONBLOCKING =
-		1u << 0 /* call functions never block: run them on the queue thread */
+	/* call functions never block: run them on the queue thread */
+	UBLK_PLUGIN_NONBLOCKING = 1u << 0,
+	/* open() with UBLK_OPEN_RECOVER finds all that ios of a former server have done */
+	UBLK_PLUGIN_RECOVERS = 1u << 1,
+	/* with RECOVERS: ios that a former server had begun may be done again, from the start */
+	UBLK_PLUGIN_REISSUE = 1u << 2
 };
 
 /* Which of a plugin's data calls (map, submit, cqe, event, read ... write_zeroes) may overlap. */
@@ -110,7 +114,8 @@ enum { UBLK_OPTF_REQUIRED = 1u << 0 };
 /* struct ublk_open_args flags. */
 enum {
 	UBLK_OPEN_READ_ONLY = 1u << 0, /* do not open the backing for writing */
-	UBLK_OPEN_RECOVER = 1u << 1    /* the device lives on under a new server: same state */
+	UBLK_OPEN_RECOVER = 1u << 1,   /* the device lives on under a new server: same state */
+	UBLK_OPEN_KEEP = 1u << 2       /* the device is to outlive its server: see keep_memory() */
 };
 
 enum {
@@ -232,6 +237,16 @@ struct ublk_host {
 	 * fixed-file index for a plugin's own SQEs, or -errno. The fd stays the plugin's, open until
 	 * close(). Block devices and regular files are told apart by the host. */
 	int (*file_register)(struct ublk_dev *dev, int fd);
+
+	/*
+	 * Control thread, in open(): memory that outlives a server that dies. Returns a descriptor of
+	 * size bytes to be mapped shared, the plugin's to close: with UBLK_OPEN_RECOVER the same
+	 * memory that the former server had under this name ([a-z0-9-]{1,16}, -ENOENT: there is
+	 * none), otherwise all zeroes. Of a device that is not to be recovered, it is ordinary
+	 * memory. -ENOSYS: the host has no such memory, which it has said. Pages that are punched
+	 * (MADV_REMOVE) are zeroes and take no memory. An end in good order takes it away.
+	 */
+	int (*keep_memory)(struct ublk_dev *dev, const char *name, uint64_t size);
 
 	/* The queue's own thread only. */
 

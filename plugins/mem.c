@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * mem: a RAM disk. One sparse anonymous mapping is the store; memory is used only where something
- * was written, and discards and zeroing give it back.
+ * mem: a RAM disk. One sparse mapping is the store, of memory that outlives the server where the host
+ * has such; memory is used only where something was written, and discards and zeroing give it back.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,10 @@ struct mem_dev {
 	uint64_t size; /* of the device */
 	size_t mapped; /* size, rounded up to whole pages */
 	size_t page;
+	/* The store is shared with a file: a page of it that was never written takes memory as soon as
+	 * it is read. So it is not read: one bit for each page, set for ever by its first WRITE. NULL:
+	 * an anonymous mapping, which has the zero page for that. */
+	uint64_t *written;
 };
 
 static const struct ublk_host *host; /* set once by load() */
@@ -78,24 +84,8 @@ static void warn_if_too_big(const struct mem_dev *mem)
 			  mem->size, (total + swap) >> 20);
 }
 
-static int map_store(struct mem_dev *mem)
+static int cannot_map(const struct mem_dev *mem, int err)
 {
-	void *store;
-	int err;
-
-	if (mem->size > SIZE_MAX - mem->page) {
-		err = ENOMEM;
-	} else {
-		mem->mapped = (mem->size + mem->page - 1) & ~(mem->page - 1);
-		/* Private: a page that was only read stays the shared zero page and costs nothing. */
-		store = mmap(NULL, mem->mapped, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (store != MAP_FAILED) {
-			mem->store = store;
-			return 0;
-		}
-		err = errno;
-	}
 	ublk_logf(host, mem->dev, UBLK_LOG_ERR,
 		  "cannot map size=%" PRIu64 " bytes (%" PRIu64 " MiB) of memory: %s; %" PRIu64
 		  " MiB are available; give a smaller size, or check vm.overcommit_memory and "
@@ -104,10 +94,112 @@ static int map_store(struct mem_dev *mem)
 	return -err;
 }
 
+static size_t bitmap_bytes(const struct mem_dev *mem)
+{
+	return (mem->mapped / mem->page + 63) / 64 * sizeof(*mem->written);
+}
+
+static void mark_written(const struct mem_dev *mem, uint64_t offset, uint64_t length)
+{
+	uint64_t page = offset / mem->page, last = (offset + length - 1) / mem->page;
+
+	for (; page <= last; page++) {
+		uint64_t *word = &mem->written[page / 64], bit = 1ull << page % 64;
+
+		if (!(__atomic_load_n(word, __ATOMIC_RELAXED) & bit))
+			__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+	}
+}
+
+/* What a former server's ios have written. */
+static int find_written(const struct mem_dev *mem, int fd)
+{
+	off_t at = 0, end;
+
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0 && (uint64_t)at < mem->mapped) {
+		end = lseek(fd, at, SEEK_HOLE);
+		if (end < 0)
+			return -errno;
+		if ((uint64_t)end > mem->mapped)
+			end = (off_t)mem->mapped;
+		mark_written(mem, (uint64_t)at, (uint64_t)(end - at));
+		at = end;
+	}
+	return at < 0 && errno != ENXIO ? -errno : 0;
+}
+
+/* The host knows whether the memory has to outlive us: if it need not, private memory is better, as a
+ * page that was only read stays the shared zero page and costs nothing. */
+static int map_store(struct mem_dev *mem, int fd, bool recover)
+{
+	int flags = fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	void *store, *bits = NULL;
+	int err = 0;
+
+	store = mmap(NULL, mem->mapped, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, fd, 0);
+	if (store == MAP_FAILED)
+		return cannot_map(mem, errno);
+	mem->store = store;
+	if (fd < 0)
+		return 0;
+	bits = mmap(NULL, bitmap_bytes(mem), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (bits == MAP_FAILED)
+		return cannot_map(mem, errno);
+	mem->written = bits;
+	if (recover)
+		err = find_written(mem, fd);
+	if (err)
+		ublk_logf(host, mem->dev, UBLK_LOG_ERR,
+			  "cannot find out what of the memory was written: %s", strerror(-err));
+	return err;
+}
+
+/* -1: the memory need not outlive us. < -1: -errno, said. */
+static int keep(const struct mem_dev *mem, uint32_t flags)
+{
+	int fd;
+
+	if (!(flags & (UBLK_OPEN_KEEP | UBLK_OPEN_RECOVER)))
+		return -1;
+	fd = host->keep_memory(mem->dev, "store", mem->mapped);
+	if (fd == -ENOENT)
+		ublk_logf(host, mem->dev, UBLK_LOG_ERR,
+			  "cannot recover: the contents died with the old server; take the device "
+			  "down and start a new one");
+	return fd;
+}
+
+static void unmap_store(struct mem_dev *mem)
+{
+	if (mem->store)
+		munmap(mem->store, mem->mapped);
+	if (mem->written)
+		munmap(mem->written, bitmap_bytes(mem));
+	free(mem);
+}
+
+static bool system_uses_huge(void)
+{
+	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+	char line[64];
+	bool always;
+
+	if (!f)
+		return false;
+	always = fgets(line, sizeof(line), f) && strstr(line, "[always]");
+	fclose(f);
+	return always;
+}
+
 static void set_huge(const struct mem_dev *mem, uint64_t huge)
 {
-	if (huge == HUGE_AUTO)
+	/* The system's setting is for private memory; of what is kept, it is the setting of the mount
+	 * that it is asked for. */
+	if (huge == HUGE_AUTO && (!mem->written || !system_uses_huge()))
 		return;
+	if (huge == HUGE_AUTO)
+		huge = HUGE_ALWAYS;
 	if (!madvise(mem->store, mem->mapped,
 		     huge == HUGE_ALWAYS ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
 		return;
@@ -120,24 +212,26 @@ static void set_huge(const struct mem_dev *mem, uint64_t huge)
 
 static int mem_open(struct ublk_dev *dev, const struct ublk_open_args *args, void **priv)
 {
-	struct mem_dev *mem;
-	int err;
+	struct mem_dev *mem = calloc(1, sizeof(*mem));
+	int err, fd;
 
-	if (args->flags & UBLK_OPEN_RECOVER) {
-		ublk_logf(host, dev, UBLK_LOG_ERR,
-			  "cannot recover: the contents died with the old server; take the device "
-			  "down and start a new one");
-		return -EOPNOTSUPP;
-	}
-	mem = calloc(1, sizeof(*mem));
 	if (!mem)
 		return -ENOMEM;
 	mem->dev = dev;
 	mem->size = args->opts[OPT_SIZE].u64;
 	mem->page = (size_t)sysconf(_SC_PAGESIZE);
-	err = map_store(mem);
-	if (err) {
+	if (mem->size > (uint64_t)INT64_MAX - mem->page) {
+		err = cannot_map(mem, ENOMEM);
 		free(mem);
+		return err;
+	}
+	mem->mapped = (mem->size + mem->page - 1) & ~(mem->page - 1);
+	fd = keep(mem, args->flags);
+	err = fd < -1 ? fd : map_store(mem, fd, args->flags & UBLK_OPEN_RECOVER);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		unmap_store(mem);
 		return err;
 	}
 	set_huge(mem, args->opts[OPT_HUGE].u64);
@@ -160,23 +254,52 @@ static int mem_get_limits(void *priv, struct ublk_limits *limits)
 		return -EINVAL;
 	}
 	limits->size_bytes = mem->size;
+	limits->map_kinds = UBLK_EXT_MEM | (mem->written ? UBLK_EXT_ZERO : 0);
 	limits->discard_granularity = (uint32_t)mem->page;
 	return 0;
 }
 
 static void mem_close(void *priv)
 {
-	struct mem_dev *mem = priv;
+	unmap_store(priv);
+}
 
-	munmap(mem->store, mem->mapped);
-	free(mem);
+static bool was_written(const struct mem_dev *mem, uint64_t page)
+{
+	return __atomic_load_n(&mem->written[page / 64], __ATOMIC_RELAXED) >> page % 64 & 1;
+}
+
+/* Runs of pages that were written, and of such that were not, in turns. */
+static int map_read(const struct mem_dev *mem, const struct ublk_io *io, struct ublk_extent *out,
+		    uint32_t max)
+{
+	uint64_t at = io->offset, end = io->offset + io->length, page = at / mem->page;
+	uint32_t n = 0;
+
+	while (at < end && n < max) {
+		bool written = was_written(mem, page);
+		uint64_t next;
+
+		do
+			next = ++page * mem->page;
+		while (next < end && was_written(mem, page) == written);
+		next = next < end ? next : end;
+		out[n++] = (struct ublk_extent){ .length = next - at,
+						 .at.addr = mem->store + at,
+						 .kind = written ? UBLK_EXT_MEM : UBLK_EXT_ZERO };
+		at = next;
+	}
+	return (int)n;
 }
 
 static int mem_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
 {
 	const struct mem_dev *mem = qpriv;
 
-	(void)max; /* one is always enough */
+	if (mem->written && io->op == UBLK_OP_READ)
+		return map_read(mem, io, out, max);
+	if (mem->written)
+		mark_written(mem, io->offset, io->length);
 	*out = (struct ublk_extent){ .length = io->length,
 				     .at.addr = mem->store + io->offset,
 				     .kind = UBLK_EXT_MEM };
@@ -192,9 +315,11 @@ static int mem_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *ou
  * would break this is a long-lived pin on the store's pages (a registered buffer): the pin would
  * keep the old page and the mapping get a new one. Nobody pins them: an extent is valid for one io.
  */
-static int give_back(char *start, char *end)
+static int give_back(const struct mem_dev *mem, char *start, char *end)
 {
-	return start < end && madvise(start, (size_t)(end - start), MADV_DONTNEED) ? -errno : 0;
+	int advice = mem->written ? MADV_REMOVE : MADV_DONTNEED;
+
+	return start < end && madvise(start, (size_t)(end - start), advice) ? -errno : 0;
 }
 
 static char *page_floor(const struct mem_dev *mem, char *p)
@@ -214,7 +339,7 @@ static int mem_discard(void *priv, uint64_t length, uint64_t offset, uint32_t fl
 	char *start = mem->store + offset, *end = start + length;
 
 	(void)flags;
-	return give_back(page_ceil(mem, start), page_floor(mem, end));
+	return give_back(mem, page_ceil(mem, start), page_floor(mem, end));
 }
 
 /*
@@ -235,7 +360,7 @@ static int mem_write_zeroes(void *priv, uint64_t length, uint64_t offset, uint32
 	}
 	memset(start, 0, (size_t)(first - start));
 	memset(last, 0, (size_t)(end - last));
-	return give_back(first, last);
+	return give_back(mem, first, last);
 }
 
 const struct ublk_plugin ublk_plugin_v1 = {
@@ -248,7 +373,8 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.opt_spec_size = sizeof(mem_opts[0]),
 	.thread_model = UBLK_THREADS_PARALLEL,
 	.map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE,
-	.map_kinds = UBLK_EXT_MEM,
+	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE,
+	.map_kinds = UBLK_EXT_MEM | UBLK_EXT_ZERO,
 	.load = mem_load,
 	.open = mem_open,
 	.get_limits = mem_get_limits,

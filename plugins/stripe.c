@@ -105,6 +105,7 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.nr_opts = sizeof(stripe_opts) / sizeof(stripe_opts[0]),
 	.opt_spec_size = sizeof(stripe_opts[0]),
 	.thread_model = UBLK_THREADS_PARALLEL,
+	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE,
 	.map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE | UBLK_OPS_DISCARD | UBLK_OPS_WRITE_ZEROES,
 	.map_kinds = UBLK_EXT_FD,
 	.load = backing_load,

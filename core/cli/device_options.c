@@ -15,6 +15,7 @@ enum {
 	KEY_PLUGIN_DIR,
 	KEY_MANIFEST,
 	KEY_LOG_FILE,
+	KEY_RECOVER,
 };
 
 /* The table is made at run time, from that of the config room. */
@@ -45,6 +46,7 @@ static const struct cli_opt opts_up[] = {
 };
 
 static const struct cli_opt opts_after[] = {
+	{ KEY_RECOVER, "recover", NULL, "serve a device of this name on if its server is dead" },
 	{ 'v', "verbose", NULL, "print debug messages too" },
 	{ 'q', "quiet", NULL, "print warnings and errors only" },
 };
@@ -154,6 +156,9 @@ static int take(struct device_options *options, struct device_args *args, int ke
 		return 0;
 	case KEY_LOG_FILE:
 		return set_log_file(options, args, value);
+	case KEY_RECOVER:
+		options->recover = true;
+		return 0;
 	case 'v':
 		args->verbose = true;
 		return 0;

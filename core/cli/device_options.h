@@ -17,6 +17,7 @@ struct device_options {
 	size_t nr_plugin_dirs;
 	char *log_file;	      /* up: an absolute path; NULL: not given */
 	bool log_syslog;      /* up: --log-file syslog */
+	bool recover;	      /* serve a device of this name on, if its server is dead */
 	enum log_level level; /* of --verbose and --quiet */
 };
 

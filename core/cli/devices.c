@@ -197,6 +197,43 @@ static int find_all(struct found_list *list)
 	return 0;
 }
 
+bool device_can_recover(const struct device_view *view, char *why, size_t size)
+{
+	const char *name = view->ours ? view->state.name : "";
+
+	if (!view->ours)
+		snprintf(why, size,
+			 "it has no state file: it is not a device of ublk-host, or its "
+			 "folder %s was emptied",
+			 state_dir());
+	else if (view->server_alive)
+		snprintf(why, size, "process %d serves it", view->pid);
+	else if (view->condition == DEVICE_GONE)
+		snprintf(why, size,
+			 "it is gone from the kernel, as after a boot; ublk-host down %s removes "
+			 "what is left of it",
+			 name);
+	else if (view->has_info && !(view->info.flags & UBLK_F_USER_RECOVERY))
+		snprintf(why, size,
+			 "it was made with --recovery none; ublk-host down %s removes it", name);
+	else
+		return true;
+	return false;
+}
+
+char *device_remedy(const struct device_view *view)
+{
+	char why[256], *remedy;
+
+	if (!view->ours || view->server_alive)
+		return NULL;
+	if (asprintf(&remedy, "ublk-host %s %s",
+		     device_can_recover(view, why, sizeof(why)) ? "recover" : "down",
+		     view->state.name) < 0)
+		return NULL;
+	return remedy;
+}
+
 int device_list_read(struct device_list *list, struct ctrl *ctrl)
 {
 	struct found_list all = { 0 };

@@ -35,6 +35,13 @@ struct device_view {
 	char command[32]; /* of the server; "": not known */
 };
 
+/* Whether a new server can take the device over; if not, why gets one clause that says why not, and what
+ * to do. A view for which the driver was not asked is believed to be one that can. */
+bool device_can_recover(const struct device_view *view, char *why, size_t size);
+
+/* The command that helps a device of ours whose server is dead; malloc()ed. NULL: it needs none. */
+char *device_remedy(const struct device_view *view);
+
 /* From ADD_DEV to DEL_DEV, with a server or without. */
 bool device_in_kernel(uint32_t id);
 

@@ -147,18 +147,19 @@ static json_t *options_of(const struct device_view *view)
  * max_write_zeroes, dma_align, in bytes), queues, depth, queue_cpus (an array of lists), flags (an
  * array of names), data_path, data_path_why, plugin, plugin_path, options (an object, without
  * secrets), served (an object of numbers: read, write, flush, discard, write_zeroes, errors), pid,
- * command, uptime (seconds), owner_uid, owner_gid, manifest (what creates it again).
+ * command, uptime (seconds), owner_uid, owner_gid, remedy (a command that helps a device whose server
+ * is dead), manifest (what creates it again).
  */
 static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 {
-	__cleanup_free char *plugin = device_plugin_name(view);
+	__cleanup_free char *plugin = device_plugin_name(view), *remedy = device_remedy(view);
 	const struct device_state *state = &view->state;
 	char node[NODE_PATH_SIZE];
 	int64_t up = uptime(view);
 
 	return json_pack(
 		"{s:I, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o, s:o, s:o, s:O?}",
+		"s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O?}",
 		"id", (json_int_t)view->id, "name", json_from_text(view->ours ? state->name : NULL),
 		"node", json_from_text(view->has_disk ? node_block(view->id, node) : NULL), "state",
 		device_condition_word(view), "foreign", !view->ours, "size",
@@ -175,8 +176,8 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 		json_from_text(*view->command ? view->command : NULL), "uptime",
 		json_number_or_null(up >= 0, up), "owner_uid",
 		json_number_or_null(view->has_info, view->info.owner_uid), "owner_gid",
-		json_number_or_null(view->has_info, view->info.owner_gid), "manifest",
-		view->ours ? state->manifest : NULL);
+		json_number_or_null(view->has_info, view->info.owner_gid), "remedy",
+		json_from_text(remedy), "manifest", view->ours ? state->manifest : NULL);
 }
 
 /* Byte counts of the JSON that people rather read as 512K. */

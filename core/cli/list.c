@@ -24,7 +24,7 @@ static const struct cli_usage usage = {
 	.opts = opts,
 	.notes =
 		"States: live; stopping; dead (its server has ended: ublk-host down removes it);\n"
-		"quiesced, fail-io (its server has ended, io waits or fails until another takes over);\n"
+		"quiesced, fail-io (its server has ended, io waits or fails until ublk-host recover);\n"
 		"gone (only its state file is left); unknown (ask as root).\n",
 };
 
@@ -78,21 +78,28 @@ static int print_table(const struct device_list *list)
 	if (err)
 		log_err("cannot print the list: %s", strerror(-err));
 	table_free(&table);
+	for (i = 0; i < list->nr && !err; i++) {
+		__cleanup_free char *remedy = device_remedy(&list->view[i]);
+
+		if (remedy)
+			log_info("%s has no server: %s", list->view[i].state.name, remedy);
+	}
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
 
 /*
  * An array of objects, in order of id. Members, in this order; null where it is not known or there
  * is none: id, name, node, size (bytes), plugin, state, pid, queues, depth, data_path, foreign
- * (true: without a state file, another program's), command (of the server).
+ * (true: without a state file, another program's), command (of the server), remedy (a command that
+ * helps a device whose server is dead).
  */
 static json_t *to_json(const struct device_view *view)
 {
-	__cleanup_free char *plugin = device_plugin_name(view);
+	__cleanup_free char *plugin = device_plugin_name(view), *remedy = device_remedy(view);
 	char node[NODE_PATH_SIZE];
 
 	return json_pack(
-		"{s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:o}", "id",
+		"{s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "id",
 		(json_int_t)view->id, "name", json_from_text(view->ours ? view->state.name : NULL),
 		"node", json_from_text(view->has_disk ? node_block(view->id, node) : NULL), "size",
 		json_number_or_null(view->size >= 0, view->size), "plugin", json_from_text(plugin),
@@ -101,7 +108,8 @@ static json_t *to_json(const struct device_view *view)
 		json_number_or_null(view->queues, view->queues), "depth",
 		json_number_or_null(view->depth, view->depth), "data_path",
 		json_from_text(view->ours ? view->state.data_path : NULL), "foreign", !view->ours,
-		"command", json_from_text(*view->command ? view->command : NULL));
+		"command", json_from_text(*view->command ? view->command : NULL), "remedy",
+		json_from_text(remedy));
 }
 
 static json_t *list_to_json(const struct device_list *list)

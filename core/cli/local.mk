@@ -9,7 +9,9 @@ libcore_la_SOURCES += \
 	core/cli/json_out.c core/cli/json_out.h \
 	core/cli/list.c \
 	core/cli/plugins.c core/cli/plugin_text.c core/cli/plugin_text.h \
+	core/cli/recover.c \
 	core/cli/run.c \
+	core/cli/serving.c core/cli/serving.h \
 	core/cli/stats.c core/cli/stats_out.c core/cli/stats_out.h \
 	core/cli/stop.c core/cli/stop.h \
 	core/cli/table.c core/cli/table.h \

@@ -174,6 +174,7 @@ int plugin_page(const struct plugin_entry *entry, const json_t *manifest)
 	       (int)json_integer_value(json_object_get(abi, "minor")));
 	printf("Threads:     %s%s\n", text_of(manifest, "thread_model"),
 	       json_is_true(json_object_get(manifest, "nonblocking")) ? ", never blocks" : "");
+	printf("Recovery:    %s\n", text_of(manifest, "recovery"));
 	print_words("Extents:     ", json_object_get(manifest, "extents"));
 	print_words("Data:        ", json_object_get(manifest, "data_modes"));
 	print_operations(json_object_get(manifest, "ops"));

@@ -16,7 +16,9 @@ void device_config_init(struct device_config *cfg)
 		.io_timeout = DEFAULT_IO_TIMEOUT,
 		.plugin_timeout = DEFAULT_PLUGIN_TIMEOUT,
 		.cpus_mode = CPUS_AUTO,
-		.data_path = strdup("auto"), /* NULL is found by device_config_check() */
+		/* NULL is found by device_config_check() */
+		.data_path = strdup("auto"),
+		.recovery = strdup("auto"),
 	};
 }
 
@@ -41,6 +43,7 @@ void device_config_free(struct device_config *cfg)
 	free(cfg->origin);
 	free(cfg->cpus_list);
 	free(cfg->data_path);
+	free(cfg->recovery);
 	path_list_free(&cfg->shared_memory);
 	for (int key = 0; key < CFG_NR_KEYS; key++)
 		free(cfg->where[key]);
@@ -183,7 +186,7 @@ int device_config_check(const struct device_config *cfg, struct errors *errors)
 {
 	int err = 0;
 
-	if (!cfg->data_path) {
+	if (!cfg->data_path || !cfg->recovery) {
 		errors_add(errors, "out of memory");
 		return -ENOMEM;
 	}

@@ -56,6 +56,7 @@ enum config_key {
 	CFG_THREADS_PER_QUEUE,
 	CFG_POLL_US,
 	CFG_SHARED_MEMORY,
+	CFG_RECOVERY,
 	CFG_LOGICAL_BLOCK,
 	CFG_PHYSICAL_BLOCK,
 	CFG_DATA_PATH,
@@ -71,7 +72,7 @@ enum config_type {
 	CFG_TYPE_SIZE, /* bytes or 512K; min..max, a multiple of step */
 	CFG_TYPE_POW2, /* the same, a power of two */
 	CFG_TYPE_BOOL,
-	CFG_TYPE_WORD, /* one of data_path_words */
+	CFG_TYPE_WORD, /* one of words, or of data_path_words */
 	CFG_TYPE_CPUS, /* "auto", "none", or a list */
 	CFG_TYPE_PATHS /* paths, one each time that it is given; in a manifest an array */
 };
@@ -84,7 +85,8 @@ struct config_key_spec {
 	const char *help;    /* one line, no full stop */
 	enum config_type type;
 	uint64_t min, max, step;
-	size_t offset; /* of the member in struct device_config */
+	size_t offset;		  /* of the member in struct device_config */
+	const char *const *words; /* WORD: what may be said, NULL-ended; NULL: data_path_words */
 };
 
 struct path_list {
@@ -111,6 +113,7 @@ struct device_config {
 	enum cpus_mode cpus_mode;
 	char *cpus_list; /* CPUS_LIST: "0-3,6" as written, already checked for form */
 	char *data_path; /* "auto" or the name of one */
+	char *recovery;	 /* "auto", "none", "queue", "reissue" or "fail" */
 	struct path_list shared_memory; /* files of it */
 
 	/* Words that data_path takes, NULL-ended, not owned, set by the caller after init; NULL: any

@@ -13,6 +13,8 @@
 
 #define MEMBER(m) .offset = offsetof(struct device_config, m)
 
+static const char *const recovery_words[] = { "auto", "none", "queue", "reissue", "fail", NULL };
+
 static const struct config_key_spec keys[CFG_NR_KEYS] = {
 	[CFG_NAME] = { "/name", "name", "NAME", "name of the device (default: PLUGIN-ID)",
 		       CFG_TYPE_NAME, .min = 1, .max = 64, MEMBER(name) },
@@ -50,6 +52,10 @@ static const struct config_key_spec keys[CFG_NR_KEYS] = {
 				"memory shared with programs, used in place; may be given several times",
 				CFG_TYPE_PATHS, .min = 1, .max = PATH_MAX - 1,
 				MEMBER(shared_memory) },
+	[CFG_RECOVERY] = { "/device/recovery", "recovery", "WORD",
+			   "requests when the server dies: none, queue, reissue, fail "
+			   "(default: auto)",
+			   CFG_TYPE_WORD, MEMBER(recovery), .words = recovery_words },
 	[CFG_LOGICAL_BLOCK] = { "/limits/logical_block", "logical-block", "SIZE",
 				"smallest unit of a request (default: the plugin's)", CFG_TYPE_POW2,
 				.min = MIN_BLOCK, .max = MAX_LOGICAL_BLOCK, MEMBER(logical_block) },
@@ -321,7 +327,7 @@ int config_store(struct device_config *cfg, enum config_key key, const struct gi
 	case CFG_TYPE_BOOL:
 		return store_bool(at, g, why);
 	case CFG_TYPE_WORD:
-		return store_word(at, g, cfg->data_path_words, why);
+		return store_word(at, g, spec->words ? spec->words : cfg->data_path_words, why);
 	case CFG_TYPE_CPUS:
 		return store_cpus(cfg, g, why);
 	case CFG_TYPE_PATHS:

@@ -11,19 +11,13 @@
 #include "config/size.h"
 
 const struct plugin_manifest_key plugin_manifest_top_keys[] = {
-	{ PLUGIN_MANIFEST_KEY, true },
-	{ "name", true },
-	{ "version", true },
-	{ "description", true },
-	{ "library", true },
-	{ "abi", true },
-	{ "thread_model", true },
-	{ "nonblocking", true },
-	{ "ops", true },
-	{ "extents", true },
-	{ "data_modes", true },
-	{ "options", true },
-	{ NULL, false },
+	{ PLUGIN_MANIFEST_KEY, true }, { "name", true },
+	{ "version", true },	       { "description", true },
+	{ "library", true },	       { "abi", true },
+	{ "thread_model", true },      { "nonblocking", true },
+	{ "recovery", true },	       { "ops", true },
+	{ "extents", true },	       { "data_modes", true },
+	{ "options", true },	       { NULL, false },
 };
 
 const struct plugin_manifest_key plugin_manifest_abi_keys[] = {
@@ -49,6 +43,7 @@ const char *const plugin_manifest_profiles[] = {
 };
 
 const char *const plugin_manifest_threads[] = { "serial", "per-queue", "parallel", NULL };
+const char *const plugin_manifest_recovery[] = { "none", "queue", "reissue", NULL };
 const char *const plugin_manifest_extents[] = { "fd", "mem", "zero", "void", NULL };
 const char *const plugin_manifest_data_modes[] = { "mapped", "fixed", NULL };
 
@@ -69,6 +64,13 @@ static const char *threads_of(const struct ublk_plugin *desc)
 	if (desc->thread_model < UBLK_THREADS_PER_QUEUE)
 		return plugin_manifest_threads[0];
 	return plugin_manifest_threads[desc->thread_model < UBLK_THREADS_PARALLEL ? 1 : 2];
+}
+
+static const char *recovery_of(const struct ublk_plugin *desc)
+{
+	if (!(desc->flags & UBLK_PLUGIN_RECOVERS))
+		return plugin_manifest_recovery[0];
+	return plugin_manifest_recovery[desc->flags & UBLK_PLUGIN_REISSUE ? 2 : 1];
 }
 
 static json_t *mask_json(uint32_t mask, const char *const *words)
@@ -191,14 +193,14 @@ json_t *plugin_manifest_build(const struct ublk_plugin *desc, const char *librar
 
 	snprintf(version, sizeof(version), "%u.%u", PLUGIN_MANIFEST_MAJOR, PLUGIN_MANIFEST_MINOR);
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:{s:i, s:i, s:i}, s:s, s:b, s:o, s:o, s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:s, s:{s:i, s:i, s:i}, s:s, s:b, s:s, s:o, s:o, s:o, s:o}",
 		PLUGIN_MANIFEST_KEY, version, "name", desc->name, "version", desc->version,
 		"description", desc->description, "library", library, "abi", "major",
 		(int)desc->abi_major, "minor", (int)desc->abi_minor, "min_host_minor",
 		(int)desc->min_host_minor, "thread_model", threads_of(desc), "nonblocking",
-		!!(desc->flags & UBLK_PLUGIN_NONBLOCKING), "ops", ops_json(desc), "extents",
-		mask_json(desc->map_kinds, plugin_manifest_extents), "data_modes",
-		mask_json(desc->data_modes, plugin_manifest_data_modes), "options",
+		!!(desc->flags & UBLK_PLUGIN_NONBLOCKING), "recovery", recovery_of(desc), "ops",
+		ops_json(desc), "extents", mask_json(desc->map_kinds, plugin_manifest_extents),
+		"data_modes", mask_json(desc->data_modes, plugin_manifest_data_modes), "options",
 		options_json(desc));
 }
 

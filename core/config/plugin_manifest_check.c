@@ -173,6 +173,12 @@ static void check_threads(const struct checker *c, const char *pointer, json_t *
 		wrong_word(c, pointer, value, plugin_manifest_threads);
 }
 
+static void check_recovery(const struct checker *c, const char *pointer, json_t *value)
+{
+	if (!is_word(value, plugin_manifest_recovery))
+		wrong_word(c, pointer, value, plugin_manifest_recovery);
+}
+
 static void check_profile(const struct checker *c, const char *pointer, json_t *value)
 {
 	if (!is_word(value, plugin_manifest_profiles))
@@ -423,10 +429,11 @@ static void check_options(const struct checker *c, const char *pointer, json_t *
 int plugin_manifest_check(const struct json_text *jt, struct errors *errors)
 {
 	/* in the order of plugin_manifest_top_keys[]; the version has been checked by then */
-	static check_fn *const checks[] = { NULL,	   check_name,	     check_line,
-					    check_line,	   check_library,    check_abi,
-					    check_threads, check_bool,	     check_ops,
-					    check_extents, check_data_modes, check_options };
+	static check_fn *const checks[] = { NULL,	   check_name,	  check_line,
+					    check_line,	   check_library, check_abi,
+					    check_threads, check_bool,	  check_recovery,
+					    check_ops,	   check_extents, check_data_modes,
+					    check_options };
 	struct checker c = { .jt = jt, .errors = errors };
 	size_t before = errors_count(errors);
 

@@ -21,6 +21,7 @@ extern const struct plugin_manifest_key plugin_manifest_option_keys[];
 extern const char *const plugin_manifest_ops[];	     /* by UBLK_OP_*; also keys of "ops" */
 extern const char *const plugin_manifest_profiles[]; /* "none", "map", "async", "call" */
 extern const char *const plugin_manifest_threads[];
+extern const char *const plugin_manifest_recovery[];
 extern const char *const plugin_manifest_extents[];    /* by bit of UBLK_EXT_* */
 extern const char *const plugin_manifest_data_modes[]; /* by bit of UBLK_DATA_* */
 

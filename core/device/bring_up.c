@@ -68,71 +68,30 @@ static int probe_kernel(struct device *d)
 	return err;
 }
 
-static int open_plugin(struct device *d)
-{
-	const struct ublk_plugin *desc = &d->plugin->desc;
-	struct ublk_limits *limits = &d->dev.limits;
-	struct ublk_open_args args = {
-		.struct_size = sizeof(args),
-		.flags = d->cfg->read_only ? UBLK_OPEN_READ_ONLY : 0,
-		.nr_opts = d->values->nr,
-		.opt_size = sizeof(struct ublk_opt),
-		.opts = d->values->opt,
-	};
-	const char *what = "load";
-	struct guard guard;
-	unsigned int said = log_count(LOG_LVL_ERR);
-	int err = 0;
-
-	d->dev.open_phase = true;
-	if (desc->load) {
-		guard_begin(&guard, d, "%s", what);
-		err = desc->load(&host_services);
-		guard_end(&guard);
-	}
-	if (!err) {
-		what = "open";
-		guard_begin(&guard, d, "%s", what);
-		err = desc->open(&d->dev, &args, &d->dev.priv);
-		guard_end(&guard);
-	}
-	if (!err) {
-		d->opened = true;
-		limits_offer(d->cfg, desc, limits);
-		what = "get_limits";
-		guard_begin(&guard, d, "%s", what);
-		err = desc->get_limits(d->dev.priv, limits);
-		guard_end(&guard);
-	}
-	/* The plugin's own message is the one line, if it gave one. */
-	if (err && log_count(LOG_LVL_ERR) == said)
-		log_err("plugin %s: %s failed: %s", desc->name, what,
-			err < 0 && err > -4096 ? strerror(-err) : "(no errno)");
-	if (err)
-		return err < 0 ? err : -EIO;
-	return 0;
-}
-
 static int choose_path(struct device *d)
 {
 	const struct ublk_limits *limits = &d->dev.limits;
 	struct path_needs needs =
 		path_needs_of(&d->plugin->desc, limits->map_kinds, limits->data_modes);
+	const char *obstacle, *word = d->cfg->data_path;
 	struct path_choice choice;
-	const char *obstacle;
 
 	needs.shared_queues = d->dev.threads_per_queue > 1;
-	if (!d->cfg->data_path || !strcmp(d->cfg->data_path, "auto")) {
+	/* The driver's side of a path is the device's for ever. */
+	if (d->former && d->former->data_path)
+		word = d->former->data_path;
+	if (!word || !strcmp(word, "auto")) {
 		choice = path_choose(&d->kernel, &needs, &d->path_why);
 	} else {
-		choice = path_choice_find(d->cfg->data_path);
+		choice = path_choice_find(word);
 		obstacle = path_obstacle(choice, &d->kernel, &needs);
 		if (obstacle) {
-			log_err("--data-path %s cannot serve plugin %s: %s; leave it at auto",
-				d->cfg->data_path, d->plugin->desc.name, obstacle);
+			log_err("data path %s cannot serve plugin %s: %s%s", word,
+				d->plugin->desc.name, obstacle,
+				d->former ? "" : "; leave --data-path at auto");
 			return -EOPNOTSUPP;
 		}
-		d->path_why = "asked for";
+		d->path_why = d->former ? "that of the server before" : "asked for";
 	}
 	d->dev.path = choice.path;
 	d->dev.batch = choice.batch;
@@ -142,7 +101,9 @@ static int choose_path(struct device *d)
 
 static int check_name(struct device *d)
 {
-	return d->cfg->name ? state_check_name(d->cfg->name, UINT32_MAX) : 0;
+	if (!d->cfg->name)
+		return 0;
+	return state_check_name(d->cfg->name, d->former ? d->former->id : UINT32_MAX);
 }
 
 /* What cannot be had is not insisted on. */
@@ -188,7 +149,7 @@ static int add_device(struct device *d)
 	struct ublk_limits *limits = &d->dev.limits;
 	struct ublksrv_ctrl_dev_info *info = &d->info;
 	uint64_t dev_flags = d->dev.path->dev_flags | (d->dev.batch ? UBLK_F_BATCH_IO : 0) |
-			     (d->cfg->shared_memory.nr ? UBLK_F_SHMEM_ZC : 0);
+			     (d->cfg->shared_memory.nr ? UBLK_F_SHMEM_ZC : 0) | d->recovery_flags;
 	int err;
 
 	*info = (struct ublksrv_ctrl_dev_info){
@@ -207,8 +168,9 @@ static int add_device(struct device *d)
 				   d->cfg->id < 0 ? UINT32_MAX : (uint32_t)d->cfg->id, err);
 	d->added = true;
 	if ((info->flags & dev_flags) != dev_flags) {
-		log_err("the driver did not grant data path %s; try --data-path copy",
-			d->path_name);
+		log_err("the driver did not grant data path %s with --recovery %s; try --data-path "
+			"copy, or --recovery none",
+			d->path_name, d->cfg->recovery);
 		return -EOPNOTSUPP;
 	}
 	if (info->nr_hw_queues < limits->max_queues && d->cfg->queues)
@@ -232,27 +194,15 @@ static int set_params(struct device *d)
 	return err ? ctrl_failed(UBLK_U_CMD_SET_PARAMS, d->info.dev_id, err) : 0;
 }
 
-static int start_plugin(struct device *d)
+/* A new one, or one whose server is gone. */
+static int obtain_device(struct device *d)
 {
-	const struct ublk_plugin *desc = &d->plugin->desc;
-	unsigned int said = log_count(LOG_LVL_ERR);
-	struct guard guard;
-	int err = 0;
+	int err;
 
-	if (desc->start) {
-		guard_begin(&guard, d, "start");
-		err = desc->start(d->dev.priv, &d->dev.limits);
-		guard_end(&guard);
-	}
-	d->dev.open_phase = false;
-	if (!err) {
-		d->started_plugin = true;
-		return 0;
-	}
-	if (log_count(LOG_LVL_ERR) == said)
-		log_err("plugin %s: start failed: %s", desc->name,
-			err < 0 && err > -4096 ? strerror(-err) : "(no errno)");
-	return err < 0 ? err : -EIO;
+	if (d->former)
+		return recovery_adopt(d);
+	err = add_device(d);
+	return err ? err : set_params(d);
 }
 
 static int open_char(struct device *d)
@@ -353,11 +303,12 @@ static int start_queues(struct device *d)
 	return err;
 }
 
-/* START_DEV waits for every tag; a queue that ends meanwhile would make it wait for ever. */
+/* START_DEV and END_USER_RECOVERY wait for every tag; a queue that ends meanwhile would make it wait for ever. */
 static int start_device(struct device *d)
 {
 	uint64_t until = now_ms() + START_DEADLINE_MS;
-	int err = ctrl_begin(d->ctrl, UBLK_U_CMD_START_DEV, d->info.dev_id, getpid());
+	const uint32_t cmd = d->former ? UBLK_U_CMD_END_USER_RECOVERY : UBLK_U_CMD_START_DEV;
+	int err = ctrl_begin(d->ctrl, cmd, d->info.dev_id, getpid());
 
 	while (!err) {
 		struct pollfd fds[] = { { ctrl_fd(d->ctrl), POLLIN, 0 },
@@ -378,7 +329,7 @@ static int start_device(struct device *d)
 			ctrl_cancel(d->ctrl);
 	}
 	if (err)
-		return ctrl_failed(UBLK_U_CMD_START_DEV, d->info.dev_id, err);
+		return ctrl_failed(cmd, d->info.dev_id, err);
 	d->live = true;
 	return sysfs_wait_node("", d->info.dev_id, NODE_DEADLINE_MS);
 }
@@ -412,6 +363,8 @@ static int announce(struct device *d)
 		.plugin_path = d->plugin->path,
 		.data_path = (char *)d->path_name,
 		.data_path_why = (char *)d->path_why,
+		.memory = json_object_size(d->kept) ? d->kept : NULL,
+		.log = (char *)d->log_target,
 		.manifest = device_manifest_build(d->cfg, &d->plugin->desc, d->values),
 	};
 	int err = state.manifest ? state_self(&state) : -ENOMEM;
@@ -425,11 +378,11 @@ static int announce(struct device *d)
 
 static int bring_up(struct device *d)
 {
-	int (*const steps[])(struct device *) = { probe_kernel,	   check_name,	   open_plugin,
-						  settle_limits,   shared_open,	   add_device,
-						  set_params,	   start_plugin,   open_char,
-						  shared_register, make_stats,	   start_queues,
-						  start_device,	   resolve_config, announce };
+	int (*const steps[])(
+		struct device *) = { probe_kernel,  check_name,	   recovery_settle, recovery_begin,
+				     backend_open,  settle_limits, shared_open,	    obtain_device,
+				     backend_start, open_char,	   shared_register, make_stats,
+				     start_queues,  start_device,  resolve_config,  announce };
 	int err = 0;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(steps) && !err; i++) {
@@ -440,8 +393,7 @@ static int bring_up(struct device *d)
 	return err;
 }
 
-int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct option_values *values,
-		    int signal_fd, struct device **out)
+int device_bring_up(const struct device_request *request, struct device **out)
 {
 	struct device *d = calloc(1, sizeof(*d));
 	char size[SIZE_TEXT_MAX];
@@ -451,17 +403,20 @@ int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct opt
 		log_err("no memory for a device");
 		return -ENOMEM;
 	}
-	d->cfg = cfg;
-	d->plugin = plugin;
-	d->values = values;
+	d->cfg = request->cfg;
+	d->plugin = request->plugin;
+	d->values = request->values;
+	d->former = request->former;
+	d->log_target = request->log;
 	d->char_fd = -1;
-	d->signal_fd = signal_fd;
-	d->dev.name = plugin->desc.name;
-	d->dev.plugin = &plugin->desc;
+	d->signal_fd = request->signal_fd;
+	d->dev.name = d->plugin->desc.name;
+	d->dev.plugin = &d->plugin->desc;
 	d->dev.transport = &d->transport;
 	d->dev.nr_files = 1;
-	d->dev.io_timeout = cfg->io_timeout;
+	d->dev.io_timeout = d->cfg->io_timeout;
 	d->dev.failed = device_failed;
+	d->dev.keep_memory = recovery_memory;
 	d->fail_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	d->dev.notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->fail_fd < 0 || d->dev.notify_fd < 0) {
@@ -471,6 +426,8 @@ int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct opt
 		guard_new_time(d);
 		err = bring_up(d);
 	}
+	if (err && d->former) /* it still waits for a server, or does so again */
+		d->handed_over = true;
 	if (err)
 		return device_end(d) == -ETIMEDOUT ? -ETIMEDOUT : err;
 	log_info("%s: %s, %u queue%s of depth %u, data path %s: %s", d->node,

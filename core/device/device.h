@@ -11,19 +11,30 @@
 #include "plugin/plugin.h"
 
 struct device;
+struct device_state;
 
-/* Find and load the plugin that cfg names and parse the options meant for it. Creates nothing.
+/* All of it stays the caller's, until device_end(). */
+struct device_request {
+	struct device_config *cfg; /* its members that are resolved change: name, id, queues ... */
+	struct plugin *plugin;
+	struct option_values *values;
+	int signal_fd; /* a signalfd: SIGUSR1 hands the device over, any other signal stops it. It also
+			  * interrupts a plugin that does not come back from open(). Or -1 */
+	const char *log; /* where messages go when it is ready: a file, "syslog"; NULL: stay */
+	/* A device whose server is gone, to be served on; cfg is its manifest. NULL: a new one. */
+	const struct device_state *former;
+};
+
+/* Find and load the plugin that cfg names (path NULL), or that of a path, and parse the options meant
+ * for it. Creates nothing.
  * -EINVAL: what the user wrote is wrong (exit status 2); another -errno: the plugin is (1). */
 int device_resolve(const struct device_config *cfg, const struct plugin_dirs *dirs,
-		   struct plugin **plugin, struct option_values *values);
+		   const char *path, struct plugin **plugin, struct option_values *values);
 
-/* From ADD_DEV to a node that can be opened. Takes cfg, plugin and values over (they stay the
- * caller's memory, unchanged until device_end(), but for cfg's members that are resolved: name, id,
- * queues, depth ...). signal_fd: a signalfd; it also interrupts a plugin that does not come
- * back from open(), or -1. On failure everything has been undone; -EINVAL: what the
- * user asked for does not fit the plugin (exit status 2); -ETIMEDOUT: see device_end(). */
-int device_bring_up(struct device_config *cfg, struct plugin *plugin, struct option_values *values,
-		    int signal_fd, struct device **out);
+/* From ADD_DEV, or from a device that has lost its server, to a node that is served. On failure
+ * everything has been undone, but a device that was there is; -EINVAL: what the user asked for does
+ * not fit the plugin (exit status 2); -ETIMEDOUT: see device_end(). */
+int device_bring_up(const struct device_request *request, struct device **out);
 
 const char *device_node(const struct device *device); /* "/dev/ublkbN" */
 const char *device_name(const struct device *device);
@@ -32,7 +43,7 @@ const char *device_name(const struct device *device);
  * stops the device. 0: a signal or somebody else; -errno: a failure. */
 int device_serve(struct device *device);
 
-/* Stop, drain, delete, free. 0, or -errno when something would not end in time: then the process
+/* Stop, drain, delete, free; a device that was handed over is only left. 0, or -errno when something would not end in time: then the process
  * should leave by _exit(), as threads may still run in the plugin. */
 int device_end(struct device *device);
 

@@ -24,7 +24,9 @@ static void __attribute__((noreturn)) leave(struct device *d)
 
 	if (d->char_fd >= 0)
 		close(d->char_fd);
-	if (d->added && !ctrl_open(&ctrl)) {
+	/* One that lived before us waits for the next server. */
+	d->handed_over |= d->former && !d->live;
+	if (d->added && !d->handed_over && !ctrl_open(&ctrl)) {
 		ctrl_set_deadline(ctrl, DELETE_DEADLINE_MS);
 		err = ctrl_del_dev(ctrl, d->info.dev_id);
 		if (err && err != -ETIMEDOUT && err != -ENODEV)

@@ -3,12 +3,14 @@
 #ifndef DEVICE_INTERNAL_H
 #define DEVICE_INTERNAL_H
 
+#include <jansson.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "device/device.h"
+#include "device/state.h"
 #include "kernel/ctrl.h"
 #include "kernel/sysfs.h"
 #include "queue/queue.h"
@@ -26,6 +28,11 @@ struct device {
 	struct device_config *cfg;
 	struct plugin *plugin;
 	struct option_values *values;
+	const struct device_state
+		*former;	 /* the device is another server's, who is gone; or NULL */
+	const char *log_target;	 /* for the state: where a background server's messages go */
+	uint64_t recovery_flags; /* that the device is made with */
+	json_t *kept;		 /* memory that outlives us, as in the state */
 	const char *path_name, *path_why;  /* the data path's, and why it is this one */
 	struct path_kernel kernel;	   /* what it offers */
 	struct ublksrv_ctrl_dev_info info; /* as granted */
@@ -43,6 +50,8 @@ struct device {
 	/* how far bring-up got, for the way back */
 	bool opened, added, started_plugin, prepared, live, written;
 	bool shared_stats; /* dev.stats is in a file */
+	bool handed_over;  /* the device goes on without us: neither stopped nor deleted */
+	bool quiesced;	   /* handed_over: the driver hands out no more requests */
 };
 
 /* guard.c: around calls into the plugin that the control thread makes or waits for. When they have
@@ -60,6 +69,22 @@ void guard_begin(struct guard *g, struct device *d, const char *what, ...)
 void guard_end(struct guard *g);
 /* The plugin's time begins: what it does from here on takes --plugin-timeout at most. */
 void guard_new_time(struct device *d);
+
+/* backend.c: 0 or -errno, logged. */
+int backend_open(struct device *d);
+int backend_start(struct device *d);
+void backend_close(struct device *d);
+
+/* recovery.c. Steps of bring-up, 0 or -errno, logged: what becomes of the device when its server is
+ * gone, before open(); and, for a device that lives, what takes the place of ADD_DEV. */
+int recovery_settle(struct device *d);
+int recovery_begin(struct device *d); /* waits for the driver to be rid of the old server */
+int recovery_adopt(struct device *d);
+/* Asked to leave the device to another server. 0: it is to be left, by device_end(); -errno, logged: it
+ * stays with us. */
+int recovery_hand_over(struct device *d);
+/* The data plane's keep_memory(). */
+int recovery_memory(struct ublk_dev *dev, const char *name, uint64_t size);
 
 /* shared_memory.c, in this order: 0, or -errno, logged. Undoing what was not done does nothing. */
 int shared_open(struct device *d);

@@ -5,13 +5,13 @@
 #include "device/internal.h"
 
 int device_resolve(const struct device_config *cfg, const struct plugin_dirs *dirs,
-		   struct plugin **plugin, struct option_values *values)
+		   const char *given, struct plugin **plugin, struct option_values *values)
 {
 	__cleanup_free char *path = NULL;
 	struct errors errors = { 0 };
 	int err;
 
-	err = plugin_find(cfg->plugin, dirs, &path);
+	err = plugin_find(given ? given : cfg->plugin, dirs, &path);
 	if (err)
 		return err == -ENOENT ? -EINVAL : err;
 	err = plugin_load(path, plugin);

@@ -8,7 +8,7 @@
 #include <sys/signalfd.h>
 
 #include "device/internal.h"
-#include "device/state.h"
+#include "device/kept_memory.h"
 #include "device/stats_file.h"
 
 #define TICK_MS 1000
@@ -72,7 +72,11 @@ int device_serve(struct device *d)
 		if (fds[0].revents) {
 			struct signalfd_siginfo si;
 
-			if (read(d->signal_fd, &si, sizeof(si)) == sizeof(si))
+			if (read(d->signal_fd, &si, sizeof(si)) != sizeof(si))
+				continue;
+			if (si.ssi_signo == SIGUSR1 && recovery_hand_over(d))
+				continue;
+			if (si.ssi_signo != SIGUSR1)
 				log_info("%s, stopping", strsignal(si.ssi_signo));
 			return 0;
 		}
@@ -86,6 +90,40 @@ int device_serve(struct device *d)
 			return 0;
 		}
 	}
+}
+
+/* Until no queue serves any more. What a plugin holds may have to be taken away. -ETIMEDOUT: it would
+ * not. */
+static int leave_and_drain(struct device *d)
+{
+	uint64_t start = now_ms(), passed;
+	bool cancelled = false, quitting = false;
+
+	if (!d->live) /* it never was ours: the queues have nothing to end */
+		ask_all(d, QUEUE_ASK_QUIT);
+	else
+		ask_all(d, d->quiesced ? QUEUE_ASK_FINISH : QUEUE_ASK_LEAVE);
+	while (!all_ended(d)) {
+		struct pollfd pfd = { d->dev.notify_fd, POLLIN, 0 };
+
+		passed = now_ms() - start;
+		if (passed > CANCEL_AFTER_MS && !cancelled) {
+			ask_all(d, QUEUE_ASK_CANCEL);
+			cancelled = true;
+		}
+		if (passed > ABANDON_AFTER_MS && !quitting) {
+			log_warn("plugin %s does not end its requests; they are left to the next "
+				 "server",
+				 d->plugin->desc.name);
+			ask_all(d, QUEUE_ASK_QUIT);
+			quitting = true;
+		}
+		if (passed > ABANDON_AFTER_MS + GIVE_UP_MS)
+			return -ETIMEDOUT;
+		poll(&pfd, 1, 200);
+		drain_fd(d->dev.notify_fd);
+	}
+	return 0;
 }
 
 /* STOP_DEV waits for the requests in flight, so the queues and their plugin must come to an end
@@ -181,6 +219,9 @@ static void log_counters(const struct device *d)
 
 void device_forget(const struct device *d)
 {
+	if (d->handed_over)
+		return;
+	kept_memory_remove(d->kept);
 	if (d->written)
 		state_remove(d->info.dev_id, d->cfg->name);
 	else if (d->shared_stats)
@@ -195,32 +236,14 @@ static void close_stats(struct device *d)
 		free(d->dev.stats);
 }
 
-static void close_plugin(struct device *d)
-{
-	const struct ublk_plugin *desc = &d->plugin->desc;
-	struct guard guard;
-
-	if (!d->opened)
-		return;
-	guard_new_time(d);
-	if (d->started_plugin && desc->stop) {
-		guard_begin(&guard, d, "stop");
-		desc->stop(d->dev.priv);
-		guard_end(&guard);
-	}
-	if (desc->close) {
-		guard_begin(&guard, d, "close");
-		desc->close(d->dev.priv);
-		guard_end(&guard);
-	}
-}
-
 int device_end(struct device *d)
 {
 	bool joined = true;
 	int err = 0, res;
 
-	if (d->added && d->nr_started)
+	if (d->handed_over)
+		err = leave_and_drain(d);
+	else if (d->added && d->nr_started)
 		err = stop_and_drain(d);
 	if (d->live)
 		log_counters(d);
@@ -234,14 +257,14 @@ int device_end(struct device *d)
 	d->char_fd = -1;
 	/* With a thread still in the plugin, its memory must stay as it is. */
 	if (joined) {
-		close_plugin(d);
+		backend_close(d);
 		for (unsigned int i = 0; i < d->nr_started; i++)
 			queue_free(d->queues[i]);
 	}
 	/* Nor is a driver asked to wait for requests that do not end. */
 	if (joined)
 		shared_unregister(d);
-	if (d->added) {
+	if (d->added && !d->handed_over) {
 		res = delete_device(d);
 		err = err ? err : res;
 	}
@@ -258,6 +281,7 @@ int device_end(struct device *d)
 	close_stats(d);
 	close(d->fail_fd);
 	close(d->dev.notify_fd);
+	json_decref(d->kept);
 	free(d->queues);
 	free(d);
 	return err;

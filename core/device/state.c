@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "device/kept_memory.h"
 #include "device/state_file.h"
 #include "device/stats_file.h"
 
@@ -133,6 +134,7 @@ int state_write(const struct device_state *state)
 {
 	__cleanup_fd int dir = -1;
 	struct device_state old;
+	bool had_one = false;
 	int err = state_file_check(state);
 
 	if (err) {
@@ -148,6 +150,7 @@ int state_write(const struct device_state *state)
 		return dir;
 	/* the id had another name before, which would now lead to the wrong device */
 	if (state_file_read(dir, state->id, &old, true) == 0) {
+		had_one = !strcmp(old.name, state->name);
 		if (strcmp(old.name, state->name))
 			remove_link(dir, old.name, state->node);
 		state_free(&old);
@@ -158,7 +161,8 @@ int state_write(const struct device_state *state)
 	if (err) {
 		log_err("cannot write the state of device %u in %s: %s", state->id, state_dir(),
 			strerror(-err));
-		remove_files(dir, state->id, state->name);
+		if (!had_one) /* that of the server before us can still be used */
+			remove_files(dir, state->id, state->name);
 	}
 	return err;
 }
@@ -174,6 +178,8 @@ void state_remove(uint32_t id, const char *name)
 	/* the id may have gone to a new server meanwhile */
 	if (state_file_read(dir, id, &now, true) == 0) {
 		of_another = now.pid != getpid() && state_server_alive(&now);
+		if (!of_another)
+			kept_memory_remove(now.memory);
 		state_free(&now);
 	}
 	if (!of_another)
@@ -194,7 +200,9 @@ void state_free(struct device_state *state)
 	free(state->plugin_path);
 	free(state->data_path);
 	free(state->data_path_why);
+	free(state->log);
 	json_decref(state->manifest);
+	json_decref(state->memory);
 	*state = (struct device_state){ 0 };
 }
 
@@ -275,6 +283,14 @@ static bool in_kernel(uint32_t id)
 	return access(path, F_OK) == 0;
 }
 
+static bool recovers(const struct device_state *state)
+{
+	const json_t *device = json_object_get(state->manifest, "device");
+	const char *word = json_string_value(json_object_get(device, "recovery"));
+
+	return word && strcmp(word, "none");
+}
+
 int state_check_name(const char *name, uint32_t own)
 {
 	struct name_search search = { .name = name, .found = -1, .not_this = own };
@@ -298,9 +314,11 @@ int state_check_name(const char *name, uint32_t own)
 			name, other.id, other.pid, name);
 		err = -EEXIST;
 	} else if (in_kernel(other.id)) {
-		log_err("the name %s is taken by device %u, whose server is dead: remove it with "
-			"ublk-host down %s, or choose another with --name",
-			name, other.id, name);
+		log_err("the name %s is taken by device %u, whose server is dead: %s%s%sremove it "
+			"with ublk-host down %s, or choose another with --name",
+			name, other.id,
+			recovers(&other) ? "serve it on with ublk-host recover " : "",
+			recovers(&other) ? name : "", recovers(&other) ? ", " : "", name);
 		err = -EEXIST;
 	} else {
 		state_remove(other.id, name);

@@ -25,6 +25,10 @@ struct device_state {
 	uint64_t
 		pid_start; /* its start time, field 22 of /proc/PID/stat: tells a reused pid apart */
 	json_t *manifest;  /* the resolved device manifest, as one could feed to --manifest */
+	json_t *memory;	   /* kept_memory.h: an object, the name that the plugin gave to the file's;
+			    * or NULL */
+	char *log; /* where a server in the background writes its messages: a file, or "syslog";
+			    * NULL: it is not in the background */
 };
 
 /* Fit to be a file name and a word on one line: 1..STATE_MAX_NAME printable bytes, no '/', blank or
@@ -42,7 +46,8 @@ int state_check_name(const char *name, uint32_t own);
  * when the device is ready. 0 or -errno, logged, with nothing left behind. Everybody may read the
  * file: manifest must be without secrets, as device_manifest_build() makes it. */
 int state_write(const struct device_state *state);
-/* Remove both, and the statistics (stats_file.h); no message if they are gone. A link that leads elsewhere stays, and so does
+/* Remove both, the statistics (stats_file.h) and the memory that was kept (kept_memory.h); no message
+ * if they are gone. A link that leads elsewhere stays, and so does
  * everything when the file is that of another process that lives: ids are reused. */
 void state_remove(uint32_t id, const char *name);
 

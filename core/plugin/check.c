@@ -160,7 +160,8 @@ static int check_bits(const char *who, const struct ublk_plugin *desc)
 		const char *what;
 		uint32_t found, known;
 	} masks[] = {
-		{ "flags", desc->flags, UBLK_PLUGIN_NONBLOCKING },
+		{ "flags", desc->flags,
+		  UBLK_PLUGIN_NONBLOCKING | UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE },
 		{ "map_ops", desc->map_ops, ALL_OPS },
 		{ "submit_ops", desc->submit_ops, ALL_OPS },
 		{ "map_kinds", desc->map_kinds,

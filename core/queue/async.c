@@ -42,7 +42,7 @@ static void submit_refused(struct ublk_queue *q, struct request *r, int res)
 	}
 	r->slot->state = SLOT_IDLE;
 	request_unhold(q, r);
-	if (res == -EBUSY && !q->stopping) {
+	if (res == -EBUSY && (!q->stopping || q->leaving)) {
 		/* r->tick stays: the watchdog's patience counts from the first time. */
 		if (q->dev->io_timeout && q->tick - r->tick > q->dev->io_timeout) {
 			log_err("plugin %s was busy for more than %u s: %s at %llu fails",

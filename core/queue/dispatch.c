@@ -166,6 +166,8 @@ void request_take(struct ublk_queue *q, uint16_t tag, bool needs_data)
 	struct request *r = &q->reqs[tag];
 	int res;
 
+	if (unlikely(q->takes_no_more))
+		return; /* the next server gets it */
 	q->active++;
 	r->state = REQ_HOST;
 	memset(r->fresh, 0, sizeof(r->fresh));

@@ -15,7 +15,8 @@ void fast_update(struct ublk_queue *q)
 	 * may get SQEs is checked after each call. */
 	q->slow = dev->profile[UBLK_OP_READ] != PROFILE_MAP ||
 		  dev->profile[UBLK_OP_WRITE] != PROFILE_MAP || q->call_lock || q->sqe_budget ||
-		  q->timing || q->no_more || (q->path->dev_flags & UBLK_F_NEED_GET_DATA);
+		  q->timing || q->no_more || q->leaving ||
+		  (q->path->dev_flags & UBLK_F_NEED_GET_DATA);
 }
 
 void fast_init(struct ublk_queue *q)

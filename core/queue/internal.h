@@ -191,6 +191,8 @@ struct ublk_queue {
 	uint16_t refused; /* tags that submit() refused and will be offered again */
 	bool stopping;	  /* a tag was aborted, or we were told */
 	bool quit;
+	bool leaving;	    /* ends as soon as nothing is left that has begun */
+	bool takes_no_more; /* what arrives is the next server's */
 	bool wake_armed;
 	bool has_ring, has_transport, has_plugin; /* what set-up got to */
 	uint32_t tick;
@@ -269,7 +271,7 @@ static inline const struct data_path *request_path(const struct ublk_queue *q,
 void requests_arrived(struct ublk_queue *q, const uint16_t *tags, unsigned int n);
 /* All completions that are there; how many. */
 unsigned int cqes_handle(struct ublk_queue *q);
-/* After a change of q->timing or q->no_more. */
+/* After a change of q->timing, q->no_more or q->leaving. */
 void fast_update(struct ublk_queue *q);
 void fast_init(struct ublk_queue *q);
 /* Rule 15: the driver's flags are tested on op_flags as it is, not shifted. */

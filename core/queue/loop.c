@@ -159,6 +159,11 @@ static void handle_asked(struct ublk_queue *q)
 		watch_abandon(q);
 	if (asked & QUEUE_ASK_QUIT)
 		q->quit = true;
+	if (asked & (QUEUE_ASK_LEAVE | QUEUE_ASK_FINISH)) {
+		q->leaving = true;
+		q->takes_no_more = asked & QUEUE_ASK_LEAVE;
+		fast_update(q);
+	}
 }
 
 /* Submit and wait: for ever, or for a millisecond when something is to be tried again. */
@@ -222,6 +227,23 @@ static void queue_round(struct ublk_queue *q)
 		latency_end(q);
 }
 
+/* Nothing that has begun is left, and the driver has the results. */
+static bool may_leave(struct ublk_queue *q)
+{
+	if (likely(!q->leaving) || q->active || q->retry_first)
+		return false;
+	if (q->tq.transport->ops->flush)
+		q->tq.transport->ops->flush(&q->tq);
+	io_uring_submit_and_get_events(&q->ring);
+	return !q->tq.uncommitted && (q->takes_no_more || !io_uring_cq_ready(&q->ring));
+}
+
+/* Every tag has come back from the driver for good. */
+static bool all_gone(const struct ublk_queue *q)
+{
+	return q->gone == q->nr_own && !q->active && !q->tq.uncommitted;
+}
+
 static void queue_report(struct ublk_queue *q, int res)
 {
 	q->start_res = res;
@@ -245,7 +267,7 @@ void *queue_thread(void *arg)
 			log_err("queue %u: fetching its tags: %s", q->qid, strerror(-res));
 	}
 	queue_report(q, res);
-	while (!res && !q->quit && !(q->gone == q->nr_own && !q->active && !q->tq.uncommitted))
+	while (!res && !q->quit && !all_gone(q) && !may_leave(q))
 		queue_round(q);
 	queue_teardown(q);
 	atomic_store_explicit(&q->ended, true, memory_order_release);

@@ -57,6 +57,9 @@ struct ublk_dev {
 	int64_t poll_us;     /* to look for requests before sleeping; -1: as long as it pays */
 	int notify_fd;	     /* eventfd: gets a count when a queue's thread leaves its loop */
 	struct stats *stats; /* with a block for each queue; the caller's, until queue_free() */
+	/* Control thread, while open_phase: memory that outlives the server, as host->keep_memory(); NULL:
+	 * there is none. */
+	int (*keep_memory)(struct ublk_dev *dev, const char *name, uint64_t size);
 	/* Called from any thread: the backend or a queue is lost, the device should stop. */
 	void (*failed)(struct ublk_dev *dev, int err, const char *why);
 };
@@ -68,6 +71,11 @@ enum queue_ask {
 	QUEUE_ASK_CANCEL = 1u << 2,  /* stopping: plugin->cancel() for what it holds */
 	QUEUE_ASK_ABANDON = 1u << 3, /* stopping: take everything away from the plugin */
 	QUEUE_ASK_QUIT = 1u << 4,    /* leave the loop without waiting for the tags */
+	/* The device goes on under another server: end what has begun, and leave. What else arrives is
+	 * left for that server (LEAVE), or, from a driver that hands out no more, is the last to be
+	 * served (FINISH). */
+	QUEUE_ASK_LEAVE = 1u << 5,
+	QUEUE_ASK_FINISH = 1u << 6,
 };
 
 struct ublk_queue;

@@ -69,6 +69,13 @@ static int host_file_register(struct ublk_dev *dev, int fd)
 	return dev->open_phase ? dev_add_file(dev, fd, true) : -EBUSY;
 }
 
+static int host_keep_memory(struct ublk_dev *dev, const char *name, uint64_t size)
+{
+	if (!dev->open_phase)
+		return -EBUSY;
+	return dev->keep_memory ? dev->keep_memory(dev, name, size) : -ENOSYS;
+}
+
 static void host_complete(struct ublk_queue *q, struct ublk_io *io, int32_t res)
 {
 	struct io_slot *slot;
@@ -194,6 +201,7 @@ const struct ublk_host host_services = {
 	.wake = host_wake,
 	.dev_fail = host_dev_fail,
 	.file_register = host_file_register,
+	.keep_memory = host_keep_memory,
 	.complete = host_complete,
 	.sqe_get = host_sqe_get,
 	.sqe_commit = host_sqe_commit,

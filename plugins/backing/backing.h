@@ -46,6 +46,7 @@ struct backing {
 	int fd, slot;
 	bool can_create; /* the plugin has options create and size */
 	bool create;	 /* create=true */
+	bool recover;	 /* the device lived before us, and its old server may be about to end */
 	bool read_only;	 /* asked for, or found out */
 	bool is_block;
 	bool direct;  /* the fd is O_DIRECT */
@@ -78,6 +79,9 @@ void backing_close(struct backing *file);
 
 /* What a device over all of these can do; the size is the caller's affair. nr: at least 1. */
 void backing_limits(const struct backing *files, uint32_t nr, struct ublk_limits *limits);
+
+/* Whether to try again, after a moment, what the former server may still hold. waited_ms: 0 at first. */
+bool backing_wait_for_former(const struct backing *file, unsigned int *waited_ms);
 
 /* Lock the open backing against other hosts: shared for read_only, exclusive otherwise. The lock
  * lasts as long as the fd. */

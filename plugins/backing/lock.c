@@ -129,10 +129,15 @@ bool backing_say_if_locked(const struct backing *file)
 int backing_lock(const struct backing *file)
 {
 	struct flock lock = { .l_type = file->read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
+	unsigned int waited_ms = 0;
+	bool locked;
 
-	if (!fcntl(file->fd, F_OFD_SETLK, &lock))
-		return 0;
-	if (errno == EAGAIN || errno == EACCES) {
+	do {
+		if (!fcntl(file->fd, F_OFD_SETLK, &lock))
+			return 0;
+		locked = errno == EAGAIN || errno == EACCES;
+	} while (locked && backing_wait_for_former(file, &waited_ms));
+	if (locked) {
 		say_locked(file);
 		return -EBUSY;
 	}

@@ -12,9 +12,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backing/backing.h"
+
+#define FORMER_MS 10000 /* that a server may take to end */
 
 const struct ublk_host *host;
 
@@ -30,6 +33,7 @@ void backing_init(struct backing *file, struct ublk_dev *dev, const struct ublk_
 	*file = (struct backing){ .dev = dev,
 				  .path = path,
 				  .direct_mode = (enum direct_mode)args->opts[direct].u64,
+				  .recover = args->flags & UBLK_OPEN_RECOVER,
 				  .read_only = args->flags & UBLK_OPEN_READ_ONLY,
 				  .fd = -1 };
 }
@@ -98,16 +102,30 @@ static int become_read_only(struct backing *file, const char *why)
 	return 0;
 }
 
+/* A process that was killed lets go of its files one by one, and of those of a ring even later. */
+bool backing_wait_for_former(const struct backing *file, unsigned int *waited_ms)
+{
+	const struct timespec wait = { .tv_nsec = 1000000 };
+
+	if (!file->recover || (*waited_ms)++ >= FORMER_MS)
+		return false;
+	nanosleep(&wait, NULL);
+	return true;
+}
+
 /* O_EXCL on a block device keeps off mounts, and they us. */
 static int open_existing(struct backing *file)
 {
+	unsigned int waited_ms = 0;
 	int ro = 0;
 
 	if (file->read_only) {
 		file->fd = open(file->path, O_RDONLY | O_CLOEXEC);
 		return file->fd < 0 ? say_cannot_open(file, errno) : 0;
 	}
-	file->fd = open(file->path, O_RDWR | O_CLOEXEC | (file->is_block ? O_EXCL : 0));
+	do
+		file->fd = open(file->path, O_RDWR | O_CLOEXEC | (file->is_block ? O_EXCL : 0));
+	while (file->fd < 0 && errno == EBUSY && backing_wait_for_former(file, &waited_ms));
 	if (file->fd < 0) {
 		if (errno == EBUSY && file->is_block)
 			return say_busy(file);

@@ -141,7 +141,7 @@ static int file_open(struct ublk_dev *dev, const struct ublk_open_args *args, vo
 	backing_init(file, dev, args, args->opts[OPT_PATH].str, OPT_DIRECT);
 	file->want_size = args->opts[OPT_SIZE].u64;
 	file->can_create = true;
-	file->create = args->opts[OPT_CREATE].u64;
+	file->create = args->opts[OPT_CREATE].u64 && !(args->flags & UBLK_OPEN_RECOVER);
 	file->offset = args->opts[OPT_OFFSET].u64;
 	err = check_options(file);
 	if (!err && mapped)
@@ -245,6 +245,7 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.nr_opts = sizeof(file_opts) / sizeof(file_opts[0]),
 	.opt_spec_size = sizeof(file_opts[0]),
 	.thread_model = UBLK_THREADS_PARALLEL,
+	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE,
 	.map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE | UBLK_OPS_FLUSH | UBLK_OPS_DISCARD |
 		   UBLK_OPS_WRITE_ZEROES,
 	.map_kinds = UBLK_EXT_FD | UBLK_EXT_MEM,

@@ -89,8 +89,9 @@ static const struct member host[] = {
 	M(ublk_host, abi_minor, 6, 2),	    M(ublk_host, version, 8, 8),
 	M(ublk_host, log, 16, 8),	    M(ublk_host, complete_remote, 24, 8),
 	M(ublk_host, wake, 32, 8),	    M(ublk_host, dev_fail, 40, 8),
-	M(ublk_host, file_register, 48, 8), M(ublk_host, complete, 56, 8),
-	M(ublk_host, sqe_get, 64, 8),	    M(ublk_host, sqe_commit, 72, 8),
+	M(ublk_host, file_register, 48, 8), M(ublk_host, keep_memory, 56, 8),
+	M(ublk_host, complete, 64, 8),	    M(ublk_host, sqe_get, 72, 8),
+	M(ublk_host, sqe_commit, 80, 8),
 };
 
 static const struct member plugin[] = {
@@ -129,7 +130,7 @@ static const struct {
 	S(opt_spec, ublk_opt_spec, 56),	    S(opt, ublk_opt, 24),
 	S(open_args, ublk_open_args, 24),   S(limits, ublk_limits, 96),
 	S(queue_info, ublk_queue_info, 16), S(io, ublk_io, 56),
-	S(extent, ublk_extent, 24),	    S(host, ublk_host, 80),
+	S(extent, ublk_extent, 24),	    S(host, ublk_host, 88),
 	S(plugin, ublk_plugin, 232),
 };
 
@@ -156,7 +157,7 @@ END_TEST
 START_TEST(test_sizes_of_1_0)
 {
 	ck_assert_uint_eq(UBLK_PLUGIN_V1_0_SIZE, 232);
-	ck_assert_uint_eq(UBLK_HOST_V1_0_SIZE, 80);
+	ck_assert_uint_eq(UBLK_HOST_V1_0_SIZE, 88);
 }
 END_TEST
 
@@ -194,6 +195,8 @@ START_TEST(test_constants)
 		C(UBLK_EXT_ZERO, 4),
 		C(UBLK_EXT_VOID, 8),
 		C(UBLK_PLUGIN_NONBLOCKING, 1),
+		C(UBLK_PLUGIN_RECOVERS, 2),
+		C(UBLK_PLUGIN_REISSUE, 4),
 		C(UBLK_THREADS_SERIAL, 0),
 		C(UBLK_THREADS_PER_QUEUE, 1000),
 		C(UBLK_THREADS_PARALLEL, 2000),
@@ -207,6 +210,7 @@ START_TEST(test_constants)
 		C(UBLK_OPTF_REQUIRED, 1),
 		C(UBLK_OPEN_READ_ONLY, 1),
 		C(UBLK_OPEN_RECOVER, 2),
+		C(UBLK_OPEN_KEEP, 4),
 		C(UBLK_LOG_ERR, 3),
 		C(UBLK_LOG_WARN, 4),
 		C(UBLK_LOG_INFO, 6),

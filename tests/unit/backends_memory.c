@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -271,11 +272,56 @@ START_TEST(mem_more_than_memory)
 }
 END_TEST
 
+/* What was written is there for the next server, and nothing else takes memory. */
+START_TEST(mem_outlives_its_server)
+{
+	const struct ublk_plugin *mem = mock_load("plugins", "mem");
+	struct ublk_extent e[8];
+	struct ublk_io io = { .op = UBLK_OP_READ };
+	struct stat st;
+
+	page = sysconf(_SC_PAGESIZE);
+	io.length = 8 * (uint64_t)page;
+	mock_keep(&dev);
+	ck_assert_int_eq(mock_open(&dev, mem, UBLK_OPEN_KEEP, "size=1M", NULL), 0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_uint_eq(dev.limits.map_kinds, UBLK_EXT_MEM | UBLK_EXT_ZERO);
+	ck_assert_uint_eq(mock_map(&dev, UBLK_OP_READ, 0, 8 * page).kind, UBLK_EXT_ZERO);
+	e[0] = mock_map(&dev, UBLK_OP_WRITE, 2 * page + 512, page);
+	ck_assert_uint_eq(e[0].kind, UBLK_EXT_MEM);
+	memset(e[0].at.addr, 7, page);
+	ck_assert_int_eq(mem->map(dev.priv, &io, e, 8), 3);
+	ck_assert_uint_eq(e[0].kind, UBLK_EXT_ZERO);
+	ck_assert_uint_eq(e[0].length, 2 * page);
+	ck_assert_uint_eq(e[1].kind, UBLK_EXT_MEM);
+	ck_assert_uint_eq(e[1].length, 2 * page);
+	ck_assert_uint_eq(e[2].kind, UBLK_EXT_ZERO);
+	ck_assert_uint_eq(e[2].length, 4 * page);
+	/* no room for all: the rest is asked for again */
+	ck_assert_int_eq(mem->map(dev.priv, &io, e, 2), 2);
+	ck_assert_uint_eq(e[0].length + e[1].length, 4 * page);
+	mock_close(&dev, false);
+
+	ck_assert_int_eq(mock_open(&dev, mem, UBLK_OPEN_KEEP | UBLK_OPEN_RECOVER, "size=1M", NULL),
+			 0);
+	ck_assert_int_eq(mem->map(dev.priv, &io, e, 8), 3);
+	ck_assert_uint_eq(e[1].kind, UBLK_EXT_MEM);
+	ck_assert_int_eq(((char *)e[1].at.addr)[512], 7);
+	ck_assert_int_eq(((char *)e[1].at.addr)[511], 0);
+	ck_assert_int_eq(mem->discard(dev.priv, 2 * page, 2 * page, 0), 0);
+	ck_assert_int_eq(fstat(dev.kept_fd, &st), 0);
+	ck_assert_int_eq(st.st_blocks, 0);
+	ck_assert_int_eq(((char *)e[1].at.addr)[512], 0);
+	mock_close(&dev, false);
+	close(dev.kept_fd);
+}
+END_TEST
+
 START_TEST(mem_does_not_pretend_to_recover)
 {
 	const struct ublk_plugin *mem = mock_load("plugins", "mem");
 
-	ck_assert_int_eq(mock_open(&dev, mem, UBLK_OPEN_RECOVER, "size=1M", NULL), -EOPNOTSUPP);
+	ck_assert_int_eq(mock_open(&dev, mem, UBLK_OPEN_RECOVER, "size=1M", NULL), -ENOENT);
 	ck_assert(mock_said(&dev, UBLK_LOG_ERR, "cannot recover"));
 }
 END_TEST
@@ -327,6 +373,7 @@ int main(void)
 	tcase_add_loop_test(mem, mem_huge, 0, 3);
 	tcase_add_loop_test(mem, mem_too_big_to_map, 0, 2);
 	tcase_add_test(mem, mem_more_than_memory);
+	tcase_add_test(mem, mem_outlives_its_server);
 	tcase_add_test(mem, mem_does_not_pretend_to_recover);
 	tcase_add_test(mem, mem_discard_spares_neighbours);
 	suite_add_tcase(suite, null);

@@ -410,11 +410,11 @@ START_TEST(the_built_manifest_is_as_expected)
 	cfg.id = 3;
 	cfg.queues = 2;
 	built = device_manifest_build(&cfg, NULL, NULL);
-	want = json_loads(
-		"{\"ublk_device_manifest\": \"1.0\", \"plugin\": \"/usr/lib/mem.so\","
-		"\"device\": {\"id\": 3, \"queues\": 2, \"read_only\": false,"
-		"\"io_timeout\": 30, \"plugin_timeout\": 30, \"poll_us\": 0}, \"data_path\": \"auto\", \"cpus\": \"auto\"}",
-		0, NULL);
+	want = json_loads("{\"ublk_device_manifest\": \"1.0\", \"plugin\": \"/usr/lib/mem.so\","
+			  "\"device\": {\"id\": 3, \"queues\": 2, \"read_only\": false,"
+			  "\"io_timeout\": 30, \"plugin_timeout\": 30, \"poll_us\": 0,"
+			  "\"recovery\": \"auto\"}, \"data_path\": \"auto\", \"cpus\": \"auto\"}",
+			  0, NULL);
 	ck_assert(json_equal(built, want));
 	json_decref(built);
 	json_decref(want);

@@ -78,6 +78,7 @@ static const char expected[] =
 	"  \"description\": \"Demonstrates\", \"library\": \"demo.so\",\n"
 	"  \"abi\": { \"major\": 1, \"minor\": 0, \"min_host_minor\": 0 },\n"
 	"  \"thread_model\": \"per-queue\", \"nonblocking\": false,\n"
+	"  \"recovery\": \"none\",\n"
 	"  \"ops\": { \"read\": \"map\", \"write\": \"async\", \"flush\": \"map\",\n"
 	"    \"discard\": \"call\", \"write_zeroes\": \"none\" },\n"
 	"  \"extents\": [\"fd\", \"zero\"], \"data_modes\": [\"fixed\"],\n"
@@ -176,21 +177,21 @@ START_TEST(each_difference_is_named)
 	assert_messages(
 		&errors,
 		"demo.json:1:61: /version: stale manifest: says \"0.1.0\", demo.so says \"0.2.0\"",
-		"demo.json:5:20: /ops/read: stale manifest: says \"map\", demo.so says \"call\"",
-		"demo.json:5:54: /ops/flush: stale manifest: says \"map\", demo.so says \"none\"",
-		"demo.json:7:45: /data_modes/0: stale manifest: says \"fixed\", demo.so says nothing",
-		"demo.json:9:65: /options/0/help: stale manifest: says \"Backing file\", demo.so "
+		"demo.json:6:20: /ops/read: stale manifest: says \"map\", demo.so says \"call\"",
+		"demo.json:6:54: /ops/flush: stale manifest: says \"map\", demo.so says \"none\"",
+		"demo.json:8:45: /data_modes/0: stale manifest: says \"fixed\", demo.so says nothing",
+		"demo.json:10:65: /options/0/help: stale manifest: says \"Backing file\", demo.so "
 		"says \"Backing\"",
-		"demo.json:11:31: /options/1/min: stale manifest: says \"512\", demo.so says \"4K\"",
-		"demo.json:11:18: /options/1/default: stale manifest: says \"1G\", demo.so says "
+		"demo.json:12:31: /options/1/min: stale manifest: says \"512\", demo.so says \"4K\"",
+		"demo.json:12:18: /options/1/default: stale manifest: says \"1G\", demo.so says "
 		"nothing",
-		"demo.json:11:45: /options/1/max: stale manifest: says \"1024T\", demo.so says "
+		"demo.json:12:45: /options/1/max: stale manifest: says \"1024T\", demo.so says "
 		"nothing",
-		"demo.json:12:5: /options/2: stale manifest: says an object, demo.so says nothing",
-		"demo.json:14:5: /options/3: stale manifest: says an object, demo.so says nothing",
-		"demo.json:16:5: /options/4: stale manifest: says an object, demo.so says nothing",
-		"demo.json:18:5: /options/5: stale manifest: says an object, demo.so says nothing",
-		"demo.json:20:5: /options/6: stale manifest: says an object, demo.so says nothing");
+		"demo.json:13:5: /options/2: stale manifest: says an object, demo.so says nothing",
+		"demo.json:15:5: /options/3: stale manifest: says an object, demo.so says nothing",
+		"demo.json:17:5: /options/4: stale manifest: says an object, demo.so says nothing",
+		"demo.json:19:5: /options/5: stale manifest: says an object, demo.so says nothing",
+		"demo.json:21:5: /options/6: stale manifest: says an object, demo.so says nothing");
 }
 END_TEST
 
@@ -274,16 +275,16 @@ START_TEST(wrong_members_are_named)
 	assert_wrong("false,\n", "0,\n",
 		     "demo.json:4:47: /nonblocking: expected true or false, got 0");
 	assert_wrong("\"write\": \"async\"", "\"write\": \"submit\"",
-		     "demo.json:5:36: /ops/write: expected one of none, map, async, call; got "
+		     "demo.json:6:36: /ops/write: expected one of none, map, async, call; got "
 		     "\"submit\"");
-	assert_wrong("\"write\": \"async\", ", "", "demo.json:5:10: /ops/write: missing");
+	assert_wrong("\"write\": \"async\", ", "", "demo.json:6:10: /ops/write: missing");
 	assert_wrong("\"fd\", \"zero\"", "\"fd\", \"fd\"",
-		     "demo.json:7:21: /extents/1: is there twice");
+		     "demo.json:8:21: /extents/1: is there twice");
 	assert_wrong("\"fd\"", "\"fs\"",
-		     "demo.json:7:15: /extents/0: expected one of fd, mem, zero, void; got \"fs\" "
+		     "demo.json:8:15: /extents/0: expected one of fd, mem, zero, void; got \"fs\" "
 		     "(did you mean \"fd\"?)");
 	assert_wrong("[\"fixed\"]", "\"fixed\"",
-		     "demo.json:7:44: /data_modes: expected an array, got \"fixed\"");
+		     "demo.json:8:44: /data_modes: expected an array, got \"fixed\"");
 	assert_wrong("\"nonblocking\": false,", "", "demo.json:1:1: /nonblocking: missing");
 }
 END_TEST
@@ -291,51 +292,51 @@ END_TEST
 START_TEST(wrong_options_are_named)
 {
 	assert_wrong("\"name\": \"path\"", "\"name\": \"x-path\"",
-		     "demo.json:9:15: /options/0/name: expected a name of a-z 0-9 _ - that begins "
+		     "demo.json:10:15: /options/0/name: expected a name of a-z 0-9 _ - that begins "
 		     "with a-z and not with x-, got \"x-path\"");
 	assert_wrong("\"name\": \"size\"", "\"name\": \"path\"",
-		     "demo.json:10:15: /options/1/name: is there twice");
+		     "demo.json:11:15: /options/1/name: is there twice");
 	assert_wrong("\"type\": \"u64\"", "\"type\": \"int\"",
-		     "demo.json:12:34: /options/2/type: expected one of string, bool, u64, size, "
+		     "demo.json:13:34: /options/2/type: expected one of string, bool, u64, size, "
 		     "path, enum, secret; got \"int\"");
 	assert_wrong("\"required\": true", "\"required\": 1",
-		     "demo.json:9:51: /options/0/required: expected true or false, got 1");
+		     "demo.json:10:51: /options/0/required: expected true or false, got 1");
 	assert_wrong("\"help\": \"Size\"", "\"hlp\": \"Size\", \"help\": \"Size\"",
-		     "demo.json:10:58: /options/1/hlp: unknown key (did you mean \"help\"?)");
+		     "demo.json:11:58: /options/1/hlp: unknown key (did you mean \"help\"?)");
 	assert_wrong("\"default\": \"1G\"", "\"default\": \"1Q\"",
-		     "demo.json:11:18: /options/1/default: expected size 512..1024T "
+		     "demo.json:12:18: /options/1/default: expected size 512..1024T "
 		     "(bytes, or as 512K, 4M, 1G, 2T), got \"1Q\"");
 	assert_wrong("\"default\": 4", "\"default\": 0",
-		     "demo.json:13:18: /options/2/default: expected integer "
+		     "demo.json:14:18: /options/2/default: expected integer "
 		     "1..18446744073709551615, got 0");
 	assert_wrong("\"default\": \"auto\"", "\"default\": \"of\"",
-		     "demo.json:15:52: /options/3/default: expected one of auto|on|off, got \"of\" "
+		     "demo.json:16:52: /options/3/default: expected one of auto|on|off, got \"of\" "
 		     "(did you mean \"off\"?)");
 	assert_wrong("\"default\": true", "\"default\": \"true\"",
-		     "demo.json:17:18: /options/4/default: expected true or false, got string "
+		     "demo.json:18:18: /options/4/default: expected true or false, got string "
 		     "\"true\"");
 	assert_wrong(
 		"\"required\": true, \"help\": \"Backing file\"",
 		"\"required\": true, \"help\": \"B\", \"default\": \"/x\"",
-		"demo.json:9:70: /options/0/default: a required option may not have a default");
+		"demo.json:10:70: /options/0/default: a required option may not have a default");
 	assert_wrong("\"help\": \"Password\"", "\"help\": \"P\", \"default\": \"S3cr3t\"",
-		     "demo.json:20:77: /options/6/default: a secret may not have a default");
+		     "demo.json:21:77: /options/6/default: a secret may not have a default");
 	assert_wrong("\"choices\": [\"auto\", \"on\", \"off\"], ", "",
-		     "demo.json:14:5: /options/3/choices: missing: an enum needs them");
+		     "demo.json:15:5: /options/3/choices: missing: an enum needs them");
 	assert_wrong("[\"auto\", \"on\", \"off\"]", "[\"auto\", \"auto\"]",
-		     "demo.json:15:18: /options/3/choices: expected an array of different words");
+		     "demo.json:16:18: /options/3/choices: expected an array of different words");
 	assert_wrong("[\"auto\", \"on\", \"off\"]", "[\"auto|on\"]",
-		     "demo.json:15:18: /options/3/choices: expected an array of different words");
+		     "demo.json:16:18: /options/3/choices: expected an array of different words");
 	assert_wrong("[\"auto\", \"on\", \"off\"]", "[]",
-		     "demo.json:15:18: /options/3/choices: expected an array of different words");
+		     "demo.json:16:18: /options/3/choices: expected an array of different words");
 	assert_wrong("\"help\": \"Backing file\"", "\"help\": \"B\", \"choices\": [\"a\"]",
-		     "demo.json:9:70: /options/0/choices: only for options of type enum");
+		     "demo.json:10:70: /options/0/choices: only for options of type enum");
 	assert_wrong("\"help\": \"Backing file\"", "\"help\": \"B\", \"min\": 1",
-		     "demo.json:9:70: /options/0/min: only for options of type u64 and size");
+		     "demo.json:10:70: /options/0/min: only for options of type u64 and size");
 	assert_wrong("\"min\": \"512\"", "\"min\": \"few\"",
-		     "demo.json:11:31: /options/1/min: expected size, got \"few\"");
+		     "demo.json:12:31: /options/1/min: expected size, got \"few\"");
 	assert_wrong("\"min\": \"512\"", "\"min\": \"2048T\"",
-		     "demo.json:10:5: /options/1: min is above max");
+		     "demo.json:11:5: /options/1: min is above max");
 }
 END_TEST
 
@@ -347,7 +348,7 @@ START_TEST(all_faults_come_at_once)
 	parse(&jt, "{\"ublk_plugin_manifest\": \"1.0\", \"abi\": [], \"ops\": {\"reed\": 1},\n"
 		   "\"options\": [1, {}], \"version\": \"\"}");
 	ck_assert_int_eq(plugin_manifest_check(&jt, &errors), -EINVAL);
-	ck_assert_uint_eq(errors_count(&errors), 20);
+	ck_assert_uint_eq(errors_count(&errors), 21);
 	ck_assert_str_eq(errors.msg[0], "demo.json:1:40: /abi: expected an object, got an array");
 	ck_assert_str_eq(errors.msg[1],
 			 "demo.json:1:52: /ops/reed: unknown key (did you mean \"read\"?)");

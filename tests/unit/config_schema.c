@@ -96,6 +96,28 @@ static bool matches(json_t *schema, const char *text)
 }
 
 /* The schema's pattern and the code's check agree on each of these texts. */
+static bool in_array(json_t *array, const char *word)
+{
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(array, i, value)
+	{
+		if (!strcmp(json_string_value(value), word))
+			return true;
+	}
+	return false;
+}
+
+static void assert_words(json_t *list, const char *const *words, const char *what)
+{
+	size_t nr = 0;
+
+	for (; words[nr]; nr++)
+		ck_assert_msg(in_array(list, words[nr]), "%s: %s", what, words[nr]);
+	ck_assert_msg(json_array_size(list) == nr, "%s: %zu words", what, json_array_size(list));
+}
+
 static void assert_agree(json_t *schema, enum config_key key)
 {
 	static const char *const texts[] = {
@@ -174,6 +196,10 @@ static void assert_key(json_t *schema, enum config_key key)
 	case CFG_TYPE_PLUGIN:
 	case CFG_TYPE_WORD:
 		assert_type(schema, "string", spec->pointer);
+		if (spec->words) {
+			assert_words(json_object_get(schema, "enum"), spec->words, spec->pointer);
+			break;
+		}
 		ck_assert_uint_eq(integer(schema, "minLength", spec->pointer), spec->min);
 		ck_assert_uint_eq(integer(schema, "maxLength", spec->pointer), spec->max);
 		break;
@@ -326,19 +352,6 @@ START_TEST(size_texts_are_those_that_the_code_reads)
 }
 END_TEST
 
-static bool in_array(json_t *array, const char *word)
-{
-	json_t *value;
-	size_t i;
-
-	json_array_foreach(array, i, value)
-	{
-		if (!strcmp(json_string_value(value), word))
-			return true;
-	}
-	return false;
-}
-
 /* An object of the plugin schema has these keys, and these are required. */
 static void assert_table(json_t *schema, const struct plugin_manifest_key *keys, const char *what)
 {
@@ -358,15 +371,6 @@ static void assert_table(json_t *schema, const struct plugin_manifest_key *keys,
 	ck_assert_msg(json_object_size(properties) == nr, "%s: %zu keys", what,
 		      json_object_size(properties));
 	ck_assert_msg(json_array_size(required) == nr_required, "%s", what);
-}
-
-static void assert_words(json_t *list, const char *const *words, const char *what)
-{
-	size_t nr = 0;
-
-	for (; words[nr]; nr++)
-		ck_assert_msg(in_array(list, words[nr]), "%s: %s", what, words[nr]);
-	ck_assert_msg(json_array_size(list) == nr, "%s: %zu words", what, json_array_size(list));
 }
 
 START_TEST(the_plugin_schema_has_the_keys_of_the_code)
@@ -402,6 +406,8 @@ START_TEST(the_plugin_schema_has_the_words_of_the_code)
 		types[type - 1] = option_type_name(type);
 	assert_words(json_object_get(at_pointer(root, "/thread_model"), "enum"),
 		     plugin_manifest_threads, "thread_model");
+	assert_words(json_object_get(at_pointer(root, "/recovery"), "enum"),
+		     plugin_manifest_recovery, "recovery");
 	for (size_t op = 0; plugin_manifest_ops[op]; op++)
 		assert_words(json_object_get(member(root, at_pointer(root, "/ops"),
 						    plugin_manifest_ops[op]),

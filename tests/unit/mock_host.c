@@ -9,6 +9,7 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "mock_host.h"
@@ -76,6 +77,21 @@ static int sqe_commit(struct ublk_queue *q, struct io_uring_sqe *sqe, struct ubl
 	return 0;
 }
 
+static int keep_memory(struct ublk_dev *dev, const char *name, uint64_t size)
+{
+	ck_assert_str_eq(name, "store"); /* enough for the backends that are tested */
+	if (!dev->kept_fd)
+		return -ENOENT;
+	ck_assert_int_eq(ftruncate(dev->kept_fd, (off_t)size), 0);
+	return dup(dev->kept_fd);
+}
+
+void mock_keep(struct ublk_dev *dev)
+{
+	dev->kept_fd = memfd_create("kept", MFD_CLOEXEC);
+	ck_assert_int_gt(dev->kept_fd, 0);
+}
+
 const struct ublk_host mock_host = {
 	.struct_size = sizeof(mock_host),
 	.abi_major = UBLK_PLUGIN_ABI_MAJOR,
@@ -86,6 +102,7 @@ const struct ublk_host mock_host = {
 	.wake = wake,
 	.dev_fail = dev_fail,
 	.file_register = register_file,
+	.keep_memory = keep_memory,
 	.complete = count_completion,
 	.sqe_get = sqe_get,
 	.sqe_commit = sqe_commit,
@@ -180,7 +197,7 @@ int mock_open(struct ublk_dev *dev, const struct ublk_plugin *plugin, uint32_t f
 				       .nr_opts = plugin->nr_opts,
 				       .opt_size = sizeof(struct ublk_opt),
 				       .opts = dev->opts };
-	int register_error = dev->register_error;
+	int register_error = dev->register_error, kept_fd = dev->kept_fd;
 	const char *arg;
 	va_list ap;
 	int err;
@@ -188,6 +205,7 @@ int mock_open(struct ublk_dev *dev, const struct ublk_plugin *plugin, uint32_t f
 	memset(dev, 0, sizeof(*dev));
 	dev->plugin = plugin;
 	dev->register_error = register_error;
+	dev->kept_fd = kept_fd;
 	for (uint32_t i = 0; i < plugin->nr_opts; i++)
 		if (plugin->opts[i].def)
 			set_opt(&dev->opts[i], &plugin->opts[i], plugin->opts[i].def);

@@ -23,6 +23,7 @@ struct ublk_dev {
 	int files[MOCK_MAX_FILES + 1]; /* by slot */
 	unsigned int nr_files;
 	int register_error; /* what file_register() answers, if not 0 */
+	int kept_fd;	    /* what keep_memory() answers a copy of; 0: there is none */
 	char log[4096];	    /* "3:text\n", by level */
 };
 
@@ -47,6 +48,8 @@ const struct ublk_plugin *mock_load(const char *folder, const char *name);
 /* open(), with "name=value" for each option, then NULL. The result of open(). */
 int mock_open(struct ublk_dev *dev, const struct ublk_plugin *plugin, uint32_t flags, ...)
 	__attribute__((sentinel));
+/* Have keep_memory() give one memory, again and again; close(dev->kept_fd). */
+void mock_keep(struct ublk_dev *dev);
 /* get_limits() on what a host proposes by default, with this logical block. */
 int mock_limits(struct ublk_dev *dev, uint32_t logical_block);
 int mock_start(struct ublk_dev *dev);

@@ -228,8 +228,8 @@ START_TEST(test_bits)
 {
 	struct ublk_plugin d = good;
 
-	d.flags = 3;
-	refused(&d, -EINVAL, "flags is 0x3; this host (ABI 1.0) knows the bits 0x1 only");
+	d.flags = 9;
+	refused(&d, -EINVAL, "flags is 0x9; this host (ABI 1.0) knows the bits 0x7 only");
 	d = good;
 	d.map_ops = 0x21;
 	refused(&d, -EINVAL, "map_ops is 0x21; this host (ABI 1.0) knows the bits 0x1f only");

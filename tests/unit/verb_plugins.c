@@ -141,6 +141,7 @@ START_TEST(test_page)
 		 "File:        %s\n"
 		 "ABI:         1.0\n"
 		 "Threads:     parallel\n"
+		 "Recovery:    none\n"
 		 "Extents:     zero\n"
 		 "Operations:  read (map), write (map)\n"
 		 "\n"

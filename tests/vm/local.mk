@@ -6,6 +6,7 @@ TESTS += tests/vm/run.t
 EXTRA_DIST += \
 	tests/vm/cases/blocks-4k.sh \
 	tests/vm/cases/cpus.sh \
+	tests/vm/cases/crash.sh \
 	tests/vm/cases/data-path.sh \
 	tests/vm/cases/devices.sh \
 	tests/vm/cases/discard-file.sh \
@@ -31,6 +32,7 @@ EXTRA_DIST += \
 	tests/vm/cases/paths.sh \
 	tests/vm/cases/poll.sh \
 	tests/vm/cases/read-only.sh \
+	tests/vm/cases/recover.sh \
 	tests/vm/cases/server-killed.sh \
 	tests/vm/cases/shared-memory.sh \
 	tests/vm/cases/signal-io.sh \

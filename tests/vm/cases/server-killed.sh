@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # dmesg-ok: error, dev ublkb|Buffer I/O error on dev ublkb
-# kill -9 of a server: the application gets an error, the device is told as dead, down removes the rest.
+# kill -9 of a server of --recovery none: the application gets an error, the device is told as dead, down removes the rest.
 . "$UBLK_TEST_LIB"
 
-up --plugin mem --opt size=16M --name victim
+up --plugin mem --opt size=16M --name victim --recovery none
 server=$(server_pid victim)
 kill -9 "$server"
 gone() { [[ ! -d /proc/$server || $(cut -d ' ' -f 3 "/proc/$server/stat" 2>/dev/null) == Z ]]; }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/* The plugin's part of a device's life: load, open, get_limits, start; stop, close. Its calls have a
+ * deadline, and what it does not explain itself is explained here. */
+#include <string.h>
+
+#include "device/internal.h"
+
+int backend_open(struct device *d)
+{
+	const struct ublk_plugin *desc = &d->plugin->desc;
+	struct ublk_limits *limits = &d->dev.limits;
+	struct ublk_open_args args = {
+		.struct_size = sizeof(args),
+		.flags = (d->cfg->read_only ? UBLK_OPEN_READ_ONLY : 0) |
+			 (d->former ? UBLK_OPEN_RECOVER : 0) |
+			 (d->recovery_flags ? UBLK_OPEN_KEEP : 0),
+		.nr_opts = d->values->nr,
+		.opt_size = sizeof(struct ublk_opt),
+		.opts = d->values->opt,
+	};
+	const char *what = "load";
+	struct guard guard;
+	unsigned int said = log_count(LOG_LVL_ERR);
+	int err = 0;
+
+	d->dev.open_phase = true;
+	if (desc->load) {
+		guard_begin(&guard, d, "%s", what);
+		err = desc->load(&host_services);
+		guard_end(&guard);
+	}
+	if (!err) {
+		what = "open";
+		guard_begin(&guard, d, "%s", what);
+		err = desc->open(&d->dev, &args, &d->dev.priv);
+		guard_end(&guard);
+	}
+	if (!err) {
+		d->opened = true;
+		limits_offer(d->cfg, desc, limits);
+		what = "get_limits";
+		guard_begin(&guard, d, "%s", what);
+		err = desc->get_limits(d->dev.priv, limits);
+		guard_end(&guard);
+	}
+	/* The plugin's own message is the one line, if it gave one. */
+	if (err && log_count(LOG_LVL_ERR) == said)
+		log_err("plugin %s: %s failed: %s", desc->name, what,
+			err < 0 && err > -4096 ? strerror(-err) : "(no errno)");
+	if (err)
+		return err < 0 ? err : -EIO;
+	return 0;
+}
+
+int backend_start(struct device *d)
+{
+	const struct ublk_plugin *desc = &d->plugin->desc;
+	unsigned int said = log_count(LOG_LVL_ERR);
+	struct guard guard;
+	int err = 0;
+
+	if (desc->start) {
+		guard_begin(&guard, d, "start");
+		err = desc->start(d->dev.priv, &d->dev.limits);
+		guard_end(&guard);
+	}
+	d->dev.open_phase = false;
+	if (!err) {
+		d->started_plugin = true;
+		return 0;
+	}
+	if (log_count(LOG_LVL_ERR) == said)
+		log_err("plugin %s: start failed: %s", desc->name,
+			err < 0 && err > -4096 ? strerror(-err) : "(no errno)");
+	return err < 0 ? err : -EIO;
+}
+
+void backend_close(struct device *d)
+{
+	const struct ublk_plugin *desc = &d->plugin->desc;
+	struct guard guard;
+
+	if (!d->opened)
+		return;
+	guard_new_time(d);
+	if (d->started_plugin && desc->stop) {
+		guard_begin(&guard, d, "stop");
+		desc->stop(d->dev.priv);
+		guard_end(&guard);
+	}
+	if (desc->close) {
+		guard_begin(&guard, d, "close");
+		desc->close(d->dev.priv);
+		guard_end(&guard);
+	}
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+/* Devices that outlive their server: what is asked of the driver for that, and how a new server takes
+ * over one whose server is gone. */
+#include <string.h>
+#include <time.h>
+
+#include "config/size.h"
+#include "device/internal.h"
+#include "device/kept_memory.h"
+
+#define ADOPT_DEADLINE_MS 15000 /* for the driver to be rid of the old server */
+#define ADOPT_WAIT_NS 1000000	/* between two looks */
+#define QUIESCE_MS 10000	/* for each queue to have a tag that is free */
+
+enum mode { MODE_NONE, MODE_QUEUE, MODE_REISSUE, MODE_FAIL };
+
+static const char *const mode_words[] = { [MODE_NONE] = "none",
+					  [MODE_QUEUE] = "queue",
+					  [MODE_REISSUE] = "reissue",
+					  [MODE_FAIL] = "fail" };
+
+static const uint64_t mode_flags[] = {
+	[MODE_NONE] = 0,
+	[MODE_QUEUE] = UBLK_F_USER_RECOVERY,
+	[MODE_REISSUE] = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE,
+	[MODE_FAIL] = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_FAIL_IO,
+};
+
+/* NULL, or why what the user asked for cannot be had from this plugin, this device or this kernel. */
+static const char *obstacle(const struct device *d, enum mode mode)
+{
+	const struct ublk_plugin *desc = &d->plugin->desc;
+
+	if (mode == MODE_NONE)
+		return NULL;
+	if (!(desc->flags & UBLK_PLUGIN_RECOVERS))
+		return "the plugin cannot open again what a former server had open";
+	if (mode == MODE_REISSUE && !(desc->flags & UBLK_PLUGIN_REISSUE))
+		return "the plugin does not allow that requests are done twice; queue serves those "
+		       "that had not begun";
+	if (d->cfg->shared_memory.nr)
+		return "memory that is shared with programs (--shared-memory) is tied to the server";
+	for (uint32_t i = 0; i < desc->nr_opts; i++) {
+		struct ublk_opt_spec o = options_spec(desc->opts, desc->opt_spec_size, i);
+
+		if (o.type == UBLK_OPT_SECRET && d->values->opt[i].is_set &&
+		    !d->values->secret_file[i])
+			return "a next server could not know the secret option; give it as @FILE";
+	}
+	if (!(d->kernel.features & UBLK_F_USER_RECOVERY))
+		return "it needs a newer ublk driver (USER_RECOVERY, Linux 6.1)";
+	if (mode == MODE_FAIL && !(d->kernel.features & UBLK_F_USER_RECOVERY_FAIL_IO))
+		return "it needs a newer ublk driver (USER_RECOVERY_FAIL_IO, Linux 6.13)";
+	return NULL;
+}
+
+/* The driver drops the flags of a device of an unprivileged user, and says nothing. */
+static enum mode default_mode(const struct device *d)
+{
+	if (!obstacle(d, MODE_REISSUE))
+		return MODE_REISSUE;
+	return obstacle(d, MODE_QUEUE) ? MODE_NONE : MODE_QUEUE;
+}
+
+int recovery_settle(struct device *d)
+{
+	const char *word = d->cfg->recovery, *why;
+	enum mode mode = MODE_NONE;
+
+	if (!strcmp(word, "auto"))
+		mode = default_mode(d);
+	else
+		while (strcmp(mode_words[mode], word))
+			mode++;
+	why = obstacle(d, mode);
+	if (why) {
+		log_err("--recovery %s is not possible with plugin %s: %s", word,
+			d->plugin->desc.name, why);
+		return -EOPNOTSUPP;
+	}
+	d->recovery_flags = mode_flags[mode];
+	if (mode != MODE_NONE)
+		d->recovery_flags |= d->kernel.features & UBLK_F_QUIESCE;
+	word = strdup(mode_words[mode]); /* resolved, for the state file */
+	if (!word)
+		return -ENOMEM;
+	free(d->cfg->recovery);
+	d->cfg->recovery = (char *)word;
+	d->kept = d->former && d->former->memory ? json_incref(d->former->memory) : json_object();
+	return d->kept ? 0 : -ENOMEM;
+}
+
+int recovery_memory(struct ublk_dev *dev, const char *name, uint64_t size)
+{
+	struct device *d = container_of(dev, struct device, dev);
+
+	if (d->former)
+		return kept_memory_find(d->kept, name, size);
+	if (d->recovery_flags)
+		return kept_memory_make(d->kept, name, size);
+	return kept_memory_ordinary(name, size);
+}
+
+static int refuse(const struct device *d, int err, const char *why)
+{
+	log_err("%s cannot be recovered: %s", d->node, why);
+	return err;
+}
+
+/* The driver still may be busy with the end of the old server (rule 20). */
+int recovery_begin(struct device *d)
+{
+	const struct timespec wait = { .tv_nsec = ADOPT_WAIT_NS };
+	uint64_t until = now_ms() + ADOPT_DEADLINE_MS;
+	char why[512];
+	int err;
+
+	if (!d->former)
+		return 0;
+	d->info.dev_id = d->former->id;
+	node_block(d->info.dev_id, d->node);
+	node_char(d->info.dev_id, d->char_node);
+	while ((err = ctrl_plain(d->ctrl, UBLK_U_CMD_START_USER_RECOVERY, d->info.dev_id, 0)) ==
+		       -EBUSY &&
+	       now_ms() < until)
+		nanosleep(&wait, NULL);
+	if (err)
+		log_err("%s", ctrl_explain(UBLK_U_CMD_START_USER_RECOVERY, d->info.dev_id, err, why,
+					   sizeof(why)));
+	return err;
+}
+
+/* The device is as it was made; what the plugin says now has to go with it. */
+static int compare(struct device *d)
+{
+	struct ublk_limits *limits = &d->dev.limits;
+	char is[SIZE_TEXT_MAX], was[SIZE_TEXT_MAX];
+	struct ublk_params params;
+	uint64_t size;
+	int err = ctrl_get_params(d->ctrl, d->info.dev_id, &params);
+
+	if (err)
+		return refuse(d, err, "the driver does not tell its parameters");
+	size = params.basic.dev_sectors << 9;
+	if (limits->size_bytes < size) {
+		log_err("%s cannot be recovered: it has %s, and its backing has %s now", d->node,
+			size_format(size, was), size_format(limits->size_bytes, is));
+		return -ENOSPC;
+	}
+	limits->size_bytes = size;
+	if (limits->attrs & UBLK_DEV_READ_ONLY && !(params.basic.attrs & UBLK_ATTR_READ_ONLY))
+		return refuse(d, -EROFS, "its backing can no longer be written");
+	if (limits->logical_block > 1u << params.basic.logical_bs_shift)
+		return refuse(d, -EINVAL, "the blocks of its backing have become larger");
+	limits->logical_block = 1u << params.basic.logical_bs_shift;
+	return 0;
+}
+
+int recovery_adopt(struct device *d)
+{
+	struct ublk_limits *limits = &d->dev.limits;
+	struct ublksrv_ctrl_dev_info *info = &d->info;
+	uint64_t dev_flags = d->dev.path->dev_flags | (d->dev.batch ? UBLK_F_BATCH_IO : 0);
+	int err;
+
+	err = ctrl_get_dev_info(d->ctrl, d->former->id, info);
+	if (err)
+		return refuse(d, err, "the driver does not tell what it is");
+	d->added = true;
+	if ((info->flags & dev_flags) != dev_flags)
+		return refuse(d, -EINVAL, "it was not made for its data path");
+	if (info->nr_hw_queues * d->dev.threads_per_queue < limits->max_queues ||
+	    info->queue_depth > limits->max_depth)
+		return refuse(d, -EINVAL, "the plugin does not take its queues and their depth");
+	limits->max_queues = info->nr_hw_queues * d->dev.threads_per_queue;
+	limits->max_depth = info->queue_depth;
+	if (limits->max_io_bytes < info->max_io_buf_bytes)
+		return refuse(d, -EINVAL, "the plugin does not take requests of its size");
+	limits->max_io_bytes = info->max_io_buf_bytes;
+	return compare(d);
+}
+
+/*
+ * The device goes on under another server. A driver that can (QUIESCE) first hands out no more requests;
+ * from another the queues just take none: what they leave is done by the next server, which is what
+ * --recovery reissue says may be done.
+ */
+int recovery_hand_over(struct device *d)
+{
+	const bool quiesces = d->info.flags & UBLK_F_QUIESCE;
+	char why[512];
+	int err = 0;
+
+	if (!(d->info.flags & UBLK_F_USER_RECOVERY) ||
+	    d->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO ||
+	    !(quiesces || d->info.flags & UBLK_F_USER_RECOVERY_REISSUE)) {
+		log_warn("asked to hand the device over, but --recovery %s does not allow it",
+			 d->cfg->recovery);
+		return -EOPNOTSUPP;
+	}
+	if (quiesces)
+		err = ctrl_plain(d->ctrl, UBLK_U_CMD_QUIESCE_DEV, d->info.dev_id, QUIESCE_MS);
+	/* Rule 21: there is no way back from here, whatever it says. */
+	if (err)
+		log_warn("%s", ctrl_explain(UBLK_U_CMD_QUIESCE_DEV, d->info.dev_id, err, why,
+					    sizeof(why)));
+	d->quiesced = quiesces && !err;
+	d->handed_over = true;
+	log_info("handing the device over to another server");
+	return 0;
+}
