@@ -16,6 +16,8 @@ static const struct verb verbs[] = {
 	{ "up", "serve a device in the background; returns when it can be used", verb_up },
 	{ "down", "stop a device and remove it", verb_down },
 	{ "recover", "give a device whose server died a new one", verb_recover },
+	{ "upgrade", "replace a device's server, program or plugin, while it is in use",
+	  verb_upgrade },
 	{ "list", "list the devices", verb_list },
 	{ "info", "tell all that is known of a device", verb_info },
 	{ "stats", "tell what a device has done, and how long it took", verb_stats },

@@ -12,6 +12,7 @@ int verb_run(int argc, char **argv);
 int verb_up(int argc, char **argv);
 int verb_down(int argc, char **argv);
 int verb_recover(int argc, char **argv);
+int verb_upgrade(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_info(int argc, char **argv);
 int verb_stats(int argc, char **argv);

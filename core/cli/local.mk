@@ -15,5 +15,6 @@ libcore_la_SOURCES += \
 	core/cli/stats.c core/cli/stats_out.c core/cli/stats_out.h \
 	core/cli/stop.c core/cli/stop.h \
 	core/cli/table.c core/cli/table.h \
+	core/cli/upgrade.c \
 	core/cli/usage.c core/cli/usage.h \
 	$(NULL)

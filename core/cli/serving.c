@@ -55,9 +55,12 @@ static int serve(const struct device_request *request, ready_fn ready, void *arg
 	return err || res ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* Between the plugin's loading and its first call; non-zero ends it. */
+typedef int (*loaded_fn)(void *arg);
+
 /* log: of a server in the background, or NULL. */
-static int resolve_and_serve(const struct serving *serving, const char *log, ready_fn ready,
-			     void *arg)
+static int resolve_and_serve(const struct serving *serving, const char *log, loaded_fn loaded,
+			     ready_fn ready, void *arg)
 {
 	struct device_options *options = serving->options;
 	struct option_values values = { 0 };
@@ -81,8 +84,8 @@ static int resolve_and_serve(const struct serving *serving, const char *log, rea
 	status = EXIT_FAILED;
 	if (signal_fd < 0)
 		log_err("signalfd: %m");
-	else
-		status = serve(&request, ready, arg);
+	else if (!serving->former || !device_check_successor(&options->cfg, request.plugin))
+		status = loaded && loaded(arg) ? EXIT_FAILED : serve(&request, ready, arg);
 	option_values_free(&values);
 	plugin_free(request.plugin);
 	return status;
@@ -98,13 +101,29 @@ static int print_node(const char *node, void *arg)
 
 int serving_run(const struct serving *serving)
 {
-	return resolve_and_serve(serving, NULL, print_node, NULL);
+	return resolve_and_serve(serving, NULL, NULL, print_node, NULL);
 }
 
 struct background {
 	const struct device_options *options;
 	int fd; /* of the pipe to who waits for us */
+	int go_fd;
 };
+
+#define LOADED '.' /* what is written before the node */
+
+/* False: who prepared us wants nothing of us, or has gone. */
+static int wait_for_go(void *arg)
+{
+	struct background *background = arg;
+	char c = LOADED;
+
+	if (write(background->fd, &c, 1) != 1 || read(background->go_fd, &c, 1) != 1)
+		return -ECANCELED;
+	close(background->go_fd);
+	background->go_fd = -1;
+	return 0;
+}
 
 /* From here on nobody reads our standard error. */
 static int tell_ready(const char *node, void *arg)
@@ -135,70 +154,119 @@ static int tell_ready(const char *node, void *arg)
 	return 0;
 }
 
-/* The server's answer: its node, or its exit status. */
-static int wait_ready(int fd, pid_t server, unsigned int seconds, char *node)
+/* The server's answer, n bytes of it in text; or, *status, its exit status, which is not EXIT_DONE. */
+static ssize_t wait_answer(const struct prepared_server *server, char *text, size_t size,
+			   int *status)
 {
-	struct pollfd pfd = { fd, POLLIN, 0 };
-	int status;
+	struct pollfd pfd = { server->answer_fd, POLLIN, 0 };
+	int wstatus;
 	ssize_t n;
 
-	n = poll(&pfd, 1, (int)seconds * 1000);
+	*status = EXIT_FAILED;
+	n = poll(&pfd, 1, (int)server->seconds * 1000);
 	if (n <= 0) {
 		log_err("the device is not usable after %u s; stopping its server (process %d)",
-			seconds, server);
-		kill(server, SIGTERM);
+			server->seconds, server->pid);
+		kill(server->pid, SIGTERM);
 		poll(&pfd, 1, START_END_MS); /* its end closes the pipe */
-		kill(server, SIGKILL);
-		return EXIT_FAILED;
+		kill(server->pid, SIGKILL);
+		return 0;
 	}
-	n = read(fd, node, SERVING_NODE_SIZE - 1);
-	if (n > 0) {
-		node[n] = 0;
-		return EXIT_DONE;
-	}
-	if (waitpid(server, &status, 0) == server && WIFEXITED(status) && WEXITSTATUS(status))
-		return WEXITSTATUS(status); /* it has said why */
-	log_err("the server ended before the device was usable%s",
-		WIFSIGNALED(status) ? ": killed by a signal" : "");
-	return EXIT_FAILED;
+	n = read(server->answer_fd, text, size);
+	if (n > 0)
+		return n;
+	if (waitpid(server->pid, &wstatus, 0) == server->pid && WIFEXITED(wstatus) &&
+	    WEXITSTATUS(wstatus))
+		*status = WEXITSTATUS(wstatus); /* it has said why */
+	else
+		log_err("the server ended before the device was usable%s",
+			WIFSIGNALED(wstatus) ? ": killed by a signal" : "");
+	return 0;
 }
 
-static __attribute__((noreturn)) void be_server(const struct serving *serving, int fd)
+static __attribute__((noreturn)) void be_server(const struct serving *serving, int fd, int go_fd)
 {
 	const char *log = serving->options->log_file ? serving->options->log_file : "syslog";
-	struct background background = { .options = serving->options, .fd = fd };
+	struct background background = { serving->options, fd, go_fd };
 
 	setsid();
-	exit(resolve_and_serve(serving, log, tell_ready, &background));
+	exit(resolve_and_serve(serving, log, wait_for_go, tell_ready, &background));
 }
 
 /* Fork first of all: the driver ties a device to the process and its memory (rule 23). */
-int serving_start(const struct serving *serving, char *node)
+static int start_process(const struct serving *serving, struct prepared_server *server)
 {
-	int fds[2], status;
-	pid_t pid;
+	int answer[2], go[2];
 
-	if (pipe2(fds, O_CLOEXEC)) {
+	if (pipe2(answer, O_CLOEXEC)) {
 		log_err("pipe: %m");
-		return EXIT_FAILED;
+		return -errno;
+	}
+	if (pipe2(go, O_CLOEXEC)) {
+		log_err("pipe: %m");
+		close(answer[0]);
+		close(answer[1]);
+		return -EMFILE;
 	}
 	fflush(stdout); /* or it would come twice */
-	pid = fork();
-	if (pid < 0) {
-		log_err("fork: %m");
-		close(fds[0]);
-		close(fds[1]);
+	*server = (struct prepared_server){
+		.pid = fork(),
+		.answer_fd = answer[0],
+		.go_fd = go[1],
+		.seconds = serving->options->cfg.plugin_timeout + START_SPARE_SECONDS,
+	};
+	if (!server->pid) {
+		close(answer[0]);
+		close(go[1]);
+		be_server(serving, answer[1], go[0]);
+	}
+	close(answer[1]);
+	close(go[0]);
+	if (server->pid > 0)
+		return 0;
+	log_err("fork: %m");
+	serving_drop(server);
+	return -EAGAIN;
+}
+
+int serving_prepare(const struct serving *serving, struct prepared_server *server)
+{
+	int status = EXIT_FAILED;
+	char loaded;
+
+	if (start_process(serving, server))
 		return EXIT_FAILED;
-	}
-	if (!pid) {
-		close(fds[0]);
-		be_server(serving, fds[1]);
-	}
-	close(fds[1]);
-	status = wait_ready(fds[0], pid, serving->options->cfg.plugin_timeout + START_SPARE_SECONDS,
-			    node);
-	close(fds[0]);
+	if (wait_answer(server, &loaded, 1, &status) == 1)
+		return EXIT_DONE;
+	serving_drop(server);
 	return status;
+}
+
+int serving_go(struct prepared_server *server, char *node)
+{
+	int status = EXIT_FAILED;
+	ssize_t n;
+
+	if (write(server->go_fd, "", 1) != 1)
+		log_err("telling the server to go on: %m");
+	n = wait_answer(server, node, SERVING_NODE_SIZE - 1, &status);
+	node[n] = 0;
+	serving_drop(server);
+	return n > 0 ? EXIT_DONE : status;
+}
+
+void serving_drop(struct prepared_server *server)
+{
+	close(server->answer_fd);
+	close(server->go_fd);
+}
+
+int serving_start(const struct serving *serving, char *node)
+{
+	struct prepared_server server;
+	int status = serving_prepare(serving, &server);
+
+	return status == EXIT_DONE ? serving_go(&server, node) : status;
 }
 
 int serving_of_state(struct device_options *options, const struct device_state *state)

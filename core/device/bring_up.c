@@ -378,6 +378,8 @@ static int announce(struct device *d)
 
 static int bring_up(struct device *d)
 {
+	/* A plugin opens what a former server had only when that cannot touch it any more: the driver
+	 * knows when the last of its threads is gone. */
 	int (*const steps[])(
 		struct device *) = { probe_kernel,  check_name,	   recovery_settle, recovery_begin,
 				     backend_open,  settle_limits, shared_open,	    obtain_device,
@@ -434,6 +436,12 @@ int device_bring_up(const struct device_request *request, struct device **out)
 		 size_format(d->dev.limits.size_bytes, size), d->info.nr_hw_queues,
 		 d->info.nr_hw_queues == 1 ? "" : "s", d->info.queue_depth, d->path_name,
 		 d->path_why);
+	if (d->former)
+		log_info(
+			"%s: served again, %u ms after its recovery began; for %u of them the driver "
+			"was not rid of the old server",
+			d->node, (unsigned int)(now_ms() - d->recovery_began),
+			(unsigned int)(d->old_gone - d->recovery_began));
 	*out = d;
 	return 0;
 }

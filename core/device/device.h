@@ -31,6 +31,10 @@ struct device_request {
 int device_resolve(const struct device_config *cfg, const struct plugin_dirs *dirs,
 		   const char *path, struct plugin **plugin, struct option_values *values);
 
+/* Whether the plugin can go on with a device that another server had, which cfg (its manifest) tells.
+ * 0, or -EOPNOTSUPP, logged. Nothing of the plugin's is called. */
+int device_check_successor(const struct device_config *cfg, const struct plugin *plugin);
+
 /* From ADD_DEV, or from a device that has lost its server, to a node that is served. On failure
  * everything has been undone, but a device that was there is; -EINVAL: what the user asked for does
  * not fit the plugin (exit status 2); -ETIMEDOUT: see device_end(). */

@@ -29,10 +29,11 @@ struct device {
 	struct plugin *plugin;
 	struct option_values *values;
 	const struct device_state
-		*former;	 /* the device is another server's, who is gone; or NULL */
-	const char *log_target;	 /* for the state: where a background server's messages go */
-	uint64_t recovery_flags; /* that the device is made with */
-	json_t *kept;		 /* memory that outlives us, as in the state */
+		*former;	/* the device is another server's, who is gone; or NULL */
+	const char *log_target; /* for the state: where a background server's messages go */
+	uint64_t recovery_began, old_gone; /* of now_ms() */
+	uint64_t recovery_flags;	   /* that the device is made with */
+	json_t *kept;			   /* memory that outlives us, as in the state */
 	const char *path_name, *path_why;  /* the data path's, and why it is this one */
 	struct path_kernel kernel;	   /* what it offers */
 	struct ublksrv_ctrl_dev_info info; /* as granted */

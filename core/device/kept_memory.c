@@ -53,18 +53,13 @@ static bool is_mounted(int dir, int folder)
  */
 static int mount_on(const char *path)
 {
-	static const char *const options[] = { "size=0,mode=0700,huge=advise", "size=0,mode=0700" };
-	int err = 0;
+	/* A kernel without huge pages would say in its log that it does not know the option. */
+	bool huge = !access("/sys/kernel/mm/transparent_hugepage/shmem_enabled", F_OK);
 
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		if (!mount("ublk-host", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			   options[i]))
-			return 0;
-		err = -errno;
-		if (err != -EINVAL) /* a kernel without huge pages */
-			break;
-	}
-	return err;
+	return mount("ublk-host", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		     huge ? "size=0,mode=0700,huge=advise" : "size=0,mode=0700")
+		       ? -errno
+		       : 0;
 }
 
 static int open_folder_at(int dir)

@@ -26,6 +26,37 @@ static const uint64_t mode_flags[] = {
 	[MODE_FAIL] = UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_FAIL_IO,
 };
 
+/* NULL, or why the plugin cannot go on with what a former server had. */
+static const char *plugin_obstacle(const struct ublk_plugin *desc, enum mode mode)
+{
+	if (mode != MODE_NONE && !(desc->flags & UBLK_PLUGIN_RECOVERS))
+		return "the plugin cannot open again what a former server had open";
+	if (mode == MODE_REISSUE && !(desc->flags & UBLK_PLUGIN_REISSUE))
+		return "the plugin does not allow that requests are done twice; queue serves those "
+		       "that had not begun";
+	return NULL;
+}
+
+static enum mode mode_of(const char *word)
+{
+	enum mode mode = MODE_NONE;
+
+	while (strcmp(mode_words[mode], word))
+		mode++;
+	return mode;
+}
+
+int device_check_successor(const struct device_config *cfg, const struct plugin *plugin)
+{
+	const char *why = plugin_obstacle(&plugin->desc, mode_of(cfg->recovery));
+
+	if (!why)
+		return 0;
+	log_err("plugin %s cannot serve the device on (--recovery %s): %s", plugin->desc.name,
+		cfg->recovery, why);
+	return -EOPNOTSUPP;
+}
+
 /* NULL, or why what the user asked for cannot be had from this plugin, this device or this kernel. */
 static const char *obstacle(const struct device *d, enum mode mode)
 {
@@ -33,11 +64,8 @@ static const char *obstacle(const struct device *d, enum mode mode)
 
 	if (mode == MODE_NONE)
 		return NULL;
-	if (!(desc->flags & UBLK_PLUGIN_RECOVERS))
-		return "the plugin cannot open again what a former server had open";
-	if (mode == MODE_REISSUE && !(desc->flags & UBLK_PLUGIN_REISSUE))
-		return "the plugin does not allow that requests are done twice; queue serves those "
-		       "that had not begun";
+	if (plugin_obstacle(desc, mode))
+		return plugin_obstacle(desc, mode);
 	if (d->cfg->shared_memory.nr)
 		return "memory that is shared with programs (--shared-memory) is tied to the server";
 	for (uint32_t i = 0; i < desc->nr_opts; i++) {
@@ -65,13 +93,8 @@ static enum mode default_mode(const struct device *d)
 int recovery_settle(struct device *d)
 {
 	const char *word = d->cfg->recovery, *why;
-	enum mode mode = MODE_NONE;
+	enum mode mode = strcmp(word, "auto") ? mode_of(word) : default_mode(d);
 
-	if (!strcmp(word, "auto"))
-		mode = default_mode(d);
-	else
-		while (strcmp(mode_words[mode], word))
-			mode++;
 	why = obstacle(d, mode);
 	if (why) {
 		log_err("--recovery %s is not possible with plugin %s: %s", word,
@@ -117,6 +140,7 @@ int recovery_begin(struct device *d)
 
 	if (!d->former)
 		return 0;
+	d->recovery_began = now_ms();
 	d->info.dev_id = d->former->id;
 	node_block(d->info.dev_id, d->node);
 	node_char(d->info.dev_id, d->char_node);
@@ -124,6 +148,7 @@ int recovery_begin(struct device *d)
 		       -EBUSY &&
 	       now_ms() < until)
 		nanosleep(&wait, NULL);
+	d->old_gone = now_ms();
 	if (err)
 		log_err("%s", ctrl_explain(UBLK_U_CMD_START_USER_RECOVERY, d->info.dev_id, err, why,
 					   sizeof(why)));

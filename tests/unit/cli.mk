@@ -6,6 +6,13 @@ tests_unit_state_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_state_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_state_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/device_kept_memory
+TESTS += tests/unit/device_kept_memory
+tests_unit_device_kept_memory_SOURCES = tests/unit/device_kept_memory.c tests/unit/state_help.h
+tests_unit_device_kept_memory_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_device_kept_memory_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_device_kept_memory_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/state_names
 TESTS += tests/unit/state_names
 tests_unit_state_names_SOURCES = tests/unit/state_names.c tests/unit/state_help.h

@@ -261,7 +261,8 @@ offers() # WANTED WORD...
 	ok $? "completion of $*"
 }
 
-offers "up" u
+offers "up upgrade" u
+offers "--plugin" upgrade --p
 offers "--depth" --de
 offers "--data-path --depth" run --d
 offers "--log-file --logical-block" up --log
@@ -287,6 +288,7 @@ host list
 ok $? "list shows what is left of a gone device"
 offers "lost" down l
 offers "lost" stats l
+offers "lost" recover l
 host stats lost
 [ $status -eq 1 ] && [ "$(lines err)" -eq 1 ] && grep -q 'lost has no statistics' "$dir/err"
 ok $? "stats of a gone device"

@@ -41,6 +41,7 @@ EXTRA_DIST += \
 	tests/vm/cases/steady.sh \
 	tests/vm/cases/threads-per-queue.sh \
 	tests/vm/cases/up-down.sh \
+	tests/vm/cases/upgrade.sh \
 	tests/vm/cases/verify-async.sh \
 	tests/vm/cases/verify-call.sh \
 	tests/vm/cases/verify-file-direct.sh \

@@ -4,6 +4,7 @@
 # and a mounted ext4 with a checksummed tree on mem. No request fails, nothing is lost or torn.
 . "$UBLK_TEST_LIB"
 need_tool fio mkfs.ext4
+need_module ext4
 
 rounds=200
 emulated && rounds=30

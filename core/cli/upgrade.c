@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Verb upgrade: a device's server is replaced by one of this program, or of another plugin, under the
+ * users of the device. If the new one does not come up, one of the old program and plugin does.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/devices.h"
+#include "cli/json_out.h"
+#include "cli/serving.h"
+#include "cli/usage.h"
+#include "plugin/plugin.h"
+
+#define LEAVE_MS 20000 /* for the old server to end what it has begun */
+
+enum { KEY_PLUGIN = 256 };
+
+static const struct cli_opt opts[] = {
+	{ KEY_PLUGIN, "plugin", "FILE", "serve it by this plugin from now on" },
+	CLI_OPT_JSON('j'),
+	{ 0, NULL, NULL, NULL },
+};
+
+static const struct cli_usage usage = {
+	.verb = "upgrade",
+	.synopsis = "NAME|ID [--plugin FILE] [OPTION]...",
+	.about =
+		"Replaces the server of a device by one of this program and of the plugin as they are now,\n"
+		"while the device is in use. Requests wait meanwhile, none fails. If the new server does not\n"
+		"come up, one of the old program and plugin does.",
+	.opts = opts,
+};
+
+struct upgrade_args {
+	const char *word, *plugin;
+	bool json;
+};
+
+/* What it takes to start the old server again: its program may be gone from the disk. */
+struct old_server {
+	int pidfd, exe;
+};
+
+struct outcome {
+	bool upgraded, restored;
+	uint64_t pause_ms;
+};
+
+static int old_server_find(struct old_server *old, const struct device_view *view)
+{
+	char path[40];
+
+	*old = (struct old_server){ .exe = -1 };
+	old->pidfd = pidfd_open(view->pid, 0);
+	if (old->pidfd < 0) {
+		log_err("cannot find process %d: %m", view->pid);
+		return -errno;
+	}
+	/* Also of a program that is no longer on the disk. */
+	snprintf(path, sizeof(path), "/proc/%d/exe", view->pid);
+	old->exe = open(path, O_RDONLY | O_CLOEXEC);
+	if (old->exe < 0)
+		log_warn("the old program cannot be kept for the way back: %s: %m", path);
+	return 0;
+}
+
+static void old_server_free(struct old_server *old)
+{
+	if (old->pidfd >= 0)
+		close(old->pidfd);
+	if (old->exe >= 0)
+		close(old->exe);
+}
+
+/* The old program gives the device a server, as its state still says. */
+static bool restore(const struct old_server *old, uint32_t id)
+{
+	char word[16];
+	char *const argv[] = { (char *)"ublk-host", (char *)"recover", word, NULL };
+	int status;
+	pid_t pid;
+
+	if (old->exe < 0)
+		return false;
+	snprintf(word, sizeof(word), "%" PRIu32, id);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		dup2(STDERR_FILENO, STDOUT_FILENO); /* our output is our own */
+		fexecve(old->exe, argv, environ);
+		_exit(EXIT_FAILED);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == EXIT_DONE;
+}
+
+/* 0: the old server is about to end, or has ended. */
+static int ask_to_leave(const struct old_server *old, const struct device_view *view)
+{
+	if (!pidfd_send_signal(old->pidfd, SIGUSR1, NULL, 0) || errno == ESRCH)
+		return 0;
+	log_err("cannot ask process %d to leave the device: %m", view->pid);
+	return -errno;
+}
+
+/* The driver and the plugin's locks tell the new server when the old one has let go; that it will end is
+ * seen here. */
+static bool has_left(const struct old_server *old, const struct device_view *view)
+{
+	struct pollfd pfd = { .fd = old->pidfd, .events = POLLIN };
+
+	if (poll(&pfd, 1, LEAVE_MS) > 0)
+		return true;
+	log_err("process %d does not leave the device within %d s; it goes on serving it, or hangs: "
+		"see its log",
+		view->pid, LEAVE_MS / 1000);
+	return false;
+}
+
+/* NULL, or why this device is not to be handed over. */
+static const char *obstacle(const struct device_view *view, char *buf, size_t size)
+{
+	const uint64_t can_wait = UBLK_F_USER_RECOVERY_REISSUE | UBLK_F_QUIESCE;
+
+	if (!view->ours)
+		return "it has no state file: it is not a device of ublk-host";
+	if (!view->server_alive && device_can_recover(view, buf, size)) {
+		snprintf(buf, size, "it has no server: ublk-host recover %s gives it one",
+			 view->state.name);
+		return buf;
+	}
+	if (!view->server_alive)
+		return buf;
+	if (!view->has_info)
+		return "the driver cannot be asked; try with sudo";
+	if (!(view->info.flags & UBLK_F_USER_RECOVERY))
+		return "it was made with --recovery none, and would end with its server";
+	if (view->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO)
+		return "it was made with --recovery fail, so that its users would see errors";
+	if (!(view->info.flags & can_wait))
+		return "this driver cannot be quiesced (QUIESCE, Linux 6.16), so that requests would "
+		       "fail; with --recovery reissue they are done again instead";
+	return NULL;
+}
+
+/* Exchange them. The new server is loaded and waits; the pause begins with the word to the old one. */
+static int exchange(struct prepared_server *server, struct old_server *old,
+		    const struct device_view *view, struct outcome *outcome)
+{
+	char node[SERVING_NODE_SIZE];
+	uint64_t began = now_ms();
+	int status;
+
+	if (ask_to_leave(old, view)) {
+		serving_drop(server);
+		return EXIT_FAILED;
+	}
+	if (!has_left(old, view)) {
+		serving_drop(server);
+		return EXIT_FAILED;
+	}
+	status = serving_go(server, node);
+	outcome->upgraded = status == EXIT_DONE;
+	if (status != EXIT_DONE) {
+		log_warn("the new server does not come up; starting the old program again");
+		outcome->restored = restore(old, view->id);
+		if (!outcome->restored)
+			log_err("%s has no server now, and its requests wait: ublk-host recover %s",
+				view->state.name, view->state.name);
+	}
+	outcome->pause_ms = now_ms() - began;
+	return outcome->upgraded ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* Have the options of the device serve by another plugin. 0 or -errno, logged. */
+static int set_plugin(struct device_options *options, struct device_state *state,
+		      const char *plugin)
+{
+	struct plugin_dirs dirs;
+	char *path = NULL, *name;
+	int err;
+
+	if (!plugin)
+		return 0;
+	if (plugin_dirs_init(&dirs, NULL, 0))
+		return -ENOMEM;
+	err = plugin_find(plugin, &dirs, &path);
+	plugin_dirs_free(&dirs);
+	name = err ? NULL : strdup(path);
+	if (!err && !name)
+		err = -ENOMEM;
+	if (err) {
+		free(path);
+		return err;
+	}
+	free(state->plugin_path);
+	state->plugin_path = path;
+	free(options->cfg.plugin);
+	options->cfg.plugin = name;
+	return 0;
+}
+
+static int upgrade_view(struct device_view *view, const char *plugin, struct outcome *outcome)
+{
+	struct device_options options = { 0 };
+	struct prepared_server server;
+	struct old_server old = { .pidfd = -1, .exe = -1 };
+	int status = EXIT_FAILED;
+	char buf[256];
+	const char *why = obstacle(view, buf, sizeof(buf));
+
+	if (why) {
+		log_err("device %" PRIu32 " cannot be upgraded: %s", view->id, why);
+		return EXIT_FAILED;
+	}
+	if (serving_of_state(&options, &view->state))
+		goto out;
+	if (set_plugin(&options, &view->state, plugin)) {
+		status = EXIT_USAGE;
+		goto out;
+	}
+	if (old_server_find(&old, view))
+		goto out;
+	status = serving_prepare(&(struct serving){ &options, &view->state }, &server);
+	if (status == EXIT_DONE)
+		status = exchange(&server, &old, view, outcome);
+	else
+		log_err("%s is served as before", view->state.name);
+out:
+	old_server_free(&old);
+	device_options_free(&options);
+	return status;
+}
+
+/* An object: id, name, upgraded, restored (the old program serves again), pause_ms. */
+static json_t *to_json(const struct device_view *view, const struct outcome *outcome)
+{
+	return json_pack("{s:I, s:s?, s:b, s:b, s:I}", "id", (json_int_t)view->id, "name",
+			 view->ours ? view->state.name : NULL, "upgraded", outcome->upgraded,
+			 "restored", outcome->restored, "pause_ms", (json_int_t)outcome->pause_ms);
+}
+
+static int run(const struct upgrade_args *upgrade)
+{
+	struct outcome outcome = { 0 };
+	struct device_view view;
+	struct ctrl *ctrl;
+	uint32_t id;
+	int err, status;
+
+	if (device_find(upgrade->word, &id))
+		return EXIT_FAILED;
+	ctrl = devices_ctrl();
+	err = device_view_read(&view, id, ctrl);
+	ctrl_close(ctrl); /* before the fork: a control ring is this process's */
+	if (err) {
+		log_err("cannot upgrade device %" PRIu32 ": %s", id,
+			err == -ENOENT ? "it has just gone" : strerror(-err));
+		return EXIT_FAILED;
+	}
+	status = upgrade_view(&view, upgrade->plugin, &outcome);
+	if (upgrade->json)
+		status = max_of((int)json_print(to_json(&view, &outcome)), status);
+	else if (outcome.upgraded)
+		printf("upgraded %s, requests waited for %" PRIu64 " ms\n", view.state.name,
+		       outcome.pause_ms);
+	else if (outcome.restored)
+		printf("restored %s, requests waited for %" PRIu64 " ms\n", view.state.name,
+		       outcome.pause_ms);
+	device_view_free(&view);
+	return status;
+}
+
+int verb_upgrade(int argc, char **argv)
+{
+	struct upgrade_args upgrade = { 0 };
+	struct cli_args args;
+	const char *value;
+	int key, status;
+
+	cli_begin(&args, &usage, argc, argv);
+	while ((key = cli_next(&args, &value)) != CLI_END) {
+		if (key == KEY_PLUGIN) {
+			if (upgrade.plugin)
+				cli_error(&args, "--plugin is given twice");
+			upgrade.plugin = value;
+		} else if (key == 'j') {
+			upgrade.json = true;
+		} else {
+			if (upgrade.word)
+				cli_stray(&args, value);
+			upgrade.word = value;
+		}
+	}
+	if (!upgrade.word && !args.helped && !errors_count(&args.errors))
+		cli_error(&args, "which device? Give its NAME or ID");
+	status = cli_finish(&args);
+	return status >= 0 ? status : run(&upgrade);
+}

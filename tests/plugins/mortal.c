@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mortal: a RAM disk that outlives its server, and needs to: it crashes at every crash_every-th request,
+ * and may fail or crash when a new server opens it again.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ublk-plugin.h"
+
+enum { OPT_SIZE, OPT_CRASH_EVERY, OPT_AGAIN };
+enum { AGAIN_FAIL, AGAIN_OK, AGAIN_CRASH }; /* as in the choices */
+
+static const struct ublk_opt_spec mortal_opts[] = {
+	[OPT_SIZE] = { .name = "size",
+		       .help = "size of the device",
+		       .def = "16M",
+		       .min = 4096,
+		       .type = UBLK_OPT_SIZE },
+	[OPT_CRASH_EVERY] = { .name = "crash_every",
+			      .help = "requests that a server serves before it crashes; 0: all",
+			      .def = "0",
+			      .type = UBLK_OPT_U64 },
+	[OPT_AGAIN] = { .name = "again",
+			.help = "what becomes of a new server for an old device",
+			.def = "fail",
+			.choices = "fail|ok|crash",
+			.type = UBLK_OPT_ENUM },
+};
+
+struct mortal {
+	char *store;
+	uint64_t size, crash_every, served;
+};
+
+static const struct ublk_host *host;
+
+static int mortal_load(const struct ublk_host *services)
+{
+	host = services;
+	return 0;
+}
+
+static int mortal_open(struct ublk_dev *dev, const struct ublk_open_args *args, void **priv)
+{
+	uint64_t again = args->opts[OPT_AGAIN].u64;
+	struct mortal *mortal;
+	int fd;
+
+	if (args->flags & UBLK_OPEN_RECOVER && again == AGAIN_FAIL) {
+		host->log(dev, UBLK_LOG_ERR, "again=fail: not a second time");
+		return -EIO;
+	}
+	if (args->flags & UBLK_OPEN_RECOVER && again == AGAIN_CRASH)
+		abort();
+	mortal = calloc(1, sizeof(*mortal));
+	if (!mortal)
+		return -ENOMEM;
+	mortal->size = args->opts[OPT_SIZE].u64;
+	mortal->crash_every = args->opts[OPT_CRASH_EVERY].u64;
+	fd = host->keep_memory(dev, "store", mortal->size);
+	if (fd < 0) {
+		free(mortal);
+		return fd;
+	}
+	mortal->store = mmap(NULL, mortal->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (mortal->store == MAP_FAILED) {
+		free(mortal);
+		return -ENOMEM;
+	}
+	*priv = mortal;
+	return 0;
+}
+
+static int mortal_get_limits(void *priv, struct ublk_limits *limits)
+{
+	const struct mortal *mortal = priv;
+
+	limits->size_bytes = mortal->size;
+	return 0;
+}
+
+static void mortal_close(void *priv)
+{
+	struct mortal *mortal = priv;
+
+	munmap(mortal->store, mortal->size);
+	free(mortal);
+}
+
+static int mortal_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
+{
+	struct mortal *mortal = qpriv;
+
+	(void)max; /* one is always enough */
+	if (mortal->crash_every && ++mortal->served == mortal->crash_every)
+		*(volatile char *)NULL = 1;
+	*out = (struct ublk_extent){ .length = io->length,
+				     .at.addr = mortal->store + io->offset,
+				     .kind = UBLK_EXT_MEM };
+	return 1;
+}
+
+const struct ublk_plugin ublk_plugin_v1 = {
+	UBLK_PLUGIN_INIT(0),
+	.name = "mortal",
+	.version = PACKAGE_VERSION,
+	.description = "RAM disk whose server crashes",
+	.opts = mortal_opts,
+	.nr_opts = sizeof(mortal_opts) / sizeof(mortal_opts[0]),
+	.opt_spec_size = sizeof(mortal_opts[0]),
+	.thread_model = UBLK_THREADS_SERIAL,
+	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE,
+	.map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE,
+	.map_kinds = UBLK_EXT_MEM,
+	.load = mortal_load,
+	.open = mortal_open,
+	.get_limits = mortal_get_limits,
+	.close = mortal_close,
+	.map = mortal_map,
+};

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+# limit: 600
+# Servers are replaced under I/O that verifies itself, by the same program and by another plugin: no
+# request fails. A plugin that cannot go on is refused; one that does not come up is undone.
+. "$UBLK_TEST_LIB"
+need_tool fio mkfs.ext4
+need_module ext4
+need_plugin mortal
+
+rounds=50
+emulated && rounds=12
+
+truncate -s 64M "$T/backing"
+up --plugin file --opt path="$T/backing" --name disk
+disk=$dev
+up --plugin mem --opt size=96M --name ram --queues 2
+ram=$dev
+make_fs ext4 "$ram"
+mkdir "$T/mnt"
+mount "$ram" "$T/mnt"
+write_tree "$T/mnt"
+upgrade() { # NAME OPTION...
+	timeout --kill-after=5 60 ublk-host upgrade "$@" >"$T/upgrade.out" 2>"$T/upgrade.err" ||
+		fail "upgrade $*: status $?: $(cat "$T/upgrade.err" "$T/upgrade.out")"
+}
+
+# A copy of the plugin, as a new version of it would be.
+mkdir "$T/new"
+plugin_of() { ublk-host info --json "$1" | sed -n 's/.*"plugin_path": *"\(.*\)".*/\1/p'; } # NAME
+cp "$(plugin_of disk)" "$(plugin_of ram)" "$T/new/"
+
+fio --name=disk --filename="$disk" --rw=randwrite --bsrange=4k-64k --size=16M --ioengine=libaio \
+	--direct=1 --iodepth=16 --verify=crc32c --verify_fatal=1 --do_verify=1 --loops=1000000 \
+	--output="$T/fio.out" >"$T/fio.err" 2>&1 &
+fio=$!
+(
+	set +e
+	i=0
+	while [[ ! -e $T/stop ]]; do
+		i=$((i + 1))
+		cp -r "$T/mnt/tree" "$T/mnt/copy" && sync -f "$T/mnt" &&
+			diff -r "$T/mnt/tree" "$T/mnt/copy" && rm -r "$T/mnt/copy" || exit 1
+		echo $i >"$T/copies"
+	done
+) >"$T/tree.out" 2>&1 &
+tree=$!
+
+worst=0 total=0
+for ((i = 0; i < rounds; i++)); do
+	name=disk so=$T/new/file.so
+	((i % 2)) || { name=ram so=$T/new/mem.so; }
+	before=$(server_pid $name)
+	sleep "0.0$((RANDOM % 90 + 10))"
+	kill -0 $fio 2>/dev/null || fail "fio ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
+	kill -0 $tree 2>/dev/null || fail "the tree: $(cat "$T/tree.out")"
+	if ((i % 3)); then upgrade $name --json; else upgrade $name --json --plugin "$so"; fi
+	pause=$(sed -n 's/.*"pause_ms": *\([0-9]*\).*/\1/p' "$T/upgrade.out")
+	[[ $(server_pid $name) != "$before" ]] || fail "round $i: it is the same server"
+	total=$((total + pause))
+	((pause <= worst)) || worst=$pause
+done
+note "$rounds upgrades: pause $((total / rounds)) ms on average, $worst ms at worst; $(cat "$T/copies") copies of the tree"
+same "the plugin" "$(plugin_of ram)" "$T/new/mem.so"
+
+# Refused before anything happens: a plugin that cannot go on, none at all, wrong options.
+before=$(server_pid disk)
+expect_fail 1 'cannot serve the device on.*cannot open again' ublk-host upgrade ram --plugin "$plugins/callmem.so"
+expect_fail 2 'unknown plugin' ublk-host upgrade disk --plugin nosuch
+expect_fail 2 'has no option "path"' ublk-host upgrade disk --plugin mem
+same "the server after refusals" "$(server_pid disk)" "$before"
+# One that fails when it is too late: the old one is back.
+timeout 60 ublk-host upgrade ram --plugin "$plugins/mortal.so" >"$T/out" 2>"$T/err" && fail "an upgrade to a plugin that does not open"
+matches "$T/err" 'does not come up; starting the old program again'
+matches "$T/out" '^restored ram'
+same "the plugin after a failure" "$(plugin_of ram)" "$T/new/mem.so"
+
+touch "$T/stop"
+kill -INT $fio
+wait $fio || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
+not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
+wait $tree || fail "the tree: $(cat "$T/tree.out")"
+verify_tree "$T/mnt"
+umount "$T/mnt"
+fsck.ext4 -fn "$ram" >"$T/fsck" 2>&1 || fail "fsck: $(cat "$T/fsck")"
+
+# A device that would end with its server, or whose users would see errors, and one without a server.
+up --plugin null --name mortal --recovery none
+expect_fail 1 'made with --recovery none' ublk-host upgrade mortal
+# Asked by hand, it goes on as well.
+kill -USR1 "$(server_pid mortal)"
+sleep 0.3
+ublk-host list | grep -Eq ' mortal .* live ' || fail "SIGUSR1 ended a device that cannot be handed over"
+kill -USR1 "$(server_pid disk)"
+handed_over() { ublk-host list 2>/dev/null | grep -Eq ' disk .* quiesced '; }
+wait_for 10 handed_over
+expect_fail 1 'ublk-host recover disk' ublk-host upgrade disk
+timeout 30 ublk-host recover disk >/dev/null
+read_at "$disk" 0 4096 >/dev/null
+down --all
+nothing_served
