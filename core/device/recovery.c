@@ -130,6 +130,17 @@ static int refuse(const struct device *d, int err, const char *why)
 	return err;
 }
 
+/* Drivers before 6.16 refuse to begin what a server has begun that did not come to its end. They are as
+ * ready for another as if it had been begun now. */
+static bool was_begun(struct device *d)
+{
+	struct ublksrv_ctrl_dev_info info;
+
+	return !ctrl_get_dev_info(d->ctrl, d->former->id, &info) &&
+	       info.flags & UBLK_F_USER_RECOVERY &&
+	       (info.state == UBLK_S_DEV_QUIESCED || info.state == UBLK_S_DEV_FAIL_IO);
+}
+
 /* The driver still may be busy with the end of the old server (rule 20). */
 int recovery_begin(struct device *d)
 {
@@ -149,6 +160,8 @@ int recovery_begin(struct device *d)
 	       now_ms() < until)
 		nanosleep(&wait, NULL);
 	d->old_gone = now_ms();
+	if (err == -EINVAL && was_begun(d))
+		err = 0;
 	if (err)
 		log_err("%s", ctrl_explain(UBLK_U_CMD_START_USER_RECOVERY, d->info.dev_id, err, why,
 					   sizeof(why)));
