@@ -17,6 +17,7 @@
 #include "device/state.h"
 #include "device/stats_file.h"
 #include "kernel/features.h"
+#include "kernel/knobs.h"
 #include "kernel/ring_probe.h"
 
 #define OPEN_TRIES 100 /* udev may hold ublkcN for a moment (rule 10) */
@@ -50,6 +51,7 @@ static int probe_kernel(struct device *d)
 {
 	struct ring_features ring;
 	int err = ctrl_open(&d->ctrl);
+	char release[64], why[512];
 
 	if (err)
 		return err;
@@ -62,7 +64,8 @@ static int probe_kernel(struct device *d)
 		return ctrl_failed(UBLK_U_CMD_GET_FEATURES, UINT32_MAX, err);
 	err = ring_probe(&ring);
 	if (err)
-		log_err("io_uring does not work on this machine: %s", strerror(-err));
+		log_err("%s", knob_ring_failure(kernel_release(release, sizeof(release)), "", err,
+						why, sizeof(why)));
 	d->kernel.buf_table = ring.sparse_buffers;
 	d->kernel.buf_ring = ring.provided_buffers;
 	return err;
@@ -380,11 +383,12 @@ static int bring_up(struct device *d)
 {
 	/* A plugin opens what a former server had only when that cannot touch it any more: the driver
 	 * knows when the last of its threads is gone. */
-	int (*const steps[])(
-		struct device *) = { probe_kernel,  check_name,	   recovery_settle, recovery_begin,
-				     backend_open,  settle_limits, shared_open,	    obtain_device,
-				     backend_start, open_char,	   shared_register, make_stats,
-				     start_queues,  start_device,  resolve_config,  announce };
+	int (*const steps[])(struct device *) = { probe_kernel,	  check_name,	recovery_settle,
+						  recovery_begin, backend_open, settle_limits,
+						  headroom_check, shared_open,	obtain_device,
+						  backend_start,  open_char,	shared_register,
+						  make_stats,	  start_queues, start_device,
+						  resolve_config, announce };
 	int err = 0;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(steps) && !err; i++) {
@@ -398,7 +402,7 @@ static int bring_up(struct device *d)
 int device_bring_up(const struct device_request *request, struct device **out)
 {
 	struct device *d = calloc(1, sizeof(*d));
-	char size[SIZE_TEXT_MAX];
+	char text[256];
 	int err;
 
 	if (!d) {
@@ -423,7 +427,7 @@ int device_bring_up(const struct device_request *request, struct device **out)
 	d->dev.notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->fail_fd < 0 || d->dev.notify_fd < 0) {
 		err = -errno;
-		log_err("eventfd: %m");
+		log_err("eventfd: %s", knob_file_failure("", err, text, sizeof(text)));
 	} else {
 		guard_new_time(d);
 		err = bring_up(d);
@@ -433,7 +437,7 @@ int device_bring_up(const struct device_request *request, struct device **out)
 	if (err)
 		return device_end(d) == -ETIMEDOUT ? -ETIMEDOUT : err;
 	log_info("%s: %s, %u queue%s of depth %u, data path %s: %s", d->node,
-		 size_format(d->dev.limits.size_bytes, size), d->info.nr_hw_queues,
+		 size_format(d->dev.limits.size_bytes, text), d->info.nr_hw_queues,
 		 d->info.nr_hw_queues == 1 ? "" : "s", d->info.queue_depth, d->path_name,
 		 d->path_why);
 	if (d->former)

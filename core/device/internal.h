@@ -93,6 +93,10 @@ int shared_register(struct device *d);	  /* after ADD_DEV, before START_DEV */
 void shared_unregister(struct device *d); /* after the last queue, before DEL_DEV */
 void shared_close(struct device *d);	  /* after the plugin */
 
+/* headroom.c: refuse, before the device exists, what the limits of this machine do not allow. 0 or
+ * -errno, logged. */
+int headroom_check(struct device *d);
+
 /* serve.c: remove what tells others of the device. */
 void device_forget(const struct device *d);
 

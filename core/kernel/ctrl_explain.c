@@ -3,12 +3,13 @@
  * Why a control command failed, in one line: the driver says it with one errno for many reasons,
  * its rules say which can apply. No privilege needed; reads a few files for numbers to name.
  */
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/bad_kernels.h"
 #include "kernel/ctrl.h"
+#include "kernel/knobs.h"
 #include "kernel/sysfs.h"
 
 static const struct {
@@ -53,8 +54,8 @@ static const struct {
 	{ UBLK_U_CMD_ADD_DEV, EEXIST,
 	  "id # is taken by another ublk device; choose another id, or leave the choice to the kernel" },
 	{ UBLK_U_CMD_ADD_DEV, EACCES,
-	  "the driver's limit of $ devices is reached; delete one, or raise "
-	  "/sys/module/ublk_drv/parameters/ublks_max" },
+	  "the driver's limit of $ devices is reached; delete one (`ublk-host gc` finds those without a "
+	  "server), or raise " KNOB_UBLKS_MAX },
 	{ UBLK_U_CMD_ADD_DEV, EPERM,
 	  "adding a device needs the capability CAP_SYS_ADMIN; run as root" },
 	{ UBLK_U_CMD_ADD_DEV, ENOSPC, "every device id is in use; delete devices" },
@@ -134,21 +135,6 @@ static const struct {
 	{ 0, EBUSY, "the device, or the ring for commands to it, is busy; try again" },
 };
 
-static bool is_release(const char *release, const char *version)
-{
-	size_t len = strlen(version);
-
-	return !strncmp(release, version, len) && !isdigit((unsigned char)release[len]);
-}
-
-/* Kernels on which adding a device is known to crash or hang in the driver. */
-static bool known_bad(const char *release)
-{
-	return is_release(release, "6.18.4") || is_release(release, "6.18.5") ||
-	       (is_release(release, "6.17.0") &&
-		(strstr(release, "-aws") || strstr(release, "-azure")));
-}
-
 /* Appends to buf what fits. */
 static __printf_like(3, 4) void append(char *buf, size_t size, const char *fmt, ...)
 {
@@ -188,9 +174,10 @@ const char *ctrl_explain_on(const char *release, const char *root, uint32_t cmd_
 {
 	const char *why = reason_of(cmd_op, err);
 	const char *code = strerrorname_np(-err);
+	const struct bad_kernel *bad = bad_kernel_find(release);
 	char limit[32];
 
-	sysfs_read_line(root, "/sys/module/ublk_drv/parameters/ublks_max", limit, sizeof(limit));
+	sysfs_read_line(root, KNOB_UBLKS_MAX, limit, sizeof(limit));
 	buf[0] = '\0';
 	append(buf, size, "%s", ctrl_cmd_name(cmd_op));
 	if (id != UINT32_MAX)
@@ -200,9 +187,10 @@ const char *ctrl_explain_on(const char *release, const char *root, uint32_t cmd_
 		append_expanded(buf, size, why, id, release, *limit ? limit : "64");
 	else
 		append(buf, size, "%s, on kernel %s", strerror(-err), release);
-	if (cmd_op == UBLK_U_CMD_ADD_DEV && known_bad(release) &&
+	if (cmd_op == UBLK_U_CMD_ADD_DEV && bad &&
 	    (err == -ETIMEDOUT || err == -EIO || err == -EINTR))
-		append(buf, size, "; adding devices is known to hang in this kernel: upgrade it");
+		append(buf, size, "; that is known of this kernel: %s (%s)", bad->remedy,
+		       bad->source);
 	if (code)
 		append(buf, size, " (%s)", code);
 	else
@@ -265,49 +253,13 @@ static const char *explain_no_driver(const char *release, const char *root, char
 	return buf;
 }
 
-static const char *explain_ring(const char *release, const char *root, int err, char *buf,
-				size_t size)
-{
-	char word[32];
-
-	sysfs_read_line(root, "/proc/sys/kernel/io_uring_disabled", word, sizeof(word));
-	if (err == -EPERM && *word && strcmp(word, "0"))
-		snprintf(
-			buf, size,
-			"io_uring is switched off on this machine: kernel.io_uring_disabled is %s; "
-			"set it to %s with `sysctl kernel.io_uring_disabled=%s`",
-			word, "0", "0");
-	else if (err == -EPERM || err == -EACCES)
-		snprintf(buf, size,
-			 "io_uring_setup is forbidden to this process (%s): a seccomp filter, as "
-			 "containers have it, must allow io_uring",
-			 strerrorname_np(-err));
-	else if (err == -ENOSYS)
-		snprintf(
-			buf, size,
-			"kernel %s has no io_uring (CONFIG_IO_URING), or a seccomp filter hides it; "
-			"ublk needs it",
-			release);
-	else if (err == -EINVAL)
-		snprintf(buf, size,
-			 "the io_uring of kernel %s is too old for ublk (no 128-byte entries); "
-			 "boot 6.0 or newer",
-			 release);
-	else if (err == -ENOMEM)
-		snprintf(buf, size,
-			 "not enough memory for an io_uring; if memory is free, raise the limit of "
-			 "locked memory (`ulimit -l`, LimitMEMLOCK= in a systemd unit)");
-	else
-		snprintf(buf, size, "cannot set up an io_uring on kernel %s: %s", release,
-			 strerror(-err));
-	return buf;
-}
-
 const char *ctrl_explain_open(const char *release, const char *root, bool ring, int err, char *buf,
 			      size_t size)
 {
+	char why[256];
+
 	if (ring)
-		return explain_ring(release, root, err, buf, size);
+		return knob_ring_failure(release, root, err, buf, size);
 	switch (err) {
 	case -ENOENT:
 		return explain_no_driver(release, root, buf, size);
@@ -327,7 +279,8 @@ const char *ctrl_explain_open(const char *release, const char *root, bool ring, 
 			UBLK_CONTROL_PATH);
 		break;
 	default:
-		snprintf(buf, size, "cannot open %s: %s", UBLK_CONTROL_PATH, strerror(-err));
+		snprintf(buf, size, "cannot open %s: %s", UBLK_CONTROL_PATH,
+			 knob_file_failure(root, err, why, sizeof(why)));
 		break;
 	}
 	return buf;

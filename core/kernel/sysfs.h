@@ -76,6 +76,9 @@ struct disk_users {
  * count. A file system on several devices is seen only where the kernel names this one. Processes
  * of others are seen by root only. 0 or -errno; -ENODEV: no disk. */
 int disk_users_find(const char *root, uint32_t id, struct disk_users *users);
+/* By a node's name alone, "ublkb3" or "ublkc3": who has it mounted, as swap, or open; also of a disk, and
+ * its partitions, that the kernel has no more. 0 or -errno. */
+int disk_users_named(const char *root, const char *name, struct disk_users *users);
 void disk_users_free(struct disk_users *users);
 /* "mounted on /mnt, used as swap, held by md0, open in fsck (pid 12), and 3 more", or "". */
 const char *disk_users_text(const struct disk_users *users, char *buf, size_t size);

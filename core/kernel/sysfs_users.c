@@ -26,6 +26,7 @@ struct part {
 struct search {
 	const char *root;
 	struct disk_users *users;
+	bool by_name;	    /* there is nothing but the name of parts[0] to go by */
 	struct part *parts; /* [0] is the disk */
 	size_t nr_parts;
 	char *seen[NAMESPACES_MAX]; /* mount namespaces that have been read */
@@ -102,11 +103,23 @@ static int add_user(struct search *s, enum disk_user_kind kind, const struct par
 	return 0;
 }
 
+/* "/dev/ublkb3p1 (deleted)": of a node, or of a partition, that there may be no more. */
+static const struct part *part_of_name(const struct search *s, const char *path)
+{
+	size_t len = strlen(s->parts[0].name);
+
+	if (strncmp(path, "/dev/", 5) || strncmp(path + 5, s->parts[0].name, len))
+		return NULL;
+	return path[5 + len] && path[5 + len] != ' ' && path[5 + len] != 'p' ? NULL : &s->parts[0];
+}
+
 /* A path that may be a node of ours, under whatever name. Where we cannot look, its name decides. */
 static const struct part *part_of_path(const struct search *s, const char *path)
 {
 	struct statx st;
 
+	if (s->by_name)
+		return part_of_name(s, path);
 	/* Do not sync: the path may be on a network server that does not answer. */
 	if (!statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st)) {
 		for (size_t i = 0; S_ISBLK(st.stx_mode) && i < s->nr_parts; i++)
@@ -163,7 +176,7 @@ static int check_mount(struct search *s, char *line, pid_t pid)
 	for (size_t i = 0; i < s->nr_parts && !part; i++)
 		if (s->parts[i].devt == makedev(maj, min))
 			part = &s->parts[i];
-	if (!part && !maj && *source == '/')
+	if (!part && (!maj || s->by_name) && *source == '/')
 		part = part_of_path(s, source);
 	return part ? add_user(s, DISK_MOUNTED, part, pid, field[4]) : 0;
 }
@@ -302,8 +315,8 @@ static int check_fd(struct search *s, const char *name, void *arg)
 	if (open_s->part)
 		return 0;
 	snprintf(link, sizeof(link), "%s/proc/%s/fd/%s", s->root, open_s->pid, name);
-	part = part_of_path(s, link);
-	if (!part && access(link, F_OK)) {
+	part = s->by_name ? NULL : part_of_path(s, link);
+	if (!part && (s->by_name || access(link, F_OK))) {
 		len = readlink(link, target, sizeof(target) - 1);
 		if (len > 0) {
 			target[len] = '\0';
@@ -333,6 +346,27 @@ static int check_process(struct search *s, const char *pid, void *arg)
 	return add_user(s, DISK_OPEN, open_s.part, atoi(pid), comm);
 }
 
+/* Once s->parts is there; err: of making it. */
+static int find_users(struct search *s, int err)
+{
+	if (!err)
+		err = check_namespace(s, "self", NULL);
+	if (!err)
+		err = for_each_entry(s, "/proc", check_namespace, NULL);
+	if (!err)
+		err = for_each_line(s, "/proc/swaps", check_swap, 0);
+	if (!err && !s->by_name)
+		err = find_holders(s);
+	if (!err)
+		err = for_each_entry(s, "/proc", check_process, NULL);
+	for (size_t i = 0; i < s->nr_seen; i++)
+		free(s->seen[i]);
+	free(s->parts);
+	if (err)
+		disk_users_free(s->users);
+	return err;
+}
+
 int disk_users_find(const char *root, uint32_t id, struct disk_users *users)
 {
 	struct search s = { .root = root, .users = users };
@@ -341,22 +375,20 @@ int disk_users_find(const char *root, uint32_t id, struct disk_users *users)
 	*users = (struct disk_users){ .user = calloc(DISK_USERS_MAX, sizeof(*users->user)) };
 	if (users->user)
 		err = find_parts(&s, id);
-	if (!err)
-		err = check_namespace(&s, "self", NULL);
-	if (!err)
-		err = for_each_entry(&s, "/proc", check_namespace, NULL);
-	if (!err)
-		err = for_each_line(&s, "/proc/swaps", check_swap, 0);
-	if (!err)
-		err = find_holders(&s);
-	if (!err)
-		err = for_each_entry(&s, "/proc", check_process, NULL);
-	for (size_t i = 0; i < s.nr_seen; i++)
-		free(s.seen[i]);
-	free(s.parts);
-	if (err)
-		disk_users_free(users);
-	return err;
+	return find_users(&s, err);
+}
+
+int disk_users_named(const char *root, const char *name, struct disk_users *users)
+{
+	struct search s = { .root = root, .users = users, .by_name = true };
+
+	*users = (struct disk_users){ .user = calloc(DISK_USERS_MAX, sizeof(*users->user)) };
+	s.parts = calloc(1, sizeof(*s.parts));
+	if (s.parts) {
+		s.nr_parts = 1;
+		snprintf(s.parts->name, sizeof(s.parts->name), "%s", name);
+	}
+	return find_users(&s, users->user && s.parts ? 0 : -ENOMEM);
 }
 
 void disk_users_free(struct disk_users *users)

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
+#include "kernel/knobs.h"
 #include "queue/internal.h"
 
 int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
@@ -131,10 +132,12 @@ void queue_free(struct ublk_queue *q)
 	free(q);
 }
 
+/* NULL, with errno: for want of memory, or of a descriptor. */
 static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask,
 				      size_t mask_size)
 {
 	struct ublk_queue *q = aligned_alloc(64, round_up_to(sizeof(*q), 64));
+	int wake_err, err;
 
 	if (!q)
 		return NULL;
@@ -150,6 +153,7 @@ static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t index, cons
 	q->latency = &dev->stats->latency;
 	q->timed = calloc(q->depth, sizeof(*q->timed));
 	q->wake_fd = eventfd(0, EFD_CLOEXEC);
+	wake_err = errno;
 	sem_init(&q->ready, 0, 0);
 	pthread_mutex_init(&q->lock_store, NULL);
 	q->call_lock = call_lock_of(q);
@@ -162,7 +166,9 @@ static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t index, cons
 	}
 	workers_init(q);
 	if (q->wake_fd < 0 || !q->timed || (mask && !q->cpus)) {
+		err = q->wake_fd < 0 ? wake_err : ENOMEM;
 		queue_free(q);
+		errno = err;
 		return NULL;
 	}
 	return q;
@@ -173,12 +179,15 @@ int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, siz
 {
 	struct ublk_queue *q = queue_alloc(dev, index, mask, mask_size);
 	pthread_attr_t attr;
-	char name[16];
+	char name[16], why[256];
 	int err;
 
 	if (!q) {
-		log_err("queue %u: no memory", index);
-		return -ENOMEM;
+		err = errno == EMFILE || errno == ENFILE ? -errno : -ENOMEM;
+		log_err("queue %u: %s", index,
+			err == -ENOMEM ? "no memory"
+				       : knob_file_failure("", err, why, sizeof(why)));
+		return err;
 	}
 	pthread_attr_init(&attr);
 	if (q->cpus)

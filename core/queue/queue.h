@@ -111,6 +111,12 @@ void queue_free(struct ublk_queue *q);
 /* A slot for fd in every queue's file table, before queue_start(). >= 0, or -errno. */
 int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin);
 
+/* The memory of one queue's ring. */
+uint64_t queue_ring_bytes(uint32_t depth, const struct ublk_limits *limits);
+/* Whether the kernel would give this process the rings of nr queues, all at once: 0 or -errno, not
+ * logged. There is none afterwards. */
+int queue_rings_try(uint32_t nr, uint32_t depth, const struct ublk_limits *limits);
+
 /* Fill dev->profile, dev->zero_slot and so on from plugin, limits and path. -errno, logged. */
 int dev_prepare(struct ublk_dev *dev);
 void dev_unprepare(struct ublk_dev *dev);

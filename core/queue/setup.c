@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Memory, files and ring of a queue, made and unmade on its own thread: the driver and io_uring tie
  * both to the task. */
+#include "kernel/knobs.h"
+#include "kernel/sysfs.h"
 #include "queue/internal.h"
 
 #define SLOTS_PER_TAG 4 /* two in turns, two spare for what is abandoned */
@@ -12,8 +14,14 @@ static int no_memory(const struct ublk_queue *q)
 	return -ENOMEM;
 }
 
+/* Commands and operations of each tag, and what the plugin adds. */
+static unsigned int ring_entries(uint32_t depth, uint64_t sqe_budget)
+{
+	return min_of(depth * 2 + sqe_budget + 8, (uint64_t)32768);
+}
+
 /* The best flags that this kernel takes: each step back costs wake-ups, none costs correctness. */
-static int ring_open(struct ublk_queue *q)
+static int ring_init(struct io_uring *ring, unsigned int entries)
 {
 	static const unsigned int tries[] = {
 		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
@@ -22,25 +30,30 @@ static int ring_open(struct ublk_queue *q)
 		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
 		0,
 	};
-	uint64_t entries = q->depth * 2 + q->sqe_budget + 8;
 	int err = -EINVAL;
 
-	entries = min_of(entries, (uint64_t)32768);
-	for (unsigned int i = 0; i < ARRAY_SIZE(tries); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(tries) && err == -EINVAL; i++) {
 		struct io_uring_params p = {
 			.flags = tries[i] | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
 				 IORING_SETUP_CLAMP,
 			.cq_entries = entries * 2,
 		};
 
-		err = io_uring_queue_init_params(entries, &q->ring, &p);
-		if (err != -EINVAL)
-			break;
+		err = io_uring_queue_init_params(entries, ring, &p);
 	}
+	return err;
+}
+
+static int ring_open(struct ublk_queue *q)
+{
+	const unsigned int entries = ring_entries(q->depth, q->sqe_budget);
+	int err = ring_init(&q->ring, entries);
+	char release[64], why[512];
+
 	if (err) {
-		log_err("queue %u: io_uring of %llu entries: %s%s", q->qid,
-			(unsigned long long)entries, strerror(-err),
-			err == -ENOMEM ? "; raise the limit of locked memory (ulimit -l)" : "");
+		log_err("queue %u: no io_uring of %u entries: %s", q->qid, entries,
+			knob_ring_failure(kernel_release(release, sizeof(release)), "", err, why,
+					  sizeof(why)));
 		return err;
 	}
 	q->lent = calloc(q->ring.sq.ring_entries, sizeof(*q->lent));
@@ -50,6 +63,39 @@ static int ring_open(struct ublk_queue *q)
 	}
 	io_uring_register_ring_fd(&q->ring); /* saves a look-up per system call, no more */
 	return 0;
+}
+
+static uint64_t sqe_budget(uint32_t depth, const struct ublk_limits *limits)
+{
+	return (uint64_t)limits->sqes_per_io * depth + limits->background_sqes;
+}
+
+/* A submission and its index, two completions, each for a power of two of entries. */
+uint64_t queue_ring_bytes(uint32_t depth, const struct ublk_limits *limits)
+{
+	uint64_t entries = ring_entries(depth, sqe_budget(depth, limits));
+
+	while (!is_pow2(entries))
+		entries += entries & -entries;
+	return entries * (sizeof(struct io_uring_sqe) + 4 + 2 * sizeof(struct io_uring_cqe));
+}
+
+int queue_rings_try(uint32_t nr, uint32_t depth, const struct ublk_limits *limits)
+{
+	struct io_uring *rings = calloc(nr, sizeof(*rings));
+	uint32_t made = 0;
+	int err = 0;
+
+	if (!rings)
+		return -ENOMEM;
+	while (made < nr && !err) {
+		err = ring_init(&rings[made], ring_entries(depth, sqe_budget(depth, limits)));
+		made += !err;
+	}
+	while (made)
+		io_uring_queue_exit(&rings[--made]);
+	free(rings);
+	return err;
 }
 
 static int ring_register(struct ublk_queue *q)
@@ -177,7 +223,7 @@ int queue_setup(struct ublk_queue *q)
 	const struct ublk_limits *limits = &q->dev->limits;
 	int err;
 
-	q->sqe_budget = (uint64_t)limits->sqes_per_io * q->depth + limits->background_sqes;
+	q->sqe_budget = sqe_budget(q->depth, limits);
 	q->mem_faults = limits->attrs & UBLK_DEV_MEM_FAULTS;
 	q->retry_last = &q->retry_first;
 	fast_init(q);

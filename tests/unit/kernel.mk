@@ -16,7 +16,7 @@ tests_unit_kernel_uapi_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/kernel_facts
 TESTS += tests/unit/kernel_facts
-tests_unit_kernel_facts_SOURCES = tests/unit/kernel_facts.c
+tests_unit_kernel_facts_SOURCES = tests/unit/kernel_facts.c tests/unit/made_up.h
 tests_unit_kernel_facts_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_kernel_facts_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_kernel_facts_LDADD = $(UNIT_LIBS)
@@ -57,3 +57,17 @@ tests_unit_transport_batch_SOURCES = tests/unit/transport_batch.c tests/unit/tra
 tests_unit_transport_batch_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_transport_batch_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_transport_batch_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/kernel_knobs
+TESTS += tests/unit/kernel_knobs
+tests_unit_kernel_knobs_SOURCES = tests/unit/kernel_knobs.c tests/unit/made_up.h
+tests_unit_kernel_knobs_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_kernel_knobs_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_kernel_knobs_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/device_headroom
+TESTS += tests/unit/device_headroom
+tests_unit_device_headroom_SOURCES = tests/unit/device_headroom.c
+tests_unit_device_headroom_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_device_headroom_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_device_headroom_LDADD = $(UNIT_LIBS)

@@ -24,6 +24,8 @@ EXTRA_DIST += \
 	tests/vm/cases/kernel.sh \
 	tests/vm/cases/large.sh \
 	tests/vm/cases/lifecycle.sh \
+	tests/vm/cases/limits-memory.sh \
+	tests/vm/cases/limits.sh \
 	tests/vm/cases/manifest.sh \
 	tests/vm/cases/many.sh \
 	tests/vm/cases/misbehaving.sh \
