@@ -23,6 +23,8 @@ static const struct verb verbs[] = {
 	{ "stats", "tell what a device has done, and how long it took", verb_stats },
 	{ "plugins", "list the plugins, or tell the options of one", verb_plugins },
 	{ "features", "tell what this kernel, this build and each plugin can do", verb_features },
+	{ "doctor", "check what devices need on this machine, and say what to do", verb_doctor },
+	{ "gc", "find what servers have left behind, and remove it", verb_gc },
 	{ "help", "print help, of one verb if it is named", verb_help },
 	{ "version", "print the version", verb_version },
 	{ NULL, NULL, NULL },

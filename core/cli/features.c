@@ -5,15 +5,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cli/host.h"
 #include "cli/json_out.h"
 #include "cli/table.h"
 #include "cli/usage.h"
 #include "device/state.h"
-#include "kernel/ctrl.h"
 #include "kernel/features.h"
-#include "kernel/ring_probe.h"
-#include "kernel/sysfs.h"
-#include "queue/path.h"
 
 enum { KEY_PLUGIN_DIR = 256 };
 
@@ -31,44 +28,6 @@ static const struct cli_usage usage = {
 		"data path each plugin would get here, and why.",
 	.opts = opts,
 };
-
-struct host_features {
-	char kernel[80];
-	char reason[512]; /* why the driver cannot be asked; "": it was */
-	bool driver;	  /* there is one, though we may not be allowed to ask */
-	uint64_t features;
-	struct ring_features ring;
-	struct plugin_dirs dirs;
-};
-
-/* What open(2) would say, without the message that ctrl_open() logs. */
-static int try_control(void)
-{
-	return access(UBLK_CONTROL_PATH, R_OK | W_OK) < 0 ? -errno : 0;
-}
-
-static void ask_driver(struct host_features *host)
-{
-	struct ctrl *ctrl = NULL;
-	int err = try_control();
-
-	host->driver = err != -ENOENT && err != -ENXIO && err != -ENODEV;
-	if (err) {
-		ctrl_explain_open(host->kernel, "", false, err, host->reason, sizeof(host->reason));
-		return;
-	}
-	err = ctrl_open(&ctrl);
-	if (!err)
-		err = ctrl_get_features(ctrl, &host->features);
-	if (ctrl && (err == -EOPNOTSUPP || err == -EINVAL)) { /* before 6.5 */
-		host->features = features_assumed(ctrl_is_legacy(ctrl));
-		err = 0;
-	}
-	if (err)
-		ctrl_explain(UBLK_U_CMD_GET_FEATURES, UINT32_MAX, err, host->reason,
-			     sizeof(host->reason));
-	ctrl_close(ctrl);
-}
 
 static json_t *kernel_to_json(const struct host_features *host)
 {
@@ -141,9 +100,7 @@ static const char *choose_path(const struct host_features *host, const struct ub
 	uint32_t kinds =
 		desc->map_kinds & UBLK_EXT_FD ? desc->map_kinds & ~UBLK_EXT_MEM : desc->map_kinds;
 	struct path_needs needs = path_needs_of(desc, kinds, desc->data_modes);
-	const struct path_kernel kernel = { .features = host->features,
-					    .buf_table = host->ring.sparse_buffers,
-					    .buf_ring = host->ring.provided_buffers };
+	const struct path_kernel kernel = host_path_kernel(host);
 
 	return path_choice_name(path_choose(&kernel, &needs, why));
 }
@@ -365,9 +322,7 @@ static int tell(char **plugin_dirs, size_t nr_plugin_dirs, bool json)
 		log_err("cannot tell the features: out of memory");
 		return EXIT_FAILED;
 	}
-	kernel_release(host.kernel, sizeof(host.kernel));
-	ask_driver(&host);
-	ring_probe(&host.ring);
+	host_features_read(&host);
 	status = json ? json_print(to_json(&host)) : print_text(to_json(&host));
 	plugin_dirs_free(&host.dirs);
 	return status;

@@ -3,11 +3,16 @@ libcore_la_SOURCES += \
 	core/cli/cli.c core/cli/cli.h \
 	core/cli/device_options.c core/cli/device_options.h \
 	core/cli/devices.c core/cli/devices.h \
+	core/cli/doctor.c core/cli/doctor.h core/cli/doctor_files.c core/cli/doctor_kernel.c \
+	core/cli/doctor_limits.c core/cli/doctor_machine.c \
 	core/cli/down.c \
 	core/cli/features.c \
+	core/cli/gc.c \
+	core/cli/host.c core/cli/host.h \
 	core/cli/info.c \
 	core/cli/json_out.c core/cli/json_out.h \
 	core/cli/list.c \
+	core/cli/orphans.c core/cli/orphans.h \
 	core/cli/plugins.c core/cli/plugin_text.c core/cli/plugin_text.h \
 	core/cli/recover.c \
 	core/cli/run.c \

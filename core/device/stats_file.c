@@ -177,6 +177,14 @@ static bool of_another(const struct stats *stats)
 	return stats->pid != getpid() && state_server_alive(&server);
 }
 
+bool stats_in_use_at(int dir, uint32_t id)
+{
+	__cleanup_free struct stats *now = NULL;
+	__cleanup_fd int fd = open_checked(dir, id, O_RDONLY, &now, true);
+
+	return fd >= 0 && (now->pid == getpid() || of_another(now));
+}
+
 /* The id, and with it the name of the file, may have gone to a new server meanwhile. */
 void stats_remove_at(int dir, uint32_t id)
 {

@@ -19,6 +19,9 @@ void stats_remove(uint32_t id);
 /* The same, in the state folder that the caller has open; for state.c. */
 void stats_remove_at(int dir, uint32_t id);
 
+/* The file is that of a process that lives. */
+bool stats_in_use_at(int dir, uint32_t id);
+
 /* A copy of what the file of a device's server holds now, checked, for free(). -ENOENT, not logged:
  * there is none. Another -errno is logged; -EBADMSG: it is damaged, of another version, or one that
  * somebody other than root and the caller owns or can write. */

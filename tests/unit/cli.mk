@@ -35,5 +35,16 @@ tests_unit_verb_stats_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_verb_stats_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_verb_stats_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/verb_doctor tests/unit/verb_gc
+TESTS += tests/unit/verb_doctor tests/unit/verb_gc
+tests_unit_verb_doctor_SOURCES = tests/unit/verb_doctor.c tests/unit/capture.h tests/unit/made_up.h tests/unit/tap.h
+tests_unit_verb_doctor_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_verb_doctor_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_verb_doctor_LDADD = $(UNIT_LIBS)
+tests_unit_verb_gc_SOURCES = tests/unit/verb_gc.c tests/unit/capture.h tests/unit/state_help.h
+tests_unit_verb_gc_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_verb_gc_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_verb_gc_LDADD = $(UNIT_LIBS)
+
 TESTS += tests/unit/cli.t
 EXTRA_DIST += tests/unit/cli.t

@@ -13,7 +13,7 @@ UBLK_HOST_RUN_DIR=$dir/run
 UBLK_HOST_PLUGIN_PATH=$top_builddir/plugins/.libs
 export UBLK_HOST_RUN_DIR UBLK_HOST_PLUGIN_PATH
 nr=0 failed=0
-verbs="run up down list info stats plugins features help version"
+verbs="run up down list info stats plugins features doctor gc help version"
 
 ok() # STATUS TEXT
 {
@@ -134,10 +134,10 @@ usage "stray argument" 'unexpected argument "mem"' --plugin mem mem
 usage "stray argument after --" 'unexpected argument "--depth"' --plugin mem -- --depth
 usage "control characters are made visible" 'unexpected argument "a\\x1bb"' \
 	--plugin mem "$(printf 'a\033b')"
-for verb in list features version; do
+for verb in list features doctor gc version; do
 	usage "$verb takes no word" 'unexpected argument "mem"' $verb mem
 done
-for verb in down list info stats features; do
+for verb in down list info stats features doctor gc; do
 	usage "$verb with an unknown option" 'unknown option --bogus' $verb --bogus
 done
 usage "info of nothing" 'NAME or ID' info
@@ -157,6 +157,7 @@ done
 for value in yes 1 ON ''; do
 	usage "stats --latency '$value'" '\-\-latency: expected on or off' stats a --latency "$value"
 done
+usage "gc with --dry-run and --yes" 'exclude' gc --yes --dry-run
 for value in 0 x -1 86401 ''; do
 	usage "down --timeout '$value'" '\-\-timeout' down a --timeout "$value"
 done
@@ -214,6 +215,13 @@ ok $? "features"
 host features --json
 [ $status -eq 0 ] && grep -q '"auto_buf_reg"' "$dir/out"
 ok $? "features --json"
+host doctor
+[ "$(lines err)" -eq 0 ] && grep -Eq '^(ok|note|bad) +plugins ' "$dir/out" &&
+	grep -Eq '^(ok|note|bad) +kernel ' "$dir/out" && if grep -q '^bad' "$dir/out"; then [ $status -eq 1 ]; else [ $status -eq 0 ]; fi
+ok $? "doctor"
+host doctor --json
+[ "$(lines err)" -eq 0 ] && grep -q '"check": "kernel"' "$dir/out"
+ok $? "doctor --json"
 host plugins
 [ $status -eq 0 ] && grep -q mem "$dir/out"
 ok $? "plugins"
@@ -274,6 +282,7 @@ offers "none" --cpus n
 offers "on" stats --latency on
 offers "--interval" stats --i
 offers "features" help f
+offers "--yes" gc --y
 
 # --- state of a device that is gone
 
@@ -299,6 +308,9 @@ ok $? "info of a gone device"
 host info lost --json
 [ $status -eq 0 ] && grep -q '"gone"' "$dir/out"
 ok $? "info --json of a gone device"
+host gc
+[ $status -eq 0 ] && grep -q '^would-remove  state .*lost' "$dir/out" && [ -e "$dir/run/1048001.json" ]
+ok $? "gc tells what is left of a gone device"
 host down lsot
 [ $status -eq 1 ] && grep -q 'did you mean "lost"' "$dir/err"
 ok $? "down of a mistyped name suggests"

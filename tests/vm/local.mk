@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	tests/vm/cases/devices.sh \
 	tests/vm/cases/discard-file.sh \
 	tests/vm/cases/discard-mem.sh \
+	tests/vm/cases/doctor.sh \
 	tests/vm/cases/down-busy.sh \
 	tests/vm/cases/enters.sh \
 	tests/vm/cases/errno.sh \
@@ -19,6 +20,7 @@ EXTRA_DIST += \
 	tests/vm/cases/flush.sh \
 	tests/vm/cases/fs-ext4.sh \
 	tests/vm/cases/fs-xfs.sh \
+	tests/vm/cases/gc.sh \
 	tests/vm/cases/hang.sh \
 	tests/vm/cases/idle-memory.sh \
 	tests/vm/cases/kernel.sh \

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+/* Judges the files of the state folder, one by one. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "device/leftovers.h"
+#include "device/state_file.h"
+#include "device/stats_file.h"
+
+#define BY_NAME "by-name/"
+#define TEMPORARY_SECONDS 10 /* a server makes its files in a moment */
+
+/* "12.json" with suffix ".json": 12. */
+static bool id_of(const char *file, const char *suffix, uint32_t *id)
+{
+	size_t digits = strspn(file, "0123456789");
+
+	*id = strtoul(file, NULL, 10);
+	return digits > 0 && digits <= 7 && !strcmp(file + digits, suffix);
+}
+
+/* A device has this node from ADD_DEV to DEL_DEV. */
+static bool in_kernel(uint32_t id)
+{
+	char path[STATE_NAME_SIZE];
+
+	snprintf(path, sizeof(path), "/dev/ublkc%u", id);
+	return access(path, F_OK) == 0;
+}
+
+static bool is_old(int dir, const char *file)
+{
+	struct stat st;
+
+	return !fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) &&
+	       time(NULL) - st.st_mtime > TEMPORARY_SECONDS;
+}
+
+static bool has_state(int dir, uint32_t id, struct device_state *state)
+{
+	return state_file_read(dir, id, state, true) == 0;
+}
+
+static const char *judge_state(int dir, uint32_t id)
+{
+	struct device_state state;
+
+	if (has_state(dir, id, &state)) {
+		state_free(&state);
+		return NULL;
+	}
+	return in_kernel(id) ? NULL : "it cannot be used, and there is no such device";
+}
+
+static const char *judge_statistics(int dir, uint32_t id)
+{
+	struct device_state state;
+
+	if (has_state(dir, id, &state)) {
+		state_free(&state);
+		return NULL;
+	}
+	return stats_in_use_at(dir, id) ? NULL : "its server is dead";
+}
+
+/* A server writes its state before the link, and removes the link first. */
+static const char *judge_link(int dir, const char *file)
+{
+	struct device_state state;
+	char target[STATE_NAME_SIZE];
+	const char *why = NULL;
+	uint32_t id;
+	ssize_t n = readlinkat(dir, file, target, sizeof(target) - 1);
+
+	target[max_of(n, 0)] = '\0';
+	if (strncmp(target, "/dev/ublkb", 10) || !id_of(target + 10, "", &id))
+		return NULL; /* not one of ours */
+	if (!has_state(dir, id, &state))
+		return in_kernel(id) ? NULL : "it leads to a device that is gone";
+	if (strcmp(state.name, file + strlen(BY_NAME)))
+		why = "the device that it leads to has another name";
+	state_free(&state);
+	return why;
+}
+
+/* ".12.tmp" */
+static bool is_temporary_link(const char *name)
+{
+	uint32_t id;
+
+	return *name == '.' && id_of(name + 1, ".tmp", &id);
+}
+
+/* NULL: it is none. */
+static const char *judge(int dir, const char *file, enum leftover_kind *kind)
+{
+	uint32_t id;
+
+	*kind = LEFTOVER_TEMPORARY;
+	if (id_of(file, ".json.tmp", &id) || id_of(file, ".stats.tmp", &id) ||
+	    (!strncmp(file, BY_NAME, strlen(BY_NAME)) && is_temporary_link(file + strlen(BY_NAME))))
+		return is_old(dir, file) ? "it never became whole" : NULL;
+	*kind = LEFTOVER_LINK;
+	if (!strncmp(file, BY_NAME, strlen(BY_NAME)))
+		return judge_link(dir, file);
+	*kind = LEFTOVER_STATE;
+	if (id_of(file, ".json", &id))
+		return judge_state(dir, id);
+	*kind = LEFTOVER_STATISTICS;
+	return id_of(file, ".stats", &id) ? judge_statistics(dir, id) : NULL;
+}
+
+/* below: "" or BY_NAME */
+static int for_each_in(int dir, const char *below,
+		       int (*fn)(const struct leftover *leftover, void *arg), void *arg)
+{
+	struct dirent **entries;
+	int nr = scandirat(dir, *below ? below : ".", &entries, NULL, alphasort), ret = 0;
+	char file[320];
+
+	if (nr < 0)
+		return errno == ENOENT ? 0 : -errno;
+	for (int i = 0; i < nr; i++) {
+		struct leftover leftover = { .file = file };
+
+		snprintf(file, sizeof(file), "%s%s", below, entries[i]->d_name);
+		free(entries[i]);
+		if (!ret)
+			leftover.why = judge(dir, file, &leftover.kind);
+		if (leftover.why)
+			ret = fn(&leftover, arg);
+	}
+	free(entries);
+	return ret;
+}
+
+int leftovers_for_each(int (*fn)(const struct leftover *leftover, void *arg), void *arg)
+{
+	__cleanup_fd int dir = state_open_folder(false);
+	int ret;
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	ret = for_each_in(dir, "", fn, arg);
+	return ret ? ret : for_each_in(dir, BY_NAME, fn, arg);
+}
+
+int leftover_remove(const char *file)
+{
+	__cleanup_fd int dir = state_open_folder(false);
+	enum leftover_kind kind;
+
+	if (dir < 0)
+		return dir;
+	if (!judge(dir, file, &kind))
+		return -EBUSY;
+	return unlinkat(dir, file, 0) && errno != ENOENT ? -errno : 0;
+}

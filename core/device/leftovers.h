@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files in the state folder that belong to nobody: what a server that was killed, or a file that was
+ * damaged, leaves behind. A state file that can be read is a device's, and not looked at here.
+ */
+#ifndef DEVICE_LEFTOVERS_H
+#define DEVICE_LEFTOVERS_H
+
+#include "base/util.h"
+
+enum leftover_kind {
+	LEFTOVER_STATE,	     /* N.json that cannot be used, without a device N */
+	LEFTOVER_STATISTICS, /* N.stats without a state, whose server is dead */
+	LEFTOVER_LINK,	     /* by-name/NAME that leads to no device of that name */
+	LEFTOVER_TEMPORARY   /* of a file that never became whole */
+};
+
+struct leftover {
+	enum leftover_kind kind;
+	const char *file; /* below state_dir(): "by-name/scratch" */
+	const char *why;  /* one clause */
+};
+
+/* Calls fn for each, until it returns other than 0, which is returned. -errno, logged; no folder is
+ * none. */
+int leftovers_for_each(int (*fn)(const struct leftover *leftover, void *arg), void *arg);
+
+/* Remove it, if it still is one. 0 or -errno, not logged; -EBUSY: it no longer is. */
+int leftover_remove(const char *file);
+
+#endif
