@@ -49,7 +49,7 @@ static int add_stop(struct stops *stops, uint32_t id)
 	if (!grown)
 		return -ENOMEM;
 	stops->stop = grown;
-	stops->stop[stops->nr++] = (struct stop){ .id = id, .pidfd = -1 };
+	stops->stop[stops->nr++] = (struct stop){ .id = id, .pidfd = -1, .try = { .fd = -1 } };
 	return 0;
 }
 
@@ -115,6 +115,8 @@ static int stop_all(struct stops *stops, const struct down_args *down)
 
 	for (i = 0; i < stops->nr; i++)
 		stop_begin(&stops->stop[i], stops->stop[i].id, down->force, ctrl);
+	for (i = 0; i < stops->nr; i++)
+		stop_ask(&stops->stop[i], ctrl);
 	for (i = 0; i < stops->nr; i++) {
 		stop_finish(&stops->stop[i], deadline, &ctrl);
 		if (stops->stop[i].outcome == STOP_FAILED)

@@ -21,5 +21,6 @@ libcore_la_SOURCES += \
 	core/cli/stop.c core/cli/stop.h \
 	core/cli/table.c core/cli/table.h \
 	core/cli/upgrade.c \
+	core/cli/try_stop.c core/cli/try_stop.h \
 	core/cli/usage.c core/cli/usage.h \
 	$(NULL)

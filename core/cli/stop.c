@@ -18,6 +18,8 @@
 #define STOP_MIN_MS 5000u     /* STOP_DEV gets this much, however late it is */
 #define DELETE_MS 2000u	      /* DEL_DEV takes effect at once, then waits for the last user */
 #define PASSING_USER_TRIES 20 /* udev looks into a new disk for a moment */
+#define TRY_TRIES 3	      /* of the driver, which sees users that we do not */
+#define TRY_MS 1000	      /* it refuses at once, or waits for requests */
 
 static void pause_ms(unsigned int ms)
 {
@@ -60,6 +62,8 @@ static bool is_free(const struct stop *stop)
 	int tries, err = 0;
 	size_t i, nr = 0;
 
+	if (stop->force)
+		return true;
 	for (tries = 0; tries < PASSING_USER_TRIES && passing; tries++) {
 		if (tries)
 			pause_ms(TICK_MS);
@@ -77,6 +81,30 @@ static bool is_free(const struct stop *stop)
 			stop->label, disk_users_text(&users, text, sizeof(text)));
 	disk_users_free(&users);
 	return !nr && (!err || err == -ENODEV);
+}
+
+static int unseen_user(const struct stop *stop)
+{
+	log_err("%s is in use: the driver says that it is open, but by whom cannot be seen from here; "
+		"--force stops it under its users",
+		stop->label);
+	return -EBUSY;
+}
+
+/* Who is about to lose it: then the driver cannot delete it at once. */
+static bool has_users(const struct stop *stop, const struct device_view *view)
+{
+	struct disk_users users = { 0 };
+	char name[NODE_PATH_SIZE];
+	size_t nr;
+
+	snprintf(name, sizeof(name), "ublkb%" PRIu32, stop->id);
+	if (view->has_disk ? disk_users_find("", stop->id, &users)
+			   : disk_users_named("", name, &users))
+		return false;
+	nr = users.nr;
+	disk_users_free(&users);
+	return nr > 0;
 }
 
 /* A device without a state file of ours: 0, or -EPERM, logged. */
@@ -106,28 +134,33 @@ static int check_foreign(const struct stop *stop, const struct device_view *view
 
 /* The pid may have been given to another process since the state file was read: with the
  * descriptor in hand, what /proc says is said of the process that it stands for. */
-static int ask_server(struct stop *stop, const struct device_state *state)
+static int find_server(struct stop *stop, const struct device_state *state)
 {
-	int err;
-
 	stop->pid = state->pid;
 	stop->pidfd = pidfd_open(state->pid, 0);
-	if (stop->pidfd < 0 && errno == ESRCH)
-		return 0;
+	if (stop->pidfd < 0 && errno != ESRCH)
+		return -errno;
 	if (stop->pidfd >= 0 && !state_server_alive(state)) {
 		close(stop->pidfd);
 		stop->pidfd = -1;
-		return 0;
 	}
-	if (stop->pidfd >= 0 && pidfd_send_signal(stop->pidfd, SIGTERM, NULL, 0) == 0)
+	return 0;
+}
+
+static int ask_server(const struct stop *stop)
+{
+	int err;
+
+	if (stop->pidfd < 0 || pidfd_send_signal(stop->pidfd, SIGTERM, NULL, 0) == 0 ||
+	    errno == ESRCH)
 		return 0;
 	err = -errno;
-	log_err("cannot stop %s: signalling its server, process %d: %s%s", stop->label, state->pid,
+	log_err("cannot stop %s: signalling its server, process %d: %s%s", stop->label, stop->pid,
 		strerror(-err), err == -EPERM ? "; it is another user's, try with sudo" : "");
 	return err;
 }
 
-static int begin(struct stop *stop, const struct device_view *view)
+static int begin(struct stop *stop, const struct device_view *view, struct ctrl *ctrl)
 {
 	int err = 0;
 
@@ -138,10 +171,17 @@ static int begin(struct stop *stop, const struct device_view *view)
 	}
 	if (!view->ours)
 		err = check_foreign(stop, view);
-	if (!err && !stop->force && !is_free(stop))
+	if (!err && !is_free(stop))
 		err = -EBUSY;
-	if (!err && view->ours && view->server_alive)
-		err = ask_server(stop, &view->state);
+	stop->in_use = !err && stop->force && has_users(stop, view);
+	if (err || !view->ours || !view->server_alive)
+		return err;
+	err = find_server(stop, &view->state);
+	if (err)
+		log_err("cannot stop %s: its server, process %d: %s", stop->label, stop->pid,
+			strerror(-err));
+	else if (!stop->force && view->has_disk)
+		stop->trying = !try_stop_begin(&stop->try, ctrl, stop->id);
 	return err;
 }
 
@@ -151,7 +191,9 @@ void stop_begin(struct stop *stop, uint32_t id, bool force, struct ctrl *ctrl)
 	struct device_view view;
 	int err;
 
-	*stop = (struct stop){ .id = id, .pidfd = -1, .force = force, .inode = node_inode(id) };
+	*stop = (struct stop){
+		.id = id, .pidfd = -1, .force = force, .inode = node_inode(id), .try = { .fd = -1 }
+	};
 	err = device_view_read(&view, id, ctrl);
 	if (err) {
 		log_err("cannot stop device %" PRIu32 ": %s", id,
@@ -170,11 +212,42 @@ void stop_begin(struct stop *stop, uint32_t id, bool force, struct ctrl *ctrl)
 		log_err("cannot stop %s: out of memory", node);
 		err = -ENOMEM;
 	} else {
-		err = begin(stop, &view);
+		err = begin(stop, &view, ctrl);
 	}
 	if (err)
 		stop->outcome = STOP_FAILED;
 	device_view_free(&view);
+}
+
+/* -EBUSY, logged: somebody has it open. One that we do not see may be passing, as udev is: then the
+ * driver is asked again. */
+static int try_result(struct stop *stop, struct ctrl *ctrl)
+{
+	for (int i = 0; i < TRY_TRIES; i++) {
+		if (try_stop_result(&stop->try, TRY_MS) != -EBUSY)
+			return 0;
+		if (!is_free(stop))
+			return -EBUSY;
+		try_stop_end(&stop->try);
+		if (try_stop_begin(&stop->try, ctrl, stop->id))
+			return 0; /* it is left to the server */
+	}
+	return unseen_user(stop);
+}
+
+void stop_ask(struct stop *stop, struct ctrl *ctrl)
+{
+	int err = 0;
+
+	if (stop->outcome != STOP_PENDING || stop->asked)
+		return;
+	stop->asked = true;
+	if (stop->trying)
+		err = try_result(stop, ctrl);
+	if (!err)
+		err = ask_server(stop);
+	if (err)
+		stop->outcome = STOP_FAILED;
 }
 
 /* True: the server has ended. */
@@ -228,14 +301,42 @@ static int delete_device(const struct stop *stop, struct ctrl *ctrl)
 	int err;
 
 	ctrl_set_deadline(ctrl, DELETE_MS);
-	err = ctrl_del_dev(ctrl, stop->id);
-	if (!err || err == -ENODEV)
+	/* It would wait for its users; but an unprivileged device knows no other way. */
+	err = stop->in_use ? ctrl_plain(ctrl, UBLK_U_CMD_DEL_DEV_ASYNC, stop->id, 0) : -EINVAL;
+	if (err && err != -ENODEV) {
+		err = ctrl_del_dev(ctrl, stop->id);
+		if (!err)
+			return 0;
+	}
+	if (err == -ENODEV)
 		return 0;
-	if (!is_gone(stop))
+	if (err && !is_gone(stop))
 		return failed(stop, UBLK_U_CMD_DEL_DEV, err);
 	log_info("%s is removed; its id stays taken until its last user lets go of it",
 		 stop->label);
 	return 0;
+}
+
+/* Without a server; one that waits for the next may still have users. */
+static int stop_device(const struct stop *stop, struct ctrl *ctrl)
+{
+	uint32_t op = UBLK_U_CMD_TRY_STOP_DEV;
+	uint64_t features = 0;
+	int err;
+
+	if (stop->force || stop->outcome == STOP_KILLED || ctrl_get_features(ctrl, &features) ||
+	    !(features & UBLK_F_SAFE_STOP_DEV))
+		op = UBLK_U_CMD_STOP_DEV;
+	for (int i = 0; i < TRY_TRIES; i++) {
+		err = ctrl_plain(ctrl, op, stop->id, 0);
+		if (!err || err == -ENODEV) /* there is no disk, or no device either */
+			return 0;
+		if (err != -EBUSY || op == UBLK_U_CMD_STOP_DEV)
+			return failed(stop, op, err);
+		if (!is_free(stop))
+			return err;
+	}
+	return unseen_user(stop);
 }
 
 static int remove_device(const struct stop *stop, uint64_t deadline, struct ctrl **ctrl)
@@ -249,10 +350,8 @@ static int remove_device(const struct stop *stop, uint64_t deadline, struct ctrl
 		return err;
 	ctrl_set_deadline(
 		*ctrl, max_of(deadline > now ? (unsigned int)(deadline - now) : 0u, STOP_MIN_MS));
-	err = ctrl_stop_dev(*ctrl, stop->id);
-	if (err == -ENODEV)
-		return 0;
-	return err ? failed(stop, UBLK_U_CMD_STOP_DEV, err) : delete_device(stop, *ctrl);
+	err = stop_device(stop, *ctrl);
+	return err ? err : delete_device(stop, *ctrl);
 }
 
 /* Until the server has ended, one way or another. -errno: it has not, logged. */
@@ -276,6 +375,7 @@ void stop_finish(struct stop *stop, uint64_t deadline, struct ctrl **ctrl)
 {
 	int err = 0;
 
+	stop_ask(stop, *ctrl);
 	if (stop->outcome != STOP_PENDING)
 		return;
 	if (stop->pidfd >= 0)
@@ -295,6 +395,7 @@ void stop_finish(struct stop *stop, uint64_t deadline, struct ctrl **ctrl)
 
 void stop_free(struct stop *stop)
 {
+	try_stop_end(&stop->try);
 	if (stop->pidfd >= 0)
 		close(stop->pidfd);
 	free(stop->name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stopping a device from outside: first the server is asked, then, if that is wanted, killed, and
- * what is left is taken from the kernel. In two steps, so that many devices can stop at once.
+ * Stopping a device from outside: it must be free, then the server is asked, then, if that is wanted,
+ * killed, and what is left is taken from the kernel. In steps, so that many devices can stop at once.
  */
 #ifndef CLI_STOP_H
 #define CLI_STOP_H
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "cli/devices.h"
+#include "cli/try_stop.h"
 
 enum stop_outcome {
 	STOP_PENDING, /* begun */
@@ -29,13 +30,19 @@ struct stop {
 	int pidfd;   /* of the server that was asked; -1: none */
 	int32_t pid;
 	ino_t inode; /* of the node /dev/ublkcN: the same id may come back as another device */
+	struct try_stop try; /* under way */
+	bool trying, asked;  /* TRY_STOP_DEV was begun; the server was told to stop */
+	bool in_use;	     /* and is to be stopped all the same */
 	bool force, told;
 	enum stop_outcome outcome;
 };
 
-/* Look at device id, refuse what must be refused, and ask its server to stop. Never blocks for
- * longer than a second. ctrl: the control device, or NULL. Free with stop_free(). */
+/* Look at device id, refuse what must be refused, and begin to stop it. Never blocks for longer than
+ * a second. ctrl: the control device, or NULL. Free with stop_free(). */
 void stop_begin(struct stop *stop, uint32_t id, bool force, struct ctrl *ctrl);
+/* Unless its users keep it from being stopped, which is found out by now: ask its server. Blocks for
+ * some seconds at most. stop_finish() does it where it was not done; it is for who stops many. */
+void stop_ask(struct stop *stop, struct ctrl *ctrl);
 /* Wait for its end until the deadline (of now_ms()), then do what is to be done. *ctrl is
  * opened when it is needed. Does nothing unless it is pending. */
 void stop_finish(struct stop *stop, uint64_t deadline_ms, struct ctrl **ctrl);

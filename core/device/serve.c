@@ -86,7 +86,8 @@ int device_serve(struct device *d)
 			drain_fd(d->dev.notify_fd);
 			if (!all_ended(d))
 				continue;
-			log_warn("somebody else stopped the device");
+			log_info(
+				"the device was stopped from outside"); /* by `ublk-host down`, mostly */
 			return 0;
 		}
 	}

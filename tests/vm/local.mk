@@ -13,6 +13,7 @@ EXTRA_DIST += \
 	tests/vm/cases/discard-mem.sh \
 	tests/vm/cases/doctor.sh \
 	tests/vm/cases/down-busy.sh \
+	tests/vm/cases/down-try.sh \
 	tests/vm/cases/enters.sh \
 	tests/vm/cases/errno.sh \
 	tests/vm/cases/example.sh \

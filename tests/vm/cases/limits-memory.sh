@@ -15,10 +15,8 @@ grep -qw memory "$cgroup/cgroup.controllers" || skip "no control groups for memo
 echo +memory >"$cgroup/cgroup.subtree_control"
 mkdir "$cgroup/small"
 echo 64M >"$cgroup/small/memory.max"
-cat >"$T/inside" <<EOT
-#!/bin/bash
-echo \$\$ >"$cgroup/small/cgroup.procs" && exec "\$@"
-EOT
+# shellcheck disable=SC2016 # of that script
+printf '%s\n' '#!/bin/bash' "echo \$\$ >$cgroup/small/cgroup.procs" 'exec "$@"' >"$T/inside"
 chmod +x "$T/inside"
 "$T/inside" ublk-host up --plugin mem --opt size=1G --name big >"$T/out" 2>&1 || fail "$(cat "$T/out")"
 matches "$T/out" 'small/memory.max allows 64 MiB.*1024 MiB for what it stores.*MemoryMax='
