@@ -191,9 +191,10 @@ static struct headroom_need device_need(const struct device *d)
 	/* Of a file that is mapped, the pages can be taken back. */
 	if (needs.map_kinds & UBLK_EXT_MEM && !(limits->attrs & UBLK_DEV_MEM_FAULTS))
 		need.store_bytes = limits->size_bytes;
+	/* Of shared memory, what is there is whoever's has touched it first. */
 	for (size_t i = 0; i < d->cfg->shared_memory.nr; i++)
-		if (!stat(d->cfg->shared_memory.path[i], &st))
-			need.fixed_bytes += st.st_size;
+		if (!stat(d->cfg->shared_memory.path[i], &st) && st.st_size > st.st_blocks * 512)
+			need.fixed_bytes += st.st_size - st.st_blocks * 512;
 	return need;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* Whether there is room for a device, by limits that are made up. */
+#include <string.h>
 #include <sys/resource.h>
 
 #include "device/headroom.h"
 #include "kernel/uapi.h"
 #include "queue/queue.h"
 #include "tap.h"
-#include <string.h>
 
 static struct knobs knobs;
 static struct headroom_need need;
@@ -179,15 +179,18 @@ END_TEST
 START_TEST(rings_are_tried)
 {
 	struct ublk_limits limits = { .max_queues = 2, .max_depth = 128 };
-	struct rlimit few = { 16, 16 };
+	struct rlimit before, few = { 16, 0 };
 	int err = queue_rings_try(2, 128, &limits);
 
 	if (err == -EPERM || err == -ENOSYS)
 		return; /* io_uring is not for this process */
 	ck_assert_int_eq(err, 0);
+	getrlimit(RLIMIT_NOFILE, &before);
+	few.rlim_max = before.rlim_max;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	ck_assert_int_eq(queue_rings_try(20, 4, &limits), -EMFILE);
 	ck_assert_int_eq(queue_rings_try(2, 4, &limits), 0); /* none of them was left */
+	setrlimit(RLIMIT_NOFILE, &before);
 }
 END_TEST
 
