@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# limit: 180
 # doctor finds nothing bad on a healthy machine, and each thing that is: with what to do, status 1, and
 # nothing changed.
 . "$UBLK_TEST_LIB"

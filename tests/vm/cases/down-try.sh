@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# limit: 180
 # dmesg-ok: error, dev ublkb|Buffer I/O error
 # down and users that come, or are seen, too late: the driver has the last word where it can
 # (safe_stop_dev). And down never waits for a server that does nothing.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# limit: 180
 # dmesg-ok: error, dev ublkb|Buffer I/O error|EXT4-fs|Aborting journal|JBD2|device offline
 # gc finds what killed servers leave, of ublk-host and as if of another program; tells it, changes
 # nothing, and with --yes removes it, but for what is in use.
