@@ -21,6 +21,7 @@ const char *orphan_kind_word(enum orphan_kind kind)
 		[ORPHAN_STATE] = "state",
 		[ORPHAN_STATISTICS] = "statistics",
 		[ORPHAN_LINK] = "link",
+		[ORPHAN_MEMORY] = "memory",
 		[ORPHAN_TEMPORARY] = "temporary file",
 	};
 
@@ -182,6 +183,7 @@ static int add_leftover(const struct leftover *leftover, void *arg)
 		[LEFTOVER_STATE] = ORPHAN_STATE,
 		[LEFTOVER_STATISTICS] = ORPHAN_STATISTICS,
 		[LEFTOVER_LINK] = ORPHAN_LINK,
+		[LEFTOVER_MEMORY] = ORPHAN_MEMORY,
 		[LEFTOVER_TEMPORARY] = ORPHAN_TEMPORARY,
 	};
 	const struct orphan orphan = { .kind = kinds[leftover->kind] };

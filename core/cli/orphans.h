@@ -15,6 +15,7 @@ enum orphan_kind {
 	ORPHAN_STATE,	   /* of a device that is gone from the kernel */
 	ORPHAN_STATISTICS, /* the rest: as in device/leftovers.h */
 	ORPHAN_LINK,
+	ORPHAN_MEMORY,
 	ORPHAN_TEMPORARY
 };
 

@@ -13,6 +13,7 @@
 #include "device/stats_file.h"
 
 #define BY_NAME "by-name/"
+#define MEMORY "memory/"
 #define TEMPORARY_SECONDS 10 /* a server makes its files in a moment */
 
 /* "12.json" with suffix ".json": 12. */
@@ -88,6 +89,32 @@ static const char *judge_link(int dir, const char *file)
 	return why;
 }
 
+static int names_memory(const struct device_state *state, void *arg)
+{
+	const char *name, *wanted = arg;
+	json_t *file;
+
+	json_object_foreach(state->memory, name,
+			    file) if (json_is_string(file) &&
+				      !strcmp(json_string_value(file), wanted)) return 1;
+	return 0;
+}
+
+/* A server makes its memory before the device that names it, and the next server has another pid. */
+static const char *judge_memory(const char *file)
+{
+	struct device_state maker = { 0 };
+	unsigned long long start;
+	int end = 0;
+
+	if (sscanf(file, "%d.%llu.%n", &maker.pid, &start, &end) != 2 || !end)
+		return NULL;
+	maker.pid_start = start;
+	if (state_server_alive(&maker) || state_for_each(names_memory, (void *)file))
+		return NULL;
+	return "no device has it, and its server is dead";
+}
+
 /* ".12.tmp" */
 static bool is_temporary_link(const char *name)
 {
@@ -108,6 +135,9 @@ static const char *judge(int dir, const char *file, enum leftover_kind *kind)
 	*kind = LEFTOVER_LINK;
 	if (!strncmp(file, BY_NAME, strlen(BY_NAME)))
 		return judge_link(dir, file);
+	*kind = LEFTOVER_MEMORY;
+	if (!strncmp(file, MEMORY, strlen(MEMORY)))
+		return judge_memory(file + strlen(MEMORY));
 	*kind = LEFTOVER_STATE;
 	if (id_of(file, ".json", &id))
 		return judge_state(dir, id);
@@ -115,7 +145,7 @@ static const char *judge(int dir, const char *file, enum leftover_kind *kind)
 	return id_of(file, ".stats", &id) ? judge_statistics(dir, id) : NULL;
 }
 
-/* below: "" or BY_NAME */
+/* below: "", BY_NAME or MEMORY */
 static int for_each_in(int dir, const char *below,
 		       int (*fn)(const struct leftover *leftover, void *arg), void *arg)
 {
@@ -147,7 +177,12 @@ int leftovers_for_each(int (*fn)(const struct leftover *leftover, void *arg), vo
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
 	ret = for_each_in(dir, "", fn, arg);
-	return ret ? ret : for_each_in(dir, BY_NAME, fn, arg);
+	if (!ret)
+		ret = for_each_in(dir, BY_NAME, fn, arg);
+	/* Only root may look into that. */
+	if (!ret && geteuid() == 0)
+		ret = for_each_in(dir, MEMORY, fn, arg);
+	return ret;
 }
 
 int leftover_remove(const char *file)

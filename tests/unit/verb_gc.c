@@ -247,6 +247,34 @@ START_TEST(files_are_removed)
 }
 END_TEST
 
+/* What a server has mapped, or a device still names, is not thrown away. */
+START_TEST(memory_is_judged_by_its_device)
+{
+	struct device_state state = { 0 };
+	char orphan_file[] = "memory/2147483647.1.store", kept_file[] = "memory/2147483646.1.store";
+	char folder[256], own[64];
+
+	if (geteuid()) /* only root looks there */
+		return;
+	in_dir(folder, "memory");
+	ck_assert_int_eq(mkdir(folder, 0700), 0);
+	ck_assert_int_eq(state_self(&state), 0);
+	snprintf(own, sizeof(own), "memory/%d.%llu.store", state.pid,
+		 (unsigned long long)state.pid_start);
+	put(own, "x", 0600);
+	put(orphan_file, "x", 0600);
+	put(kept_file, "x", 0600);
+	state = sample(900009, "ram");
+	state.memory = json_pack("{s:s}", "store", strchr(kept_file, '/') + 1);
+	ck_assert_int_eq(state_write(&state), 0);
+	ck_assert_int_eq(run("--yes", NULL), EXIT_DONE);
+	has(out.text, "no device has it");
+	ck_assert(!exists(orphan_file));
+	ck_assert(exists(kept_file) && exists(own));
+	json_decref(state.memory);
+}
+END_TEST
+
 START_TEST(as_json)
 {
 	json_t *json, *first;
@@ -319,6 +347,7 @@ int main(void)
 	tcase_add_test(tc, nothing);
 	tcase_add_test(tc, files_are_told);
 	tcase_add_test(tc, files_are_removed);
+	tcase_add_test(tc, memory_is_judged_by_its_device);
 	tcase_add_test(tc, as_json);
 	tcase_add_test(tc, judged_again_before_it_goes);
 	tcase_add_test(tc, statistics_of_a_server_that_starts);
