@@ -89,9 +89,10 @@ static int choose_path(struct device *d)
 		choice = path_choice_find(word);
 		obstacle = path_obstacle(choice, &d->kernel, &needs);
 		if (obstacle) {
-			log_err("data path %s cannot serve plugin %s: %s%s", word,
+			log_err("%s %s cannot serve plugin %s: %s%s",
+				d->former ? "its data path" : "--data-path", word,
 				d->plugin->desc.name, obstacle,
-				d->former ? "" : "; leave --data-path at auto");
+				d->former ? "" : "; leave it at auto");
 			return -EOPNOTSUPP;
 		}
 		d->path_why = d->former ? "that of the server before" : "asked for";
