@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # limit: 240
+# dmesg-ok: I/O error, dev ublkb
 # Every data path that this kernel has, forced, for every plugin and profile that it can serve: data
 # verified, several sizes, a full queue, stopped in mid-flight. One that cannot serve is refused with
 # the reason, and nothing is made.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # limit: 150
+# dmesg-ok: I/O error, dev ublkb
 # Several threads for one queue: each has some of the requests, what they write is what is read, and they
 # stop in mid-flight. What they make of one busy queue is told, not judged: that takes a processor for
 # each of them and one for the program.
