@@ -90,7 +90,7 @@ static enum outcome act(const struct orphan *orphan, const struct gc_args *gc, s
 	return remove_device(orphan, gc->force, ctrl);
 }
 
-/* An array of objects: kind ("device", "state", "statistics", "link", "temporary file"), id (null: a
+/* An array of objects: kind ("device", "state", "statistics", "link", "memory", "temporary file"), id (null: a
  * file), name, file (a path, null: a device), why, kept_because (null: nothing speaks for it),
  * outcome. */
 static json_t *to_json(const struct orphan *orphan, enum outcome outcome)

@@ -17,12 +17,9 @@
 const char *orphan_kind_word(enum orphan_kind kind)
 {
 	static const char *const words[] = {
-		[ORPHAN_DEVICE] = "device",
-		[ORPHAN_STATE] = "state",
-		[ORPHAN_STATISTICS] = "statistics",
-		[ORPHAN_LINK] = "link",
-		[ORPHAN_MEMORY] = "memory",
-		[ORPHAN_TEMPORARY] = "temporary file",
+		[ORPHAN_DEVICE] = "device",	    [ORPHAN_STATE] = "state",
+		[ORPHAN_STATISTICS] = "statistics", [ORPHAN_LINK] = "link",
+		[ORPHAN_MEMORY] = "memory",	    [ORPHAN_TEMPORARY] = "temporary file",
 	};
 
 	return words[kind];
@@ -180,10 +177,8 @@ static int look_at(struct orphan_list *list, const struct device_view *view)
 static int add_leftover(const struct leftover *leftover, void *arg)
 {
 	static const enum orphan_kind kinds[] = {
-		[LEFTOVER_STATE] = ORPHAN_STATE,
-		[LEFTOVER_STATISTICS] = ORPHAN_STATISTICS,
-		[LEFTOVER_LINK] = ORPHAN_LINK,
-		[LEFTOVER_MEMORY] = ORPHAN_MEMORY,
+		[LEFTOVER_STATE] = ORPHAN_STATE,	 [LEFTOVER_STATISTICS] = ORPHAN_STATISTICS,
+		[LEFTOVER_LINK] = ORPHAN_LINK,		 [LEFTOVER_MEMORY] = ORPHAN_MEMORY,
 		[LEFTOVER_TEMPORARY] = ORPHAN_TEMPORARY,
 	};
 	const struct orphan orphan = { .kind = kinds[leftover->kind] };

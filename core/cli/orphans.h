@@ -40,7 +40,7 @@ struct orphan_list {
 int orphans_find(struct orphan_list *list, struct ctrl *ctrl);
 void orphans_free(struct orphan_list *list);
 
-/* "device", "state", "statistics", "link", "temporary file" */
+/* "device", "state", "statistics", "link", "memory", "temporary file" */
 const char *orphan_kind_word(enum orphan_kind kind);
 /* "/dev/ublkb3 (scratch)", "/run/ublk-host/3.json". Returns buf. */
 const char *orphan_label(const struct orphan *orphan, char *buf, size_t size);

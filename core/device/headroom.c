@@ -221,12 +221,12 @@ static int refused(const struct finding *finding, int err)
 	return err;
 }
 
-/* An id that is there already is not made, and the driver has a better answer. */
-static bool id_is_there(const struct device *d)
+/* A device that is there already is not made anew; and of an id that is taken the driver says so. */
+static bool is_there(const struct device *d)
 {
 	char node[NODE_PATH_SIZE];
 
-	return d->cfg->id >= 0 && !access(node_char(d->cfg->id, node), F_OK);
+	return d->former || (d->cfg->id >= 0 && !access(node_char(d->cfg->id, node), F_OK));
 }
 
 int headroom_check(struct device *d)
@@ -240,7 +240,7 @@ int headroom_check(struct device *d)
 	raise_files(&knobs, &need);
 	headroom_files(&knobs, &need, &finding);
 	err = refused(&finding, -EMFILE);
-	if (!err && !id_is_there(d)) {
+	if (!err && !is_there(d)) {
 		headroom_devices(&knobs, d->kernel.features, &finding);
 		err = refused(&finding, -EACCES);
 	}

@@ -13,7 +13,7 @@
 #include "device/stats_file.h"
 
 #define BY_NAME "by-name/"
-#define MEMORY "memory/"
+#define MEMORY "memory/"     /* see kept_memory.c */
 #define TEMPORARY_SECONDS 10 /* a server makes its files in a moment */
 
 /* "12.json" with suffix ".json": 12. */
@@ -89,28 +89,46 @@ static const char *judge_link(int dir, const char *file)
 	return why;
 }
 
-static int names_memory(const struct device_state *state, void *arg)
+/* Some device's state has the file among its memory; or is damaged, so that it may. */
+static bool is_named(int dir, const char *name)
 {
-	const char *name, *wanted = arg;
-	json_t *file;
+	struct dirent **entries;
+	int nr = scandirat(dir, ".", &entries, NULL, NULL);
+	bool named = nr < 0;
 
-	json_object_foreach(state->memory, name,
-			    file) if (json_is_string(file) &&
-				      !strcmp(json_string_value(file), wanted)) return 1;
-	return 0;
+	for (int i = 0; i < nr; i++) {
+		struct device_state state;
+		const char *key;
+		json_t *file;
+		uint32_t id;
+
+		if (id_of(entries[i]->d_name, ".json", &id) && !named) {
+			named = !has_state(dir, id, &state) && in_kernel(id);
+			json_object_foreach(state.memory, key, file)
+			{
+				named |= !strcmp(json_string_value(file) ?: "", name);
+			}
+			state_free(&state);
+		}
+		free(entries[i]);
+	}
+	if (nr >= 0)
+		free(entries);
+	return named;
 }
 
-/* A server makes its memory before the device that names it, and the next server has another pid. */
-static const char *judge_memory(const char *file)
+/* "PID.START.NAME", of the server that made it: it writes its state later. */
+static const char *judge_memory(int dir, const char *name)
 {
-	struct device_state maker = { 0 };
+	struct device_state server = { 0 };
+	int pid, end = 0;
 	unsigned long long start;
-	int end = 0;
 
-	if (sscanf(file, "%d.%llu.%n", &maker.pid, &start, &end) != 2 || !end)
+	if (sscanf(name, "%d.%llu.%n", &pid, &start, &end) != 2 || !end)
 		return NULL;
-	maker.pid_start = start;
-	if (state_server_alive(&maker) || state_for_each(names_memory, (void *)file))
+	server.pid = pid;
+	server.pid_start = start;
+	if (state_server_alive(&server) || is_named(dir, name))
 		return NULL;
 	return "no device has it, and its server is dead";
 }
@@ -137,7 +155,7 @@ static const char *judge(int dir, const char *file, enum leftover_kind *kind)
 		return judge_link(dir, file);
 	*kind = LEFTOVER_MEMORY;
 	if (!strncmp(file, MEMORY, strlen(MEMORY)))
-		return judge_memory(file + strlen(MEMORY));
+		return judge_memory(dir, file + strlen(MEMORY));
 	*kind = LEFTOVER_STATE;
 	if (id_of(file, ".json", &id))
 		return judge_state(dir, id);
@@ -145,7 +163,7 @@ static const char *judge(int dir, const char *file, enum leftover_kind *kind)
 	return id_of(file, ".stats", &id) ? judge_statistics(dir, id) : NULL;
 }
 
-/* below: "", BY_NAME or MEMORY */
+/* below: "", BY_NAME or MEMORY, which is for root */
 static int for_each_in(int dir, const char *below,
 		       int (*fn)(const struct leftover *leftover, void *arg), void *arg)
 {
@@ -154,7 +172,7 @@ static int for_each_in(int dir, const char *below,
 	char file[320];
 
 	if (nr < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT || errno == EACCES ? 0 : -errno;
 	for (int i = 0; i < nr; i++) {
 		struct leftover leftover = { .file = file };
 
@@ -178,11 +196,8 @@ int leftovers_for_each(int (*fn)(const struct leftover *leftover, void *arg), vo
 		return dir == -ENOENT ? 0 : dir;
 	ret = for_each_in(dir, "", fn, arg);
 	if (!ret)
-		ret = for_each_in(dir, BY_NAME, fn, arg);
-	/* Only root may look into that. */
-	if (!ret && geteuid() == 0)
 		ret = for_each_in(dir, MEMORY, fn, arg);
-	return ret;
+	return ret ? ret : for_each_in(dir, BY_NAME, fn, arg);
 }
 
 int leftover_remove(const char *file)

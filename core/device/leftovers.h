@@ -12,7 +12,7 @@ enum leftover_kind {
 	LEFTOVER_STATE,	     /* N.json that cannot be used, without a device N */
 	LEFTOVER_STATISTICS, /* N.stats without a state, whose server is dead */
 	LEFTOVER_LINK,	     /* by-name/NAME that leads to no device of that name */
-	LEFTOVER_MEMORY,     /* memory/PID.START.NAME that no state names, whose server is dead */
+	LEFTOVER_MEMORY,     /* memory/FILE that no state names, whose server is dead */
 	LEFTOVER_TEMPORARY   /* of a file that never became whole */
 };
 

@@ -247,34 +247,6 @@ START_TEST(files_are_removed)
 }
 END_TEST
 
-/* What a server has mapped, or a device still names, is not thrown away. */
-START_TEST(memory_is_judged_by_its_device)
-{
-	struct device_state state = { 0 };
-	char orphan_file[] = "memory/2147483647.1.store", kept_file[] = "memory/2147483646.1.store";
-	char folder[256], own[64];
-
-	if (geteuid()) /* only root looks there */
-		return;
-	in_dir(folder, "memory");
-	ck_assert_int_eq(mkdir(folder, 0700), 0);
-	ck_assert_int_eq(state_self(&state), 0);
-	snprintf(own, sizeof(own), "memory/%d.%llu.store", state.pid,
-		 (unsigned long long)state.pid_start);
-	put(own, "x", 0600);
-	put(orphan_file, "x", 0600);
-	put(kept_file, "x", 0600);
-	state = sample(900009, "ram");
-	state.memory = json_pack("{s:s}", "store", strchr(kept_file, '/') + 1);
-	ck_assert_int_eq(state_write(&state), 0);
-	ck_assert_int_eq(run("--yes", NULL), EXIT_DONE);
-	has(out.text, "no device has it");
-	ck_assert(!exists(orphan_file));
-	ck_assert(exists(kept_file) && exists(own));
-	json_decref(state.memory);
-}
-END_TEST
-
 START_TEST(as_json)
 {
 	json_t *json, *first;
@@ -307,6 +279,32 @@ START_TEST(judged_again_before_it_goes)
 	ck_assert_int_eq(leftover_remove("by-name/back"), -EBUSY);
 	ck_assert_int_eq(leftover_remove("900004.json"), -EBUSY);
 	ck_assert(exists("900004.stats") && exists("900004.json"));
+}
+END_TEST
+
+/* Memory that outlives servers is a device's as long as a state names it. */
+START_TEST(kept_memory)
+{
+	struct device_state state = sample(900002, "ram"), self = { 0 };
+	char path[256], starting[64];
+
+	in_dir(path, "memory");
+	mkdir(path, 0700);
+	ck_assert_int_eq(state_self(&self), 0);
+	snprintf(starting, sizeof(starting), "memory/%d.%llu.store", self.pid,
+		 (unsigned long long)self.pid_start);
+	put(starting, "x", 0600); /* by a server that has no state yet */
+	put("memory/2147483647.1.store", "x", 0600);
+	put("memory/2147483647.2.store", "x", 0600);
+	put("memory/notes", "x", 0600);
+	state.memory = json_pack("{s:s}", "store", "2147483647.1.store");
+	ck_assert_int_eq(state_write(&state), 0);
+	json_decref(state.memory);
+	ck_assert_int_eq(run("--yes", NULL), EXIT_DONE);
+	has(out.text, "/memory/2147483647.2.store  no device has it");
+	ck_assert(!exists("memory/2147483647.2.store"));
+	ck_assert(exists("memory/2147483647.1.store") && exists(starting));
+	ck_assert(exists("memory/notes"));
 }
 END_TEST
 
@@ -347,9 +345,9 @@ int main(void)
 	tcase_add_test(tc, nothing);
 	tcase_add_test(tc, files_are_told);
 	tcase_add_test(tc, files_are_removed);
-	tcase_add_test(tc, memory_is_judged_by_its_device);
 	tcase_add_test(tc, as_json);
 	tcase_add_test(tc, judged_again_before_it_goes);
+	tcase_add_test(tc, kept_memory);
 	tcase_add_test(tc, statistics_of_a_server_that_starts);
 	tcase_add_test(tc, wrong_usage);
 	suite_add_tcase(s, tc);

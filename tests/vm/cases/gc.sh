@@ -23,13 +23,15 @@ gc
 matches "$T/gc" 'nothing is left over'
 up --plugin null --name alive
 alive=$id
-up --plugin mem --opt size=16M --name orphan
+up --plugin mem --opt size=16M --name orphan --recovery none
 orphan=$id
 killed orphan
-up --plugin mem --opt size=16M --name foreign
+up --plugin mem --opt size=16M --name foreign --recovery none
 foreign=$id
 killed foreign
 rm "$run/$foreign.json" "$run/by-name/foreign" "$run/$foreign.stats"
+up --plugin mem --opt size=16M --name waiting
+killed waiting
 ln -s /dev/ublkb999 $run/by-name/astray
 echo '{ damaged' >$run/998.json
 chmod 644 $run/998.json
@@ -37,7 +39,8 @@ chmod 644 $run/998.json
 # Told, and left as it is.
 find $run | sort >"$T/before"
 gc
-matches "$T/gc" "would-(remove|keep) +device +/dev/ublkb$orphan \(orphan\) +its server"
+matches "$T/gc" "would-remove +device +/dev/ublkb$orphan \(orphan\) +its server"
+matches "$T/gc" "would-keep +device +/dev/ublkb$id \(waiting\) .*ublk-host recover $id"
 matches "$T/gc" "would-keep +device +/dev/ublkb$foreign +.*may be about to start"
 matches "$T/gc" "would-remove +link +$run/by-name/astray"
 matches "$T/gc" "would-remove +state +$run/998.json"
@@ -52,9 +55,16 @@ gc --yes
 matches "$T/gc" "kept +device +/dev/ublkb$foreign "
 [[ ! -e $run/998.json && ! -L $run/by-name/astray ]] || fail "files are left: $(cat "$T/gc")"
 [[ -c /dev/ublkc$foreign && -b /dev/ublkb$alive ]] || fail "gc removed what it must not"
+[[ ! -c /dev/ublkc$orphan ]] || fail "an orphan is left: $(cat "$T/gc")"
+matches "$T/gc" "kept +device +/dev/ublkb$id \(waiting\)"
+ublk-host recover waiting >"$T/recover" 2>&1 || fail "recover: $(cat "$T/recover")"
+gc
+not_matches "$T/gc" waiting
+killed waiting
 gc --yes --force
 matches "$T/gc" "removed +device +/dev/ublkb$foreign "
-[[ ! -e /dev/ublkc$orphan && ! -e /dev/ublkc$foreign ]] || fail "devices are left: $(cat "$T/gc")"
+matches "$T/gc" "removed +device +/dev/ublkb$id \(waiting\)"
+[[ ! -e /dev/ublkc$id && ! -e /dev/ublkc$foreign ]] || fail "devices are left: $(cat "$T/gc")"
 gc --yes
 matches "$T/gc" 'nothing is left over'
 [[ -b /dev/ublkb$alive ]] || fail "gc removed a device that is served"
@@ -64,7 +74,7 @@ nothing_served
 # A filesystem that is still mounted.
 need_tool mkfs.ext4
 need_module ext4
-up --plugin mem --opt size=32M --name mounted
+up --plugin mem --opt size=32M --name mounted --recovery none
 make_fs ext4 "$dev"
 mkdir "$T/mnt"
 mount "$dev" "$T/mnt"
