@@ -129,8 +129,6 @@ static bool has_left(const struct old_server *old, const struct device_view *vie
 /* NULL, or why this device is not to be handed over. */
 static const char *obstacle(const struct device_view *view, char *buf, size_t size)
 {
-	const uint64_t can_wait = UBLK_F_USER_RECOVERY_REISSUE | UBLK_F_QUIESCE;
-
 	if (!view->ours)
 		return "it has no state file: it is not a device of ublk-host";
 	if (!view->server_alive && device_can_recover(view, buf, size)) {
@@ -146,9 +144,9 @@ static const char *obstacle(const struct device_view *view, char *buf, size_t si
 		return "it was made with --recovery none, and would end with its server";
 	if (view->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO)
 		return "it was made with --recovery fail, so that its users would see errors";
-	if (!(view->info.flags & can_wait))
-		return "this driver cannot be quiesced (QUIESCE, Linux 6.16), so that requests would "
-		       "fail; with --recovery reissue they are done again instead";
+	if (!(view->info.flags & UBLK_F_QUIESCE))
+		return "this driver cannot be quiesced (QUIESCE, Linux 6.16), and could not tell a "
+		       "server that leaves from one that is busy";
 	return NULL;
 }
 

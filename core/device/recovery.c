@@ -219,30 +219,28 @@ int recovery_adopt(struct device *d)
 }
 
 /*
- * The device goes on under another server. A driver that can (QUIESCE) first hands out no more requests;
- * from another the queues just take none: what they leave is done by the next server, which is what
- * --recovery reissue says may be done.
+ * The device goes on under another server. The driver first hands out no more requests. Without that
+ * (Linux 6.12) all tags of a queue may be with a server that leaves, and such a driver learns of its end by
+ * a FETCH that it cancels: there would be none, and the device would hang.
  */
 int recovery_hand_over(struct device *d)
 {
-	const bool quiesces = d->info.flags & UBLK_F_QUIESCE;
+	const uint64_t needed = UBLK_F_USER_RECOVERY | UBLK_F_QUIESCE;
 	char why[512];
-	int err = 0;
+	int err;
 
-	if (!(d->info.flags & UBLK_F_USER_RECOVERY) ||
-	    d->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO ||
-	    !(quiesces || d->info.flags & UBLK_F_USER_RECOVERY_REISSUE)) {
-		log_warn("asked to hand the device over, but --recovery %s does not allow it",
+	if ((d->info.flags & needed) != needed || d->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO) {
+		log_warn("asked to hand the device over, but --recovery %s, or a driver without "
+			 "QUIESCE (Linux 6.16), does not allow it",
 			 d->cfg->recovery);
 		return -EOPNOTSUPP;
 	}
-	if (quiesces)
-		err = ctrl_plain(d->ctrl, UBLK_U_CMD_QUIESCE_DEV, d->info.dev_id, QUIESCE_MS);
+	err = ctrl_plain(d->ctrl, UBLK_U_CMD_QUIESCE_DEV, d->info.dev_id, QUIESCE_MS);
 	/* Rule 21: there is no way back from here, whatever it says. */
 	if (err)
 		log_warn("%s", ctrl_explain(UBLK_U_CMD_QUIESCE_DEV, d->info.dev_id, err, why,
 					    sizeof(why)));
-	d->quiesced = quiesces && !err;
+	d->quiesced = !err;
 	d->handed_over = true;
 	log_info("handing the device over to another server");
 	return 0;

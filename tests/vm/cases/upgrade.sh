@@ -7,6 +7,19 @@ need_tool fio mkfs.ext4
 need_module ext4
 need_plugin mortal
 
+if ! kernel_has quiesce; then
+	up --plugin null --name steady
+	before=$(server_pid steady)
+	expect_fail 1 'cannot be quiesced' ublk-host upgrade steady
+	kill -USR1 "$before"
+	sleep 0.5
+	same "the server" "$(server_pid steady)" "$before"
+	read_at "$dev" 0 4096 >/dev/null
+	down steady
+	nothing_served
+	exit 0
+fi
+
 rounds=50
 emulated && rounds=12
 
