@@ -57,6 +57,11 @@ matches "$T/gc" "kept +device +/dev/ublkb$foreign "
 [[ -c /dev/ublkc$foreign && -b /dev/ublkb$alive ]] || fail "gc removed what it must not"
 [[ ! -c /dev/ublkc$orphan ]] || fail "an orphan is left: $(cat "$T/gc")"
 matches "$T/gc" "kept +device +/dev/ublkb$id \(waiting\)"
+# A state that cannot be read may name memory that is all that a RAM disk has.
+mv "$run/$id.json" "$T/state"
+echo '{ damaged' >"$run/$id.json"
+gc --yes
+mv "$T/state" "$run/$id.json"
 ublk-host recover waiting >"$T/recover" 2>&1 || fail "recover: $(cat "$T/recover")"
 gc
 not_matches "$T/gc" waiting
