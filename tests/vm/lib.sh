@@ -265,3 +265,42 @@ entries() { # FOLDER: how many
 }
 
 rss_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; } # PID
+
+# I/O that verifies itself until it is told to end: fio writes to DISK, reads back and compares, over and
+# over; and of the tree of write_tree() in DIR, on another device, copies are made and compared.
+load_begin() { # DISK DIR
+	fio --name=disk --filename="$1" --rw=randwrite --bsrange=4k-64k --size=16M --ioengine=libaio \
+		--direct=1 --iodepth=16 --verify=crc32c --verify_fatal=1 --do_verify=1 --loops=1000000 \
+		--output="$T/fio.out" >"$T/fio.err" 2>&1 &
+	load_fio=$! load_dir=$2
+	(
+		set +e
+		i=0
+		while [[ ! -e $T/stop ]]; do
+			i=$((i + 1))
+			cp -r "$load_dir/tree" "$load_dir/copy" && sync -f "$load_dir" &&
+				diff -r "$load_dir/tree" "$load_dir/copy" && rm -r "$load_dir/copy" || exit 1
+			echo $i >"$T/copies"
+		done
+	) >"$T/tree.out" 2>&1 &
+	load_tree=$!
+}
+
+load_goes_on() {
+	kill -0 "$load_fio" 2>/dev/null || fail "fio ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
+	kill -0 "$load_tree" 2>/dev/null || fail "the tree: $(cat "$T/tree.out")"
+}
+
+# No request has failed, nothing is lost or torn. The filesystem is unmounted and checked.
+load_end() { # DEVICE-OF-THE-TREE
+	# fio compares what it writes at the end of each loop: it is stopped between requests.
+	touch "$T/stop"
+	kill -INT "$load_fio"
+	wait "$load_fio" || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
+	not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
+	wait "$load_tree" || fail "the tree: $(cat "$T/tree.out")"
+	at_least "copies of the tree" "$(cat "$T/copies")" 2
+	verify_tree "$load_dir"
+	umount "$load_dir"
+	fsck.ext4 -fn "$1" >"$T/fsck" 2>&1 || fail "fsck: $(cat "$T/fsck")"
+}

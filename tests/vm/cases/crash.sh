@@ -21,22 +21,7 @@ mkdir "$T/mnt"
 mount "$ram" "$T/mnt"
 write_tree "$T/mnt"
 
-# Writes of mixed sizes, read back and compared, over and over until the last kill is over.
-fio --name=disk --filename="$disk" --rw=randwrite --bsrange=4k-64k --size=16M --ioengine=libaio \
-	--direct=1 --iodepth=16 --verify=crc32c --verify_fatal=1 --do_verify=1 --loops=1000000 \
-	--output="$T/fio.out" >"$T/fio.err" 2>&1 &
-fio=$!
-(
-	set +e
-	i=0
-	while [[ ! -e $T/stop ]]; do
-		i=$((i + 1))
-		cp -r "$T/mnt/tree" "$T/mnt/copy" && sync -f "$T/mnt" &&
-			diff -r "$T/mnt/tree" "$T/mnt/copy" && rm -r "$T/mnt/copy" || exit 1
-		echo $i >"$T/copies"
-	done
-) >"$T/tree.out" 2>&1 &
-tree=$!
+load_begin "$disk" "$T/mnt"
 
 # Outage: from the kill until a request that came meanwhile is served.
 worst=0 total=0
@@ -45,8 +30,7 @@ for ((i = 0; i < rounds; i++)); do
 	((i % 2)) || { name=ram node=$ram; }
 	server=$(server_pid $name)
 	sleep "0.0$((RANDOM % 90 + 10))"
-	kill -0 $fio 2>/dev/null || fail "fio ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
-	kill -0 $tree 2>/dev/null || fail "the tree: $(cat "$T/tree.out")"
+	load_goes_on
 	began=$(now_ms)
 	kill -9 "$server"
 	timeout --kill-after=5 30 ublk-host recover $name >"$T/recover.out" 2>&1 ||
@@ -59,15 +43,6 @@ for ((i = 0; i < rounds; i++)); do
 done
 note "$rounds kills: outage $((total / rounds)) ms on average, $worst ms at worst; $(cat "$T/copies") copies of the tree"
 
-# fio compares what it writes at the end of each loop: it is stopped between requests.
-touch "$T/stop"
-kill -INT $fio
-wait $fio || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
-not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
-wait $tree || fail "the tree: $(cat "$T/tree.out")"
-at_least "copies of the tree" "$(cat "$T/copies")" 2
-verify_tree "$T/mnt"
-umount "$T/mnt"
-fsck.ext4 -fn "$ram" >"$T/fsck" 2>&1 || fail "fsck: $(cat "$T/fsck")"
+load_end "$ram"
 down --all
 nothing_served

@@ -42,21 +42,7 @@ mkdir "$T/new"
 plugin_of() { ublk-host info --json "$1" | sed -n 's/.*"plugin_path": *"\(.*\)".*/\1/p'; } # NAME
 cp "$(plugin_of disk)" "$(plugin_of ram)" "$T/new/"
 
-fio --name=disk --filename="$disk" --rw=randwrite --bsrange=4k-64k --size=16M --ioengine=libaio \
-	--direct=1 --iodepth=16 --verify=crc32c --verify_fatal=1 --do_verify=1 --loops=1000000 \
-	--output="$T/fio.out" >"$T/fio.err" 2>&1 &
-fio=$!
-(
-	set +e
-	i=0
-	while [[ ! -e $T/stop ]]; do
-		i=$((i + 1))
-		cp -r "$T/mnt/tree" "$T/mnt/copy" && sync -f "$T/mnt" &&
-			diff -r "$T/mnt/tree" "$T/mnt/copy" && rm -r "$T/mnt/copy" || exit 1
-		echo $i >"$T/copies"
-	done
-) >"$T/tree.out" 2>&1 &
-tree=$!
+load_begin "$disk" "$T/mnt"
 
 worst=0 total=0
 for ((i = 0; i < rounds; i++)); do
@@ -64,8 +50,7 @@ for ((i = 0; i < rounds; i++)); do
 	((i % 2)) || { name=ram so=$T/new/mem.so; }
 	before=$(server_pid $name)
 	sleep "0.0$((RANDOM % 90 + 10))"
-	kill -0 $fio 2>/dev/null || fail "fio ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
-	kill -0 $tree 2>/dev/null || fail "the tree: $(cat "$T/tree.out")"
+	load_goes_on
 	if ((i % 3)); then upgrade $name --json; else upgrade $name --json --plugin "$so"; fi
 	pause=$(sed -n 's/.*"pause_ms": *\([0-9]*\).*/\1/p' "$T/upgrade.out")
 	[[ $(server_pid $name) != "$before" ]] || fail "round $i: it is the same server"
@@ -87,14 +72,7 @@ matches "$T/err" 'does not come up; starting the old program again'
 matches "$T/out" '^restored ram'
 same "the plugin after a failure" "$(plugin_of ram)" "$T/new/mem.so"
 
-touch "$T/stop"
-kill -INT $fio
-wait $fio || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
-not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
-wait $tree || fail "the tree: $(cat "$T/tree.out")"
-verify_tree "$T/mnt"
-umount "$T/mnt"
-fsck.ext4 -fn "$ram" >"$T/fsck" 2>&1 || fail "fsck: $(cat "$T/fsck")"
+load_end "$ram"
 
 # A device that would end with its server, or whose users would see errors, and one without a server.
 up --plugin null --name mortal --recovery none
