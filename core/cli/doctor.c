@@ -11,10 +11,8 @@
 #include "cli/table.h"
 #include "cli/usage.h"
 
-enum { KEY_PLUGIN_DIR = 256 };
-
 static const struct cli_opt opts[] = {
-	CLI_OPT_PLUGIN_DIR(KEY_PLUGIN_DIR),
+	CLI_OPT_PLUGIN_DIR(CLI_KEY_PLUGIN_DIR),
 	CLI_OPT_JSON('j'),
 	{ 0, NULL, NULL, NULL },
 };
@@ -167,23 +165,11 @@ static int examine(char **plugin_dirs, size_t nr_plugin_dirs, bool json)
 
 int verb_doctor(int argc, char **argv)
 {
-	/* as many --plugin-dir as there are arguments, at most */
-	__cleanup_free char **dirs = calloc((size_t)argc + 1, sizeof(*dirs));
-	struct cli_args args;
-	size_t nr_dirs = 0;
-	const char *value;
-	bool json = false;
-	int key, status;
+	struct cli_report report;
+	int status = cli_report_parse(&report, &usage, argc, argv);
 
-	cli_begin(&args, &usage, argc, argv);
-	while ((key = cli_next(&args, &value)) != CLI_END) {
-		if (key == 'j')
-			json = true;
-		else if (key == KEY_PLUGIN_DIR && dirs)
-			dirs[nr_dirs++] = (char *)value;
-		else
-			cli_stray(&args, value);
-	}
-	status = cli_finish(&args);
-	return status >= 0 ? status : examine(dirs, nr_dirs, json);
+	if (status < 0)
+		status = examine(report.dirs, report.nr_dirs, report.json);
+	free(report.dirs);
+	return status;
 }

@@ -127,28 +127,19 @@ static json_t *list_to_json(const struct device_list *list)
 
 int verb_list(int argc, char **argv)
 {
+	struct cli_report report;
 	struct device_list list;
-	struct cli_args args;
-	const char *value;
 	struct ctrl *ctrl;
-	bool json = false;
-	int key, status;
+	int status = cli_report_parse(&report, &usage, argc, argv);
 
-	cli_begin(&args, &usage, argc, argv);
-	while ((key = cli_next(&args, &value)) != CLI_END) {
-		if (key == 'j')
-			json = true;
-		else
-			cli_stray(&args, value);
-	}
-	status = cli_finish(&args);
+	free(report.dirs);
 	if (status >= 0)
 		return status;
 	ctrl = devices_ctrl();
 	if (device_list_read(&list, ctrl) < 0) {
 		status = EXIT_FAILED;
 	} else {
-		status = json ? json_print(list_to_json(&list)) : print_table(&list);
+		status = report.json ? json_print(list_to_json(&list)) : print_table(&list);
 		device_list_free(&list);
 	}
 	ctrl_close(ctrl);

@@ -240,3 +240,26 @@ bool cli_number(struct cli_args *args, const char *option, const char *value, ui
 	*out = v;
 	return true;
 }
+
+int cli_report_parse(struct cli_report *report, const struct cli_usage *usage, int argc,
+		     char **argv)
+{
+	struct cli_args args;
+	const char *value;
+	int key;
+
+	/* As many --plugin-dir as there are arguments, at most. */
+	*report = (struct cli_report){ .dirs = calloc((size_t)argc + 1, sizeof(*report->dirs)) };
+	cli_begin(&args, usage, argc, argv);
+	if (!report->dirs)
+		cli_error(&args, "out of memory");
+	while ((key = cli_next(&args, &value)) != CLI_END) {
+		if (key == 'j')
+			report->json = true;
+		else if (key == CLI_KEY_PLUGIN_DIR && report->dirs)
+			report->dirs[report->nr_dirs++] = (char *)value;
+		else if (key == CLI_WORD)
+			cli_stray(&args, value);
+	}
+	return cli_finish(&args);
+}

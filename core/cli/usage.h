@@ -58,6 +58,18 @@ void cli_stray(struct cli_args *args, const char *word);
 /* Once, after CLI_END: print the errors. -1: go on; or the status with which the verb ends now. */
 int cli_finish(struct cli_args *args);
 
+/* All of the arguments of a verb that takes no words, and no options but --json (key 'j') and --plugin-dir
+ * (CLI_KEY_PLUGIN_DIR), each if its table has it. As cli_finish(). dirs: the caller frees it, not what it
+ * holds. */
+#define CLI_KEY_PLUGIN_DIR 256
+struct cli_report {
+	bool json;
+	char **dirs;
+	size_t nr_dirs;
+};
+int cli_report_parse(struct cli_report *report, const struct cli_usage *usage, int argc,
+		     char **argv);
+
 void cli_print_help(FILE *out, const struct cli_usage *usage);
 
 /* A whole number in min..max, else a cli_error() that names the option. */
