@@ -15,9 +15,14 @@ static struct {
 	enum log_level level;
 	bool syslog;
 	int fd;
+	bool next_syslog; /* after log_switch() */
+	int next_fd;
 	char who[64];
 	unsigned int count[LOG_LVL_DEBUG + 1];
-} log_state = { .lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_LVL_INFO, .fd = STDERR_FILENO };
+} log_state = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.level = LOG_LVL_INFO,
+		.fd = STDERR_FILENO,
+		.next_fd = STDERR_FILENO };
 
 void log_set_level(enum log_level level)
 {
@@ -36,30 +41,37 @@ void log_set_who(const char *who)
 	pthread_mutex_unlock(&log_state.lock);
 }
 
-static void log_switch(int fd, bool to_syslog)
-{
-	pthread_mutex_lock(&log_state.lock);
-	if (log_state.fd > STDERR_FILENO)
-		close(log_state.fd);
-	log_state.fd = fd;
-	log_state.syslog = to_syslog;
-	pthread_mutex_unlock(&log_state.lock);
-}
-
-int log_to_file(const char *path)
+int log_prepare_file(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 
 	if (fd < 0)
 		return -errno;
-	log_switch(fd, false);
+	log_state.next_fd = fd;
+	log_state.next_syslog = false;
 	return 0;
 }
 
-void log_to_syslog(void)
+void log_prepare_syslog(void)
 {
-	openlog("ublk-host", LOG_PID, LOG_DAEMON);
-	log_switch(-1, true);
+	openlog("ublk-host", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	log_state.next_fd = -1;
+	log_state.next_syslog = true;
+}
+
+bool log_uses_socket(void)
+{
+	return log_state.syslog || log_state.next_syslog;
+}
+
+void log_switch(void)
+{
+	pthread_mutex_lock(&log_state.lock);
+	if (log_state.fd > STDERR_FILENO && log_state.fd != log_state.next_fd)
+		close(log_state.fd);
+	log_state.fd = log_state.next_fd;
+	log_state.syslog = log_state.next_syslog;
+	pthread_mutex_unlock(&log_state.lock);
 }
 
 static int put_time(char *buf, size_t size)

@@ -16,10 +16,13 @@ bool log_wants(enum log_level level);
  * who is copied; NULL takes it off. */
 void log_set_who(const char *who);
 
-/* Where lines go. Default: standard error. A file is appended to, and told the time of each line.
- * 0 or -errno, with the old target still in force. */
-int log_to_file(const char *path);
-void log_to_syslog(void);
+/* Where lines will go, once log_switch() is called; until then they go where they went. Default:
+ * standard error. A file is appended to, and told the time of each line. 0 or -errno. */
+int log_prepare_file(const char *path);
+void log_prepare_syslog(void);
+void log_switch(void);
+/* Do lines, or will they, go to a local socket (syslog's)? */
+bool log_uses_socket(void);
 
 void log_msg(enum log_level level, const char *fmt, ...) __printf_like(2, 3);
 

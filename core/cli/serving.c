@@ -105,10 +105,29 @@ int serving_run(const struct serving *serving)
 }
 
 struct background {
-	const struct device_options *options;
-	int fd; /* of the pipe to who waits for us */
+	int fd;	  /* of the pipe to who waits for us */
+	int null; /* /dev/null */
 	int go_fd;
 };
+
+/* While everything can still be opened, and before there is a device to take away again. */
+static int background_prepare(struct background *background, const struct device_options *options)
+{
+	int err = 0;
+
+	background->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (background->null < 0) {
+		log_err("/dev/null: %m");
+		return -errno;
+	}
+	if (options->log_file)
+		err = log_prepare_file(options->log_file);
+	else
+		log_prepare_syslog();
+	if (err)
+		log_err("--log-file %s: %s", options->log_file, strerror(-err));
+	return err;
+}
 
 #define LOADED '.' /* what is written before the node */
 
@@ -129,24 +148,12 @@ static int wait_for_go(void *arg)
 static int tell_ready(const char *node, void *arg)
 {
 	struct background *background = arg;
-	int null, err = 0;
 
-	if (background->options->log_file)
-		err = log_to_file(background->options->log_file);
-	else
-		log_to_syslog();
-	if (err) {
-		log_err("--log-file %s: %s", background->options->log_file, strerror(-err));
-		return err;
-	}
+	log_switch();
 	if (chdir("/")) /* not before: folders for plugins may be relative */
 		log_warn("chdir /: %m");
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0)
-		return -errno;
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		dup2(null, fd);
-	close(null);
+		dup2(background->null, fd);
 	if (write(background->fd, node, strlen(node)) < 0)
 		return -errno; /* who asked for the device has gone */
 	close(background->fd);
@@ -187,9 +194,11 @@ static ssize_t wait_answer(const struct prepared_server *server, char *text, siz
 static __attribute__((noreturn)) void be_server(const struct serving *serving, int fd, int go_fd)
 {
 	const char *log = serving->options->log_file ? serving->options->log_file : "syslog";
-	struct background background = { serving->options, fd, go_fd };
+	struct background background = { .fd = fd, .go_fd = go_fd };
 
 	setsid();
+	if (background_prepare(&background, serving->options))
+		exit(EXIT_FAILED);
 	exit(resolve_and_serve(serving, log, wait_for_go, tell_ready, &background));
 }
 

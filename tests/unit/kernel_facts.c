@@ -151,7 +151,8 @@ START_TEST(open_without_driver_says_so_once)
 	if (!access(UBLK_CONTROL_PATH, F_OK))
 		return; /* tests of the real driver are elsewhere */
 	snprintf(log, sizeof(log), "%s/log", root);
-	ck_assert_int_eq(log_to_file(log), 0);
+	ck_assert_int_eq(log_prepare_file(log), 0);
+	log_switch();
 	ck_assert_int_eq(ctrl_open(&ctrl), -ENOENT);
 	ck_assert_ptr_null(ctrl);
 	f = fopen(log, "r");
@@ -283,7 +284,8 @@ START_TEST(nodes_are_waited_for)
 	FILE *f;
 
 	snprintf(log, sizeof(log), "%s/log", root);
-	ck_assert_int_eq(log_to_file(log), 0);
+	ck_assert_int_eq(log_prepare_file(log), 0);
+	log_switch();
 	ck_assert_int_eq(sysfs_wait_node(root, 3, 20), -ETIMEDOUT);
 	put_disk();
 	ck_assert_int_eq(sysfs_wait_node(root, 3, 20), -ETIMEDOUT);
