@@ -88,7 +88,12 @@ enum {
 	/* open() with UBLK_OPEN_RECOVER finds all that ios of a former server have done */
 	UBLK_PLUGIN_RECOVERS = 1u << 1,
 	/* with RECOVERS: ios that a former server had begun may be done again, from the start */
-	UBLK_PLUGIN_REISSUE = 1u << 2
+	UBLK_PLUGIN_REISSUE = 1u << 2,
+	/* Needs, from start() on, beyond memory, threads, the clock and files that are open: */
+	UBLK_PLUGIN_NEEDS_FILES = 1u << 8,	/* opens, makes, renames files by name */
+	UBLK_PLUGIN_NEEDS_NETWORK = 1u << 9,	/* sockets */
+	UBLK_PLUGIN_NEEDS_PROCESSES = 1u << 10, /* starts programs; implies FILES */
+	UBLK_PLUGIN_NEEDS_IOCTLS = 1u << 11	/* any ioctl on what it has opened */
 };
 
 /* Which of a plugin's data calls (map, submit, cqe, event, read ... write_zeroes) may overlap. */
@@ -271,6 +276,9 @@ struct ublk_host {
  *   load -> open -> get_limits -> start -> queue_init (per queue, on its thread)
  *        -> map / submit / cqe / event / batch_end / cancel | read ... write_zeroes
  *        -> queue_exit -> stop -> close
+ *
+ * From start() on, the process has only those rights that serving takes, and what the plugin's flags
+ * say that it needs. What takes more belongs into load() and open(), threads into start().
  *
  * Every successful open is paired with one close, every successful start with one stop, every
  * successful queue_init with one queue_exit, on error paths too. A NULL callback is one that the

@@ -178,5 +178,6 @@ int plugin_page(const struct plugin_entry *entry, const json_t *manifest)
 	print_words("Extents:     ", json_object_get(manifest, "extents"));
 	print_words("Data:        ", json_object_get(manifest, "data_modes"));
 	print_operations(json_object_get(manifest, "ops"));
+	print_words("Needs:       ", json_object_get(manifest, "needs"));
 	return print_options(json_object_get(manifest, "options"));
 }

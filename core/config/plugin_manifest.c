@@ -11,13 +11,21 @@
 #include "config/size.h"
 
 const struct plugin_manifest_key plugin_manifest_top_keys[] = {
-	{ PLUGIN_MANIFEST_KEY, true }, { "name", true },
-	{ "version", true },	       { "description", true },
-	{ "library", true },	       { "abi", true },
-	{ "thread_model", true },      { "nonblocking", true },
-	{ "recovery", true },	       { "ops", true },
-	{ "extents", true },	       { "data_modes", true },
-	{ "options", true },	       { NULL, false },
+	{ PLUGIN_MANIFEST_KEY, true },
+	{ "name", true },
+	{ "version", true },
+	{ "description", true },
+	{ "library", true },
+	{ "abi", true },
+	{ "thread_model", true },
+	{ "nonblocking", true },
+	{ "recovery", true },
+	{ "ops", true },
+	{ "extents", true },
+	{ "data_modes", true },
+	{ "needs", true },
+	{ "options", true },
+	{ NULL, false },
 };
 
 const struct plugin_manifest_key plugin_manifest_abi_keys[] = {
@@ -46,6 +54,7 @@ const char *const plugin_manifest_threads[] = { "serial", "per-queue", "parallel
 const char *const plugin_manifest_recovery[] = { "none", "queue", "reissue", NULL };
 const char *const plugin_manifest_extents[] = { "fd", "mem", "zero", "void", NULL };
 const char *const plugin_manifest_data_modes[] = { "mapped", "fixed", NULL };
+const char *const plugin_manifest_needs[] = { "files", "network", "processes", "ioctls", NULL };
 
 static const char *profile_of(const struct ublk_plugin *desc, unsigned int op)
 {
@@ -193,14 +202,15 @@ json_t *plugin_manifest_build(const struct ublk_plugin *desc, const char *librar
 
 	snprintf(version, sizeof(version), "%u.%u", PLUGIN_MANIFEST_MAJOR, PLUGIN_MANIFEST_MINOR);
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:{s:i, s:i, s:i}, s:s, s:b, s:s, s:o, s:o, s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:s, s:{s:i, s:i, s:i}, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o}",
 		PLUGIN_MANIFEST_KEY, version, "name", desc->name, "version", desc->version,
 		"description", desc->description, "library", library, "abi", "major",
 		(int)desc->abi_major, "minor", (int)desc->abi_minor, "min_host_minor",
 		(int)desc->min_host_minor, "thread_model", threads_of(desc), "nonblocking",
 		!!(desc->flags & UBLK_PLUGIN_NONBLOCKING), "recovery", recovery_of(desc), "ops",
 		ops_json(desc), "extents", mask_json(desc->map_kinds, plugin_manifest_extents),
-		"data_modes", mask_json(desc->data_modes, plugin_manifest_data_modes), "options",
+		"data_modes", mask_json(desc->data_modes, plugin_manifest_data_modes), "needs",
+		mask_json(desc->flags / UBLK_PLUGIN_NEEDS_FILES, plugin_manifest_needs), "options",
 		options_json(desc));
 }
 

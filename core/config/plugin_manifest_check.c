@@ -236,6 +236,11 @@ static void check_data_modes(const struct checker *c, const char *pointer, json_
 	check_words(c, pointer, value, plugin_manifest_data_modes);
 }
 
+static void check_needs(const struct checker *c, const char *pointer, json_t *value)
+{
+	check_words(c, pointer, value, plugin_manifest_needs);
+}
+
 /* A member that checks itself later, when the whole option is known. */
 #define LATER NULL
 
@@ -433,7 +438,7 @@ int plugin_manifest_check(const struct json_text *jt, struct errors *errors)
 					    check_line,	   check_library, check_abi,
 					    check_threads, check_bool,	  check_recovery,
 					    check_ops,	   check_extents, check_data_modes,
-					    check_options };
+					    check_needs,   check_options };
 	struct checker c = { .jt = jt, .errors = errors };
 	size_t before = errors_count(errors);
 

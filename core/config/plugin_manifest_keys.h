@@ -24,5 +24,6 @@ extern const char *const plugin_manifest_threads[];
 extern const char *const plugin_manifest_recovery[];
 extern const char *const plugin_manifest_extents[];    /* by bit of UBLK_EXT_* */
 extern const char *const plugin_manifest_data_modes[]; /* by bit of UBLK_DATA_* */
+extern const char *const plugin_manifest_needs[];      /* by bit, from NEEDS_FILES on */
 
 #endif

@@ -161,7 +161,9 @@ static int check_bits(const char *who, const struct ublk_plugin *desc)
 		uint32_t found, known;
 	} masks[] = {
 		{ "flags", desc->flags,
-		  UBLK_PLUGIN_NONBLOCKING | UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE },
+		  UBLK_PLUGIN_NONBLOCKING | UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE |
+			  UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_NETWORK |
+			  UBLK_PLUGIN_NEEDS_PROCESSES | UBLK_PLUGIN_NEEDS_IOCTLS },
 		{ "map_ops", desc->map_ops, ALL_OPS },
 		{ "submit_ops", desc->submit_ops, ALL_OPS },
 		{ "map_kinds", desc->map_kinds,

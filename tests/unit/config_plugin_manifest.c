@@ -65,6 +65,7 @@ static const struct ublk_plugin plugin = {
 	.thread_model = UBLK_THREADS_PER_QUEUE,
 	.map_ops = UBLK_OPS_READ | UBLK_OPS_FLUSH,
 	.submit_ops = UBLK_OPS_WRITE,
+	.flags = UBLK_PLUGIN_NEEDS_NETWORK | UBLK_PLUGIN_NEEDS_IOCTLS,
 	.map_kinds = UBLK_EXT_FD | UBLK_EXT_ZERO,
 	.data_modes = UBLK_DATA_FIXED,
 	.map = fake_map,
@@ -81,7 +82,7 @@ static const char expected[] =
 	"  \"recovery\": \"none\",\n"
 	"  \"ops\": { \"read\": \"map\", \"write\": \"async\", \"flush\": \"map\",\n"
 	"    \"discard\": \"call\", \"write_zeroes\": \"none\" },\n"
-	"  \"extents\": [\"fd\", \"zero\"], \"data_modes\": [\"fixed\"],\n"
+	"  \"extents\": [\"fd\", \"zero\"], \"data_modes\": [\"fixed\"], \"needs\": [\"network\", \"ioctls\"],\n"
 	"  \"options\": [\n"
 	"    { \"name\": \"path\", \"type\": \"path\", \"required\": true, \"help\": \"Backing file\" },\n"
 	"    { \"name\": \"size\", \"type\": \"size\", \"required\": false, \"help\": \"Size\",\n"
@@ -139,10 +140,10 @@ START_TEST(a_bare_descriptor_becomes_one_too)
 	const char *threads, *read;
 	int nonblocking;
 
-	ck_assert_int_eq(json_unpack(got, "{s:s, s:b, s:[ss!], s:[ss!], s:[!], s:{s:s}}",
+	ck_assert_int_eq(json_unpack(got, "{s:s, s:b, s:[ss!], s:[ss!], s:[!], s:[!], s:{s:s}}",
 				     "thread_model", &threads, "nonblocking", &nonblocking,
-				     "extents", &read, &read, "data_modes", &read, &read, "options",
-				     "ops", "read", &read),
+				     "extents", &read, &read, "data_modes", &read, &read, "needs",
+				     "options", "ops", "read", &read),
 			 0);
 	ck_assert_str_eq(threads, "parallel");
 	ck_assert_str_eq(read, "none");
@@ -348,7 +349,7 @@ START_TEST(all_faults_come_at_once)
 	parse(&jt, "{\"ublk_plugin_manifest\": \"1.0\", \"abi\": [], \"ops\": {\"reed\": 1},\n"
 		   "\"options\": [1, {}], \"version\": \"\"}");
 	ck_assert_int_eq(plugin_manifest_check(&jt, &errors), -EINVAL);
-	ck_assert_uint_eq(errors_count(&errors), 21);
+	ck_assert_uint_eq(errors_count(&errors), 22);
 	ck_assert_str_eq(errors.msg[0], "demo.json:1:40: /abi: expected an object, got an array");
 	ck_assert_str_eq(errors.msg[1],
 			 "demo.json:1:52: /ops/reed: unknown key (did you mean \"read\"?)");

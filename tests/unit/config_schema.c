@@ -419,6 +419,8 @@ START_TEST(the_plugin_schema_has_the_words_of_the_code)
 	assert_words(
 		json_object_get(json_object_get(at_pointer(root, "/data_modes"), "items"), "enum"),
 		plugin_manifest_data_modes, "data_modes");
+	assert_words(json_object_get(json_object_get(at_pointer(root, "/needs"), "items"), "enum"),
+		     plugin_manifest_needs, "needs");
 	assert_words(json_object_get(member(root, option, "type"), "enum"), types, "type");
 	ck_assert_uint_eq(integer(at_pointer(root, "/options"), "maxItems", "options"),
 			  MAX_OPTIONS);
