@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The host is a library of rooms plus main.c, so that unit tests link what the program runs.
 noinst_LTLIBRARIES += libcore.la
-libcore_la_CFLAGS = $(AM_CFLAGS) $(LIBURING_CFLAGS) $(JANSSON_CFLAGS) -pthread
-libcore_la_LIBADD = $(LIBURING_LIBS) $(JANSSON_LIBS) -ldl -lpthread
+libcore_la_CFLAGS = $(AM_CFLAGS) $(LIBURING_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) -pthread
+libcore_la_LIBADD = $(LIBURING_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) -ldl -lpthread
 libcore_la_SOURCES =
 
 include core/base/local.mk

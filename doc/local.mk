@@ -2,10 +2,10 @@
 # Man pages are made from POD where there is pod2man; only the PODs are in the tarball.
 man_pods = doc/ublk-host.pod doc/ublk-host-manifest.pod doc/ublk-plugin.pod \
 	doc/ublk-host-null.pod doc/ublk-host-mem.pod doc/ublk-host-file.pod \
-	doc/ublk-host-stripe.pod
+	doc/ublk-host-stripe.pod doc/ublk-host-security.pod
 man_pages = doc/ublk-host.8 doc/ublk-host-manifest.5 doc/ublk-plugin.3 \
 	doc/ublk-host-null.7 doc/ublk-host-mem.7 doc/ublk-host-file.7 \
-	doc/ublk-host-stripe.7
+	doc/ublk-host-stripe.7 doc/ublk-host-security.7
 
 EXTRA_DIST += doc/benchmarks $(man_pods)
 dist_doc_DATA = CHANGELOG.md doc/architecture.md doc/performance.md

@@ -74,6 +74,10 @@ _ublk_host()
 		mapfile -t COMPREPLY < <(compgen -W "auto" -- "$cur")
 		return
 		;;
+	--sandbox)
+		mapfile -t COMPREPLY < <(compgen -W "full off" -- "$cur")
+		return
+		;;
 	--latency)
 		mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur")
 		return

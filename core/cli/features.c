@@ -9,6 +9,7 @@
 #include "cli/json_out.h"
 #include "cli/table.h"
 #include "cli/usage.h"
+#include "device/confine.h"
 #include "device/state.h"
 #include "kernel/features.h"
 
@@ -68,9 +69,10 @@ static json_t *build_to_json(const struct host_features *host)
 
 	for (i = 0; dirs && i < host->dirs.nr; i++)
 		json_array_append_new(dirs, json_from_text(host->dirs.dir[i]));
-	return json_pack("{s:s, s:i, s:i, s:o, s:s}", "version", VERSION, "abi_major",
+	return json_pack("{s:s, s:i, s:i, s:o, s:s, s:b}", "version", VERSION, "abi_major",
 			 (int)UBLK_PLUGIN_ABI_MAJOR, "abi_minor", (int)UBLK_PLUGIN_ABI_MINOR,
-			 "plugin_dirs", dirs, "state_dir", state_dir());
+			 "plugin_dirs", dirs, "state_dir", state_dir(), "filters_calls",
+			 seccomp_built_in());
 }
 
 static json_t *paths_to_json(void)
@@ -163,7 +165,7 @@ static json_t *plugins_to_json(const struct host_features *host)
  *   driver     present, problem (null, or why it could not be asked), flags (the bits as a number,
  *              or null), features (an array of: name, supported (null: not known), since, meaning)
  *   io_uring   usable, problem, abilities (an object of booleans)
- *   build      version, abi_major, abi_minor, plugin_dirs (an array), state_dir
+ *   build      version, abi_major, abi_minor, plugin_dirs (an array), state_dir, filters_calls
  *   data_paths an object: name to meaning, best first
  *   plugins    an array of: name, path, version, data_path and why (null: not known), problem
  */
@@ -257,6 +259,11 @@ static int print_build(const json_t *build)
 	}
 	table_add(&table, "  state");
 	table_add(&table, "%s", text_of(build, "state_dir", ""));
+	table_add(&table, "  filter of system calls");
+	table_add(&table, "%s",
+		  json_is_true(json_object_get(build, "filters_calls"))
+			  ? "yes"
+			  : "no: built without libseccomp");
 	return print_section("This build: ublk-host " VERSION, &table);
 }
 

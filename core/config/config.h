@@ -57,6 +57,7 @@ enum config_key {
 	CFG_POLL_US,
 	CFG_SHARED_MEMORY,
 	CFG_RECOVERY,
+	CFG_SANDBOX,
 	CFG_LOGICAL_BLOCK,
 	CFG_PHYSICAL_BLOCK,
 	CFG_DATA_PATH,
@@ -114,6 +115,7 @@ struct device_config {
 	char *cpus_list; /* CPUS_LIST: "0-3,6" as written, already checked for form */
 	char *data_path; /* "auto" or the name of one */
 	char *recovery;	 /* "auto", "none", "queue", "reissue" or "fail" */
+	char *sandbox;	 /* "full" or "off"; NULL: full */
 	struct path_list shared_memory; /* files of it */
 
 	/* Words that data_path takes, NULL-ended, not owned, set by the caller after init; NULL: any

@@ -14,6 +14,7 @@
 #define MEMBER(m) .offset = offsetof(struct device_config, m)
 
 static const char *const recovery_words[] = { "auto", "none", "queue", "reissue", "fail", NULL };
+static const char *const sandbox_words[] = { "full", "off", NULL };
 
 static const struct config_key_spec keys[CFG_NR_KEYS] = {
 	[CFG_NAME] = { "/name", "name", "NAME", "name of the device (default: PLUGIN-ID)",
@@ -56,6 +57,9 @@ static const struct config_key_spec keys[CFG_NR_KEYS] = {
 			   "requests when the server dies: none, queue, reissue, fail "
 			   "(default: auto)",
 			   CFG_TYPE_WORD, MEMBER(recovery), .words = recovery_words },
+	[CFG_SANDBOX] = { "/device/sandbox", "sandbox", "full|off",
+			  "take from the server what serving does not need (default: full)",
+			  CFG_TYPE_WORD, MEMBER(sandbox), .words = sandbox_words },
 	[CFG_LOGICAL_BLOCK] = { "/limits/logical_block", "logical-block", "SIZE",
 				"smallest unit of a request (default: the plugin's)", CFG_TYPE_POW2,
 				.min = MIN_BLOCK, .max = MAX_LOGICAL_BLOCK, MEMBER(logical_block) },

@@ -18,7 +18,7 @@
  * waits for that, and the exit is what ends it. */
 static void __attribute__((noreturn)) leave(struct device *d)
 {
-	struct ctrl *ctrl;
+	struct ctrl *ctrl = d->spare_ctrl;
 	char why[512];
 	int err;
 
@@ -26,7 +26,7 @@ static void __attribute__((noreturn)) leave(struct device *d)
 		close(d->char_fd);
 	/* One that lived before us waits for the next server. */
 	d->handed_over |= d->former && !d->live;
-	if (d->added && !d->handed_over && !ctrl_open(&ctrl)) {
+	if (d->added && !d->handed_over && (ctrl || !ctrl_open(&ctrl))) {
 		ctrl_set_deadline(ctrl, DELETE_DEADLINE_MS);
 		err = ctrl_del_dev(ctrl, d->info.dev_id);
 		if (err && err != -ETIMEDOUT && err != -ENODEV)

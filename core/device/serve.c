@@ -271,6 +271,7 @@ int device_end(struct device *d)
 	}
 	device_forget(d);
 	ctrl_close(d->ctrl);
+	ctrl_close(d->spare_ctrl);
 	if (!joined) {
 		log_err("plugin %s has not returned from a call: leaving without it",
 			d->plugin->desc.name);

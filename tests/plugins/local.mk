@@ -28,7 +28,7 @@ tests_plugins_concat_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -D_FILE_OFFSET_BITS=64
 tests_plugins_concat_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 tests_plugins_concat_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
 
-# Two that are not.
+# Two that misbehave.
 check_LTLIBRARIES += tests/plugins/bad.la tests/plugins/hang.la
 
 tests_plugins_bad_la_SOURCES = tests/plugins/bad.c
@@ -40,3 +40,17 @@ tests_plugins_hang_la_SOURCES = tests/plugins/hang.c
 tests_plugins_hang_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_plugins_hang_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 tests_plugins_hang_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
+
+# One that tries what it must not, and the same with everything declared.
+check_LTLIBRARIES += tests/plugins/outlaw.la tests/plugins/licensed.la
+
+tests_plugins_outlaw_la_SOURCES = tests/plugins/outlaw.c
+tests_plugins_outlaw_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_outlaw_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS) -pthread
+tests_plugins_outlaw_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
+
+tests_plugins_licensed_la_SOURCES = tests/plugins/outlaw.c
+tests_plugins_licensed_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DOUTLAW_NAME=\"licensed\" \
+	-D'OUTLAW_NEEDS=(UBLK_PLUGIN_NEEDS_NETWORK | UBLK_PLUGIN_NEEDS_PROCESSES)'
+tests_plugins_licensed_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS) -pthread
+tests_plugins_licensed_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)

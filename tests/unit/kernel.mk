@@ -44,6 +44,13 @@ tests_unit_device_guard_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_device_guard_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_device_guard_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/device_confine
+TESTS += tests/unit/device_confine
+tests_unit_device_confine_SOURCES = tests/unit/device_confine.c tests/unit/tap.h
+tests_unit_device_confine_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_device_confine_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_device_confine_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/transport_per_io
 TESTS += tests/unit/transport_per_io
 tests_unit_transport_per_io_SOURCES = tests/unit/transport_per_io.c tests/unit/transport_rig.c tests/unit/transport_rig.h

@@ -5,6 +5,7 @@ EXTRA_DIST += .ci/run tests/vm/boot tests/vm/demo tests/vm/fetch-kernel tests/vm
 TESTS += tests/vm/run.t
 EXTRA_DIST += \
 	tests/vm/cases/blocks-4k.sh \
+	tests/vm/cases/confine.sh \
 	tests/vm/cases/cpus.sh \
 	tests/vm/cases/crash.sh \
 	tests/vm/cases/data-path.sh \

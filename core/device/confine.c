@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a serving process keeps of root's rights, and when the rest goes: rights and the view of files
+ * before plugin's start(), so that every thread made from there on has the same; system calls when the
+ * device is ready, for all threads at once.
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <linux/capability.h>
+#include <linux/limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "device/confine.h"
+#include "device/internal.h"
+#include "device/state.h"
+#include "device/state_file.h"
+
+#define THREADS_MS 500 /* that other threads have to give up their rights */
+
+_Static_assert(CAPS_KEPT == (1ull << CAP_SYS_ADMIN | 1ull << CAP_IPC_LOCK), "numbers of the UAPI");
+
+struct caps {
+	struct __user_cap_header_struct head;
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+};
+
+static int caps_get(struct caps *caps)
+{
+	*caps = (struct caps){ .head.version = _LINUX_CAPABILITY_VERSION_3 };
+	return syscall(SYS_capget, &caps->head, caps->data) ? -errno : 0;
+}
+
+/* The calling thread's. System calls only: it runs in a signal handler, too. */
+static int caps_reduce(void)
+{
+	struct caps caps;
+	int err = caps_get(&caps);
+
+	if (err)
+		return err;
+	/* Refused without CAP_SETPCAP: then no_new_privs alone has to do. Beyond the last one it fails. */
+	for (int cap = 0; cap < 64; cap++)
+		if (!(CAPS_KEPT & 1ull << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
+			break;
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		uint32_t kept = (uint32_t)(CAPS_KEPT >> 32 * i);
+
+		caps.data[i].effective &= kept;
+		caps.data[i].permitted &= kept;
+		caps.data[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &caps.head, caps.data) ? -errno : 0;
+}
+
+static void reduce_in_handler(int signo)
+{
+	int saved = errno;
+
+	(void)signo;
+	caps_reduce();
+	errno = saved;
+}
+
+/* Does this thread still have what it should not? False also if it has ended, and for workers of
+ * io_uring: they are the kernel's, act with the rights of who queued, and take no signals. */
+static bool has_too_much(long tid)
+{
+	unsigned long long permitted = 0;
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/status", tid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "Name:\tiou-", 10))
+			break;
+		if (sscanf(line, "CapPrm: %llx", &permitted) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return permitted & ~CAPS_KEPT;
+}
+
+/* Ask each thread that needs it, or count them: signo 0. */
+static unsigned int others_ask(int signo)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	unsigned int n = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		long tid = strtol(entry->d_name, NULL, 10);
+
+		if (tid <= 0 || tid == gettid() || !has_too_much(tid))
+			continue;
+		n++;
+		if (signo)
+			syscall(SYS_tgkill, getpid(), tid, signo);
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* Capabilities are each thread's own affair, and libraries may have started some when they were loaded
+ * or in open(): they have to be asked, by a signal whose handler drops them. The handler stays: a thread
+ * that blocks the signal now may let it through later. */
+static void others_reduce(void)
+{
+	struct sigaction action = { .sa_handler = reduce_in_handler, .sa_flags = SA_RESTART };
+	const int signo = SIGRTMAX;
+	uint64_t until = now_ms() + THREADS_MS;
+	struct sigaction former;
+	unsigned int left;
+
+	if (!others_ask(0))
+		return;
+	sigemptyset(&action.sa_mask);
+	if (sigaction(signo, NULL, &former) || former.sa_handler != SIG_DFL ||
+	    sigaction(signo, &action, NULL))
+		left = others_ask(0);
+	else
+		for (left = others_ask(signo); left && now_ms() < until; left = others_ask(0))
+			usleep(1000);
+	if (left)
+		log_warn("%u thread%s that the plugin started before start() keep%s all rights: %s "
+			 "block%s signal %d, by which the host drops them",
+			 left, left == 1 ? "" : "s", left == 1 ? "s" : "",
+			 left == 1 ? "it" : "they", left == 1 ? "s" : "", signo);
+}
+
+int confine_rights(void)
+{
+	int err = 0;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		err = -errno;
+	if (!err)
+		err = caps_reduce();
+	if (err)
+		log_err("cannot drop the rights that serving does not need: %s; --sandbox off "
+			"serves with all of them",
+			strerror(-err));
+	else
+		others_reduce();
+	return err;
+}
+
+static bool is_confined(const struct device *d)
+{
+	return !d->cfg->sandbox || strcmp(d->cfg->sandbox, "off") != 0;
+}
+
+/* The folder of a local socket, which who listens may make anew. "": none that is not in /dev. */
+static const char *socket_folder(const char *path, char buf[PATH_MAX])
+{
+	if (!path || *path != '/' || !realpath(path, buf) || !strncmp(buf, "/dev/", 5))
+		return "";
+	*strrchr(buf, '/') = 0;
+	return buf;
+}
+
+/* Files that libraries open when it is too late. */
+static void load_before(void)
+{
+	tzset();
+	dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL); /* pthread_exit() needs it */
+}
+
+int confine_begin(struct device *d)
+{
+	const uint32_t flags = d->plugin->desc.flags;
+	char notify[PATH_MAX], syslog[PATH_MAX];
+	const char *const folders[] = { state_dir(),
+					socket_folder(secure_getenv("NOTIFY_SOCKET"), notify),
+					socket_folder("/dev/log", syslog), NULL };
+	int folder, err;
+
+	if (!is_confined(d)) {
+		log_debug("--sandbox off: the server keeps all of its rights");
+		return 0;
+	}
+	load_before();
+	folder = state_open_folder(true); /* later on it cannot be made */
+	if (folder < 0)
+		return folder;
+	close(folder);
+	err = namespace_enter(flags & (UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_PROCESSES),
+			      folders);
+	if (!err)
+		err = confine_rights();
+	if (!err)
+		err = landlock_confine(flags, state_dir());
+	return err;
+}
+
+int confine_calls(struct device *d)
+{
+	int err;
+
+	if (!is_confined(d))
+		return 0;
+	err = ctrl_open(&d->spare_ctrl);
+	if (err)
+		return err;
+	return seccomp_confine(d->plugin->desc.flags,
+			       log_uses_socket() || secure_getenv("NOTIFY_SOCKET"));
+}
