@@ -116,6 +116,8 @@ static int view_read(struct device_view *view, uint32_t id, bool read_state, str
 	if (err == -ENOMEM)
 		return err;
 	view->ours = err == 0;
+	view->id_taken = view->ours && in_kernel && state_is_of_former(&view->state);
+	in_kernel &= !view->id_taken;
 	if (!view->ours && !in_kernel)
 		return -ENOENT;
 	if (in_kernel && ctrl)
@@ -234,6 +236,15 @@ char *device_remedy(const struct device_view *view)
 	return remedy;
 }
 
+static int list_add(struct device_list *list, uint32_t id, bool read_state, struct ctrl *ctrl)
+{
+	int err = view_read(&list->view[list->nr], id, read_state, ctrl);
+
+	if (!err)
+		list->nr++;
+	return err == -ENOENT ? 0 : err; /* it went away just now */
+}
+
 int device_list_read(struct device_list *list, struct ctrl *ctrl)
 {
 	struct found_list all = { 0 };
@@ -242,16 +253,13 @@ int device_list_read(struct device_list *list, struct ctrl *ctrl)
 
 	*list = (struct device_list){ 0 };
 	if (!err && all.nr) {
-		list->view = calloc(all.nr, sizeof(*list->view));
+		list->view = calloc(2 * all.nr, sizeof(*list->view));
 		err = list->view ? 0 : -ENOMEM;
 	}
 	for (i = 0; i < all.nr && !err; i++) {
-		err = view_read(&list->view[list->nr], all.found[i].id, all.found[i].has_state,
-				ctrl);
-		if (!err)
-			list->nr++;
-		else if (err == -ENOENT) /* it went away just now */
-			err = 0;
+		err = list_add(list, all.found[i].id, all.found[i].has_state, ctrl);
+		if (!err && list->nr && list->view[list->nr - 1].id_taken)
+			err = list_add(list, all.found[i].id, false, ctrl);
 	}
 	free(all.found);
 	if (err) {

@@ -14,7 +14,7 @@ enum device_condition {
 	DEVICE_STOPPED,	 /* no disk: not started yet, stopping, or its server is dead */
 	DEVICE_QUIESCED, /* its server is dead, io waits for the next */
 	DEVICE_FAIL_IO,	 /* its server is dead, io fails */
-	DEVICE_GONE,	 /* nothing but a state file is left */
+	DEVICE_GONE,	 /* nothing but a state file is left; the id may be another's by now */
 	DEVICE_UNKNOWN	 /* we may not ask the driver */
 };
 
@@ -22,6 +22,7 @@ struct device_view {
 	uint32_t id;
 	enum device_condition condition;
 	bool ours;     /* there is a state file */
+	bool id_taken; /* by another device, since the state was written; the view is of the former */
 	bool has_disk; /* /dev/ublkbN is there */
 	struct device_state state;
 	bool has_info; /* the driver was asked */
@@ -52,7 +53,8 @@ struct ctrl *devices_ctrl(void);
 int device_view_read(struct device_view *view, uint32_t id, struct ctrl *ctrl);
 void device_view_free(struct device_view *view);
 
-/* Every device and every state file, in order of id. */
+/* Every device and every state file, in order of id. An id whose state is of a former device is there
+ * twice. */
 struct device_list {
 	struct device_view *view;
 	size_t nr;

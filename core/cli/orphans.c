@@ -46,7 +46,7 @@ const char *orphan_label(const struct orphan *orphan, char *buf, size_t size)
 static bool judge_stopped(const struct device_view *view, const struct orphan_facts *facts,
 			  struct orphan *orphan)
 {
-	if (view->ours && !facts->other_device) {
+	if (view->ours) {
 		snprintf(orphan->why, sizeof(orphan->why), "its server, process %d, is dead",
 			 view->state.pid);
 		return true;
@@ -106,20 +106,14 @@ bool orphan_judge(const struct device_view *view, const struct orphan_facts *fac
 	return true;
 }
 
-/* Its node was made when it was added, and its state is written after that. */
+/* Its node was made when it was added. */
 static void tell_age(const struct device_view *view, struct orphan_facts *facts)
 {
-	char node[NODE_PATH_SIZE], file[320];
-	struct stat added, written;
+	char node[NODE_PATH_SIZE];
+	struct stat added;
 
-	if (stat(node_char(view->id, node), &added))
-		return;
-	facts->age = max_of(time(NULL) - added.st_mtime, (time_t)0);
-	snprintf(file, sizeof(file), "%s/%" PRIu32 ".json", state_dir(), view->id);
-	facts->other_device = view->ours && !stat(file, &written) &&
-			      (written.st_mtim.tv_sec < added.st_mtim.tv_sec ||
-			       (written.st_mtim.tv_sec == added.st_mtim.tv_sec &&
-				written.st_mtim.tv_nsec < added.st_mtim.tv_nsec));
+	if (!stat(node_char(view->id, node), &added))
+		facts->age = max_of(time(NULL) - added.st_mtime, (time_t)0);
 }
 
 static void tell_users(const struct device_view *view, char *disk, char *server_side, size_t size)

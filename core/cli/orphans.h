@@ -50,7 +50,6 @@ struct orphan_facts {
 	const char *users;	 /* of its disk, in words; "": none */
 	const char *server_side; /* who has /dev/ublkcN open, in words; "": nobody */
 	int64_t age;		 /* seconds since ADD_DEV; -1: not known */
-	bool other_device;	 /* the state file is of one that had this id before */
 };
 /* Is the device one? Fills *orphan but for its name and file. Pure; for tests too. */
 bool orphan_judge(const struct device_view *view, const struct orphan_facts *facts,

@@ -49,7 +49,8 @@ static ino_t node_inode(uint32_t id)
 /* The device that we began with is no longer there; another may have its id by now. */
 static bool is_gone(const struct stop *stop)
 {
-	return !device_in_kernel(stop->id) || (stop->inode && node_inode(stop->id) != stop->inode);
+	return stop->gone || !device_in_kernel(stop->id) ||
+	       (stop->inode && node_inode(stop->id) != stop->inode);
 }
 
 /* False, logged: somebody uses the disk. A process that has it open may be udev's, which soon
@@ -164,16 +165,17 @@ static int begin(struct stop *stop, const struct device_view *view, struct ctrl 
 {
 	int err = 0;
 
-	if (view->condition == DEVICE_GONE && !view->server_alive) {
+	stop->gone = view->condition == DEVICE_GONE || (view->ours && !stop->inode);
+	if (stop->gone && !view->server_alive) {
 		state_remove(stop->id, stop->name);
 		stop->outcome = STOP_TIDIED;
 		return 0;
 	}
 	if (!view->ours)
 		err = check_foreign(stop, view);
-	if (!err && !is_free(stop))
+	if (!err && !stop->gone && !is_free(stop))
 		err = -EBUSY;
-	stop->in_use = !err && stop->force && has_users(stop, view);
+	stop->in_use = !err && !stop->gone && stop->force && has_users(stop, view);
 	if (err || !view->ours || !view->server_alive)
 		return err;
 	err = find_server(stop, &view->state);
@@ -300,6 +302,8 @@ static int delete_device(const struct stop *stop, struct ctrl *ctrl)
 {
 	int err;
 
+	if (is_gone(stop))
+		return 0;
 	ctrl_set_deadline(ctrl, DELETE_MS);
 	/* It would wait for its users; but an unprivileged device knows no other way. */
 	err = stop->in_use ? ctrl_plain(ctrl, UBLK_U_CMD_DEL_DEV_ASYNC, stop->id, 0) : -EINVAL;
@@ -328,6 +332,8 @@ static int stop_device(const struct stop *stop, struct ctrl *ctrl)
 	    !(features & UBLK_F_SAFE_STOP_DEV))
 		op = UBLK_U_CMD_STOP_DEV;
 	for (int i = 0; i < TRY_TRIES; i++) {
+		if (is_gone(stop))
+			return 0;
 		err = ctrl_plain(ctrl, op, stop->id, 0);
 		if (!err || err == -ENODEV) /* there is no disk, or no device either */
 			return 0;

@@ -32,6 +32,7 @@ struct stop {
 	ino_t inode; /* of the node /dev/ublkcN: the same id may come back as another device */
 	struct try_stop try; /* under way */
 	bool trying, asked;  /* TRY_STOP_DEV was begun; the server was told to stop */
+	bool gone;	     /* from the kernel, when we began: the id, if taken, is another's */
 	bool in_use;	     /* and is to be stopped all the same */
 	bool force, told;
 	enum stop_outcome outcome;

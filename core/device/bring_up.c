@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "config/cpulist.h"
@@ -211,10 +212,14 @@ static int obtain_device(struct device *d)
 
 static int open_char(struct device *d)
 {
+	struct stat st;
+
 	for (int i = 0;; i++) {
 		d->char_fd = open(d->char_node, O_RDWR | O_CLOEXEC);
-		if (d->char_fd >= 0)
+		if (d->char_fd >= 0) {
+			d->char_inode = fstat(d->char_fd, &st) ? 0 : st.st_ino;
 			return 0;
+		}
 		if ((errno != EBUSY && errno != ENOENT) || i == OPEN_TRIES)
 			break;
 		usleep(OPEN_WAIT_US);

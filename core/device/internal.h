@@ -41,6 +41,7 @@ struct device {
 	struct ublksrv_ctrl_dev_info info; /* as granted */
 	char node[NODE_PATH_SIZE], char_node[NODE_PATH_SIZE];
 	int char_fd;
+	ino_t char_inode;      /* of the node: ids are reused */
 	int signal_fd;	       /* the caller's signalfd, or -1 */
 	uint64_t plugin_until; /* of now_ms(): when the plugin must have started, or stopped */
 	struct ublk_queue **queues;

@@ -4,7 +4,6 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
@@ -15,6 +14,7 @@
 #include "device/state_file.h"
 
 #define FOLDER "memory"
+#define MOUNT_LOCK_MS 20000 /* of all servers that come up together after the boot, one mounts */
 #define NAME_MAX_LEN 16u
 #define FILE_NAME_SIZE 80
 
@@ -105,9 +105,14 @@ static int open_folder(bool create)
 		return open_folder_at(dir);
 	if (asprintf(&path, "%s/" FOLDER, state_dir()) < 0)
 		return -ENOMEM;
-	while (flock(dir, LOCK_EX) && errno == EINTR)
-		;
-	fd = prepare_folder(dir, path); /* the lock ends with dir */
+	fd = open_folder_at(dir);
+	if (fd >= 0 && is_mounted(dir, fd))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	fd = state_lock_folder(dir, MOUNT_LOCK_MS);
+	if (!fd)
+		fd = prepare_folder(dir, path);
 	if (fd < 0)
 		log_err("no memory can outlive the server: mounting a tmpfs on %s: %s; with "
 			"--recovery none it need not",

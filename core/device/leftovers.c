@@ -207,6 +207,7 @@ int leftover_remove(const char *file)
 
 	if (dir < 0)
 		return dir;
+	state_lock_folder(dir, STATE_LOCK_MS); /* it may be just about to get its device */
 	if (!judge(dir, file, &kind))
 		return -EBUSY;
 	return unlinkat(dir, file, 0) && errno != ENOENT ? -errno : 0;

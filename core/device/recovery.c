@@ -141,6 +141,21 @@ static bool was_begun(struct device *d)
 	       (info.state == UBLK_S_DEV_QUIESCED || info.state == UBLK_S_DEV_FAIL_IO);
 }
 
+/* Another process removes it just now, or has given it a new server; the id may be another device's. */
+static int is_lost(const struct device *d)
+{
+	struct device_state now;
+	int err = state_read(d->former->id, &now);
+
+	if (err)
+		return err == -ENOENT ? -ENODEV : err;
+	if (now.pid != d->former->pid || now.pid_start != d->former->pid_start ||
+	    state_is_of_former(&now))
+		err = -ENODEV;
+	state_free(&now);
+	return err;
+}
+
 /* The driver still may be busy with the end of the old server (rule 20). */
 int recovery_begin(struct device *d)
 {
@@ -155,7 +170,8 @@ int recovery_begin(struct device *d)
 	d->info.dev_id = d->former->id;
 	node_block(d->info.dev_id, d->node);
 	node_char(d->info.dev_id, d->char_node);
-	while ((err = ctrl_plain(d->ctrl, UBLK_U_CMD_START_USER_RECOVERY, d->info.dev_id, 0)) ==
+	while (!(err = is_lost(d)) &&
+	       (err = ctrl_plain(d->ctrl, UBLK_U_CMD_START_USER_RECOVERY, d->info.dev_id, 0)) ==
 		       -EBUSY &&
 	       now_ms() < until)
 		nanosleep(&wait, NULL);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 
 #include "device/internal.h"
 #include "device/kept_memory.h"
@@ -173,11 +174,23 @@ static int stop_and_drain(struct device *d)
 	}
 }
 
+/* Somebody else has deleted it, and our id may be that of another device by now. */
+static bool is_deleted(const struct device *d)
+{
+	struct stat st;
+
+	if (!d->char_inode)
+		return false;
+	return stat(d->char_node, &st) ? errno == ENOENT : st.st_ino != d->char_inode;
+}
+
 static int delete_device(struct device *d)
 {
 	char why[512];
 	int err;
 
+	if (is_deleted(d))
+		return 0;
 	ctrl_set_deadline(d->ctrl, DELETE_DEADLINE_MS);
 	err = ctrl_del_dev(d->ctrl, d->info.dev_id);
 	if (err == -ETIMEDOUT) {

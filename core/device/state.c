@@ -5,14 +5,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "device/kept_memory.h"
 #include "device/state_file.h"
 #include "device/stats_file.h"
 
 #define BY_NAME "by-name"
+#define LOCK_WAIT_NS 1000000
 
 const char *state_dir(void)
 {
@@ -66,6 +69,21 @@ int state_open_folder(bool create)
 		return err;
 	}
 	return fd;
+}
+
+int state_lock_folder(int dir, unsigned int ms)
+{
+	const struct timespec wait = { .tv_nsec = LOCK_WAIT_NS };
+	uint64_t until = now_ms() + ms;
+
+	while (flock(dir, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (now_ms() >= until)
+			return -ETIMEDOUT;
+		nanosleep(&wait, NULL);
+	}
+	return 0;
 }
 
 /* Two folders are in play for a link: dir/by-name. */
@@ -130,6 +148,54 @@ static void remove_files(int dir, uint32_t id, const char *name)
 	stats_remove_at(dir, id);
 }
 
+/* The character device lives from ADD_DEV to DEL_DEV, with a server or without. */
+static bool in_kernel(uint32_t id)
+{
+	char path[STATE_NAME_SIZE];
+
+	snprintf(path, sizeof(path), "/dev/ublkc%u", id);
+	return access(path, F_OK) == 0;
+}
+
+/* The node is made when a device is added, and the state is written after that. What is being added just
+ * now has no node yet, but is known to sysfs. */
+bool state_is_of_former(const struct device_state *state)
+{
+	__cleanup_fd int dir = state_open_folder(false);
+	char name[STATE_NAME_SIZE], node[STATE_NAME_SIZE];
+	struct stat added, written;
+
+	snprintf(node, sizeof(node), "/dev/ublkc%u", state->id);
+	state_file_name(name, sizeof(name), state->id);
+	if (stat(node, &added))
+		return errno == ENOENT;
+	if (dir < 0 || fstatat(dir, name, &written, AT_SYMLINK_NOFOLLOW))
+		return false;
+	return written.st_mtim.tv_sec < added.st_mtim.tv_sec ||
+	       (written.st_mtim.tv_sec == added.st_mtim.tv_sec &&
+		written.st_mtim.tv_nsec < added.st_mtim.tv_nsec);
+}
+
+/* The folder is locked: between the look and the removal a new server might write its state. */
+static void remove_at(int dir, uint32_t id, const char *name)
+{
+	struct device_state now;
+	bool of_another = false;
+
+	/* the id may have gone to a new device meanwhile, whose server may even be dead again */
+	if (state_file_read(dir, id, &now, true) == 0) {
+		of_another = now.pid != getpid() && (state_server_alive(&now) ||
+						     (in_kernel(id) && !state_is_of_former(&now)));
+		if (!of_another)
+			kept_memory_remove(now.memory);
+		state_free(&now);
+	}
+	if (!of_another)
+		remove_files(dir, id, name);
+}
+
+static int check_name(const char *name, uint32_t own, int locked_dir);
+
 int state_write(const struct device_state *state)
 {
 	__cleanup_fd int dir = -1;
@@ -142,12 +208,13 @@ int state_write(const struct device_state *state)
 			state->id);
 		return err;
 	}
-	err = state_check_name(state->name, state->id);
-	if (err)
-		return err;
 	dir = state_open_folder(true);
 	if (dir < 0)
 		return dir;
+	state_lock_folder(dir, STATE_LOCK_MS);
+	err = check_name(state->name, state->id, dir);
+	if (err)
+		return err;
 	/* the id had another name before, which would now lead to the wrong device */
 	if (state_file_read(dir, state->id, &old, true) == 0) {
 		had_one = !strcmp(old.name, state->name);
@@ -170,20 +237,11 @@ int state_write(const struct device_state *state)
 void state_remove(uint32_t id, const char *name)
 {
 	__cleanup_fd int dir = state_open_folder(false);
-	struct device_state now;
-	bool of_another = false;
 
 	if (dir < 0)
 		return;
-	/* the id may have gone to a new server meanwhile */
-	if (state_file_read(dir, id, &now, true) == 0) {
-		of_another = now.pid != getpid() && state_server_alive(&now);
-		if (!of_another)
-			kept_memory_remove(now.memory);
-		state_free(&now);
-	}
-	if (!of_another)
-		remove_files(dir, id, name);
+	state_lock_folder(dir, STATE_LOCK_MS);
+	remove_at(dir, id, name);
 }
 
 int state_read(uint32_t id, struct device_state *state)
@@ -274,15 +332,6 @@ int state_find_name(const char *name, struct device_state *state)
 	return search.found < 0 ? -ENOENT : state_read(search.found, state);
 }
 
-/* The character device lives from ADD_DEV to DEL_DEV, with a server or without. */
-static bool in_kernel(uint32_t id)
-{
-	char path[STATE_NAME_SIZE];
-
-	snprintf(path, sizeof(path), "/dev/ublkc%u", id);
-	return access(path, F_OK) == 0;
-}
-
 static bool recovers(const struct device_state *state)
 {
 	const json_t *device = json_object_get(state->manifest, "device");
@@ -291,7 +340,8 @@ static bool recovers(const struct device_state *state)
 	return word && strcmp(word, "none");
 }
 
-int state_check_name(const char *name, uint32_t own)
+/* locked_dir: the folder, or -1: it is not locked yet. */
+static int check_name(const char *name, uint32_t own, int locked_dir)
 {
 	struct name_search search = { .name = name, .found = -1, .not_this = own };
 	struct device_state other;
@@ -313,18 +363,25 @@ int state_check_name(const char *name, uint32_t own)
 			"another with --name, or stop that one: ublk-host down %s",
 			name, other.id, other.pid, name);
 		err = -EEXIST;
-	} else if (in_kernel(other.id)) {
+	} else if (in_kernel(other.id) && !state_is_of_former(&other)) {
 		log_err("the name %s is taken by device %u, whose server is dead: %s%s%sremove it "
 			"with ublk-host down %s, or choose another with --name",
 			name, other.id,
 			recovers(&other) ? "serve it on with ublk-host recover " : "",
 			recovers(&other) ? name : "", recovers(&other) ? ", " : "", name);
 		err = -EEXIST;
+	} else if (locked_dir >= 0) {
+		remove_at(locked_dir, other.id, name);
 	} else {
 		state_remove(other.id, name);
 	}
 	state_free(&other);
 	return err;
+}
+
+int state_check_name(const char *name, uint32_t own)
+{
+	return check_name(name, own, -1);
 }
 
 int state_pid_start(int32_t pid, uint64_t *start)

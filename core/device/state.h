@@ -47,8 +47,8 @@ int state_check_name(const char *name, uint32_t own);
  * file: manifest must be without secrets, as device_manifest_build() makes it. */
 int state_write(const struct device_state *state);
 /* Remove both, the statistics (stats_file.h) and the memory that was kept (kept_memory.h); no message
- * if they are gone. A link that leads elsewhere stays, and so does
- * everything when the file is that of another process that lives: ids are reused. */
+ * if they are gone. A link that leads elsewhere stays, and so does everything when the file is that of
+ * another process that lives, or of a device that is there: ids are reused. */
 void state_remove(uint32_t id, const char *name);
 
 /* -ENOENT: no such device. A file that is damaged, not a regular file, or that somebody other than
@@ -64,6 +64,9 @@ int state_for_each(int (*fn)(const struct device_state *state, void *arg), void 
 /* When process pid started, in clock ticks since the boot, field 22 of /proc/PID/stat. -ESRCH: there
  * is none, or it has ended (a zombie). */
 int state_pid_start(int32_t pid, uint64_t *start);
+/* The device is gone, and its id may be another's: the one that is there now was added after this was
+ * written. */
+bool state_is_of_former(const struct device_state *state);
 /* The process that wrote it is still the one: alive and with the same start time. */
 bool state_server_alive(const struct device_state *state);
 int state_self(struct device_state *state); /* fill pid and pid_start of this process */

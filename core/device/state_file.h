@@ -13,6 +13,10 @@ void state_node_name(char *buf, size_t size, uint32_t id); /* "/dev/ublkb7" */
 
 /* The state folder as a file descriptor, or -errno; logged, but for -ENOENT without create. */
 int state_open_folder(bool create);
+/* Nobody else changes the folder's files until dir is closed. 0; or -ETIMEDOUT, after ms milliseconds:
+ * who has it was stopped, or is no program of ours. Where going on without it is the lesser evil, do. */
+#define STATE_LOCK_MS 2000
+int state_lock_folder(int dir, unsigned int ms);
 
 /* A file that becomes `name` only when it is whole: its descriptor, or -errno; the name that it has
  * until then goes to temp. Then state_file_finish(), with err if it did not become whole: 0, or

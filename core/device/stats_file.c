@@ -55,6 +55,8 @@ static int create_at(int dir, uint32_t id, uint32_t nr_queues, struct stats **ou
 	err = map_new(fd, stats_size(nr_queues), out);
 	if (!err)
 		stats_init(*out, nr_queues, id, self.pid, self.pid_start);
+	/* Against who removes that of the device that had the id before. */
+	state_lock_folder(dir, STATE_LOCK_MS);
 	err = state_file_finish(dir, fd, temp, name, err);
 	if (err && *out) {
 		stats_unmap(*out, nr_queues);
@@ -202,6 +204,8 @@ void stats_remove(uint32_t id)
 {
 	__cleanup_fd int dir = state_open_folder(false);
 
-	if (dir >= 0)
-		stats_remove_at(dir, id);
+	if (dir < 0)
+		return;
+	state_lock_folder(dir, STATE_LOCK_MS);
+	stats_remove_at(dir, id);
 }

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "state_help.h"
@@ -139,6 +140,73 @@ START_TEST(state_of_a_new_server_stays)
 	state_remove(ID, "scratch");
 	ck_assert(!exists("900001.json"));
 	ck_assert(!exists("by-name/scratch"));
+}
+END_TEST
+
+/* What is forked off has the folder locked from here on. */
+static pid_t fork_with_lock(int *lock)
+{
+	pid_t pid;
+
+	*lock = open(dir, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_ge(*lock, 0);
+	ck_assert_int_eq(flock(*lock, LOCK_EX), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid)
+		close(*lock);
+	return pid;
+}
+
+/* A removal that has looked, and then removes what came in between, would take a new server's. */
+START_TEST(removal_waits_for_who_writes)
+{
+	struct device_state state;
+	char from[256], to[256];
+	pid_t pid, server;
+	int lock, status;
+
+	server = fork();
+	if (server == 0) {
+		pause();
+		_exit(0);
+	}
+	state = sample(ID, "new");
+	state.pid = server;
+	ck_assert_int_eq(state_pid_start(server, &state.pid_start), 0);
+	ck_assert_int_eq(state_write(&state), 0);
+	in_dir(from, "900001.json");
+	in_dir(to, "kept");
+	ck_assert_int_eq(rename(from, to), 0);
+	pid = fork_with_lock(&lock);
+	if (pid == 0) {
+		usleep(200000);
+		_exit(rename(to, from) ? 1 : 0);
+	}
+	state_remove(ID, "old");
+	ck_assert(exists("900001.json"));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(kill(server, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(server, NULL, 0), server);
+}
+END_TEST
+
+START_TEST(removal_does_not_wait_for_ever)
+{
+	int lock;
+	pid_t pid;
+
+	write_sample(ID, "scratch");
+	pid = fork_with_lock(&lock);
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	state_remove(ID, "scratch");
+	ck_assert(!exists("900001.json"));
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 END_TEST
 
@@ -351,6 +419,8 @@ int main(void)
 	tcase_add_test(tc, removal_leaves_nothing);
 	tcase_add_test(tc, link_of_another_stays);
 	tcase_add_test(tc, state_of_a_new_server_stays);
+	tcase_add_test(tc, removal_waits_for_who_writes);
+	tcase_add_test(tc, removal_does_not_wait_for_ever);
 	tcase_add_test(tc, second_write_replaces);
 	tcase_add_test(tc, killed_writer_leaves_no_trace);
 	tcase_add_test(tc, file_is_never_seen_half_written);

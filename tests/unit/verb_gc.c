@@ -117,9 +117,6 @@ START_TEST(dead_devices)
 	ck_assert(orphan_judge(&view, &facts, &orphan));
 	ck_assert_str_eq(orphan.why, "its server, process 77, is dead");
 	ck_assert_str_eq(orphan.keep, "");
-	facts.other_device = true;
-	ck_assert(orphan_judge(&view, &facts, &orphan));
-	has(orphan.keep, "5 s old");
 	facts = (struct orphan_facts){ .users = "mounted on /mnt", .server_side = "", .age = 9 };
 	ck_assert(orphan_judge(&view, &facts, &orphan));
 	ck_assert_str_eq(orphan.keep, "it is in use: mounted on /mnt");

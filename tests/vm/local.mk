@@ -39,6 +39,7 @@ EXTRA_DIST += \
 	tests/vm/cases/poll.sh \
 	tests/vm/cases/read-only.sh \
 	tests/vm/cases/recover.sh \
+	tests/vm/cases/reused-id.sh \
 	tests/vm/cases/server-killed.sh \
 	tests/vm/cases/shared-memory.sh \
 	tests/vm/cases/signal-io.sh \
