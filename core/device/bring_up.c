@@ -312,12 +312,23 @@ static int start_queues(struct device *d)
 	return err;
 }
 
+/* A queue has ended, or is about to: its own message says why, if it was not the driver that ended it. */
+static int queue_lost(const struct device *d)
+{
+	int err = atomic_load(&d->fail_err);
+
+	if (err)
+		return err;
+	log_err("%s was stopped from outside before it was ready", d->node);
+	return -ECANCELED;
+}
+
 /* START_DEV and END_USER_RECOVERY wait for every tag; a queue that ends meanwhile would make it wait for ever. */
 static int start_device(struct device *d)
 {
 	uint64_t until = now_ms() + START_DEADLINE_MS;
 	const uint32_t cmd = d->former ? UBLK_U_CMD_END_USER_RECOVERY : UBLK_U_CMD_START_DEV;
-	int err = ctrl_begin(d->ctrl, cmd, d->info.dev_id, getpid());
+	int err = ctrl_begin(d->ctrl, cmd, d->info.dev_id, getpid()), lost = 0;
 
 	while (!err) {
 		struct pollfd fds[] = { { ctrl_fd(d->ctrl), POLLIN, 0 },
@@ -333,10 +344,12 @@ static int start_device(struct device *d)
 			err = -ETIMEDOUT;
 		else if (poll(fds, ARRAY_SIZE(fds), until - now) > 0 &&
 			 (fds[1].revents || fds[2].revents))
-			err = atomic_load(&d->fail_err) ?: -EIO;
+			err = lost = queue_lost(d);
 		if (err)
 			ctrl_cancel(d->ctrl);
 	}
+	if (lost)
+		return lost;
 	if (err)
 		return ctrl_failed(cmd, d->info.dev_id, err);
 	d->live = true;
