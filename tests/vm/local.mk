@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/vm/cases/confine.sh \
 	tests/vm/cases/cpus.sh \
 	tests/vm/cases/crash.sh \
+	tests/vm/cases/cycles.sh \
 	tests/vm/cases/data-path.sh \
 	tests/vm/cases/devices.sh \
 	tests/vm/cases/discard-file.sh \
