@@ -210,6 +210,9 @@ bool device_can_recover(const struct device_view *view, char *why, size_t size)
 			 state_dir());
 	else if (view->server_alive)
 		snprintf(why, size, "process %d serves it", view->pid);
+	else if (view->state.failed)
+		snprintf(why, size, "it was given up: %s; ublk-host down %s removes it",
+			 view->state.failed, name);
 	else if (view->condition == DEVICE_GONE)
 		snprintf(why, size,
 			 "it is gone from the kernel, as after a boot; ublk-host down %s removes "
@@ -218,6 +221,32 @@ bool device_can_recover(const struct device_view *view, char *why, size_t size)
 	else if (view->has_info && !(view->info.flags & UBLK_F_USER_RECOVERY))
 		snprintf(why, size,
 			 "it was made with --recovery none; ublk-host down %s removes it", name);
+	else
+		return true;
+	return false;
+}
+
+bool device_can_hand_over(const struct device_view *view, char *why, size_t size)
+{
+	if (!view->ours)
+		snprintf(why, size, "it has no state file: it is not a device of ublk-host");
+	else if (!view->server_alive && device_can_recover(view, why, size))
+		snprintf(why, size, "it has no server: ublk-host recover %s gives it one",
+			 view->state.name);
+	else if (!view->server_alive)
+		return false; /* why is told */
+	else if (!view->has_info)
+		snprintf(why, size, "the driver cannot be asked; try with sudo");
+	else if (!(view->info.flags & UBLK_F_USER_RECOVERY))
+		snprintf(why, size,
+			 "it was made with --recovery none, and would end with its server");
+	else if (view->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO)
+		snprintf(why, size,
+			 "it was made with --recovery fail, so that its users would see errors");
+	else if (!(view->info.flags & UBLK_F_QUIESCE))
+		snprintf(why, size,
+			 "this driver cannot be quiesced (QUIESCE, Linux 6.16), and could not tell "
+			 "a server that leaves from one that is busy");
 	else
 		return true;
 	return false;
@@ -368,6 +397,9 @@ const char *device_condition_word(const struct device_view *view)
 
 	if (view->condition == DEVICE_STOPPED && view->server_alive)
 		return "stopping";
+	if (view->ours && view->state.failed && !view->server_alive &&
+	    view->condition != DEVICE_GONE)
+		return "failed";
 	return words[view->condition];
 }
 

@@ -40,6 +40,9 @@ struct device_view {
  * to do. A view for which the driver was not asked is believed to be one that can. */
 bool device_can_recover(const struct device_view *view, char *why, size_t size);
 
+/* Whether its server can leave it to another while it is in use; likewise. */
+bool device_can_hand_over(const struct device_view *view, char *why, size_t size);
+
 /* The command that helps a device of ours whose server is dead; malloc()ed. NULL: it needs none. */
 char *device_remedy(const struct device_view *view);
 
@@ -65,8 +68,8 @@ void device_list_free(struct device_list *list);
 /* NAME, ID or node, as down and info take it, to an id. -ENOENT, logged with a did-you-mean. */
 int device_find(const char *word, uint32_t *id);
 
-/* "live"; "stopping" and "dead": no disk, with a server and without; "quiesced", "fail-io", "gone",
- * "unknown". */
+/* "live"; "stopping" and "dead": no disk, with a server and without; "failed": given up; "quiesced",
+ * "fail-io", "gone", "unknown". */
 const char *device_condition_word(const struct device_view *view);
 
 /* "mem" of /usr/lib/ublk-host/plugins/mem.so; malloc()ed, NULL: not known. */

@@ -142,7 +142,7 @@ static json_t *options_of(const struct device_view *view)
 
 /*
  * One object. Members, in this order; null where it is not known or there is none: id, name, node,
- * state, foreign, size (bytes), limits (an object: read_only, rotational, volatile_cache, fua,
+ * state, failed (why it was given up), foreign, size (bytes), limits (an object: read_only, rotational, volatile_cache, fua,
  * logical_block, physical_block, io_min, io_opt, max_io, chunk, discard_granularity, max_discard,
  * max_write_zeroes, dma_align, in bytes), queues, depth, queue_cpus (an array of lists), flags (an
  * array of names), data_path, data_path_why, plugin, plugin_path, options (an object, without
@@ -158,11 +158,12 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 	int64_t up = uptime(view);
 
 	return json_pack(
-		"{s:I, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"{s:I, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O?}",
 		"id", (json_int_t)view->id, "name", json_from_text(view->ours ? state->name : NULL),
 		"node", json_from_text(view->has_disk ? node_block(view->id, node) : NULL), "state",
-		device_condition_word(view), "foreign", !view->ours, "size",
+		device_condition_word(view), "failed",
+		json_from_text(view->ours ? state->failed : NULL), "foreign", !view->ours, "size",
 		json_number_or_null(view->size >= 0, view->size), "limits", limits_to_json(view),
 		"queues", json_number_or_null(view->queues, view->queues), "depth",
 		json_number_or_null(view->depth, view->depth), "queue_cpus",

@@ -24,6 +24,7 @@ static const struct cli_usage usage = {
 	.opts = opts,
 	.notes =
 		"States: live; stopping; dead (its server has ended: ublk-host down removes it);\n"
+		"failed (its servers ended too often, io fails: ublk-host down removes it);\n"
 		"quiesced, fail-io (its server has ended, io waits or fails until ublk-host recover);\n"
 		"gone (only its state file is left); unknown (ask as root).\n",
 };
@@ -89,7 +90,7 @@ static int print_table(const struct device_list *list)
 
 /*
  * An array of objects, in order of id. Members, in this order; null where it is not known or there
- * is none: id, name, node, size (bytes), plugin, state, pid, queues, depth, data_path, foreign
+ * is none: id, name, node, size (bytes), plugin, state, failed (why it was given up), pid, queues, depth, data_path, foreign
  * (true: without a state file, another program's), command (of the server), remedy (a command that
  * helps a device whose server is dead).
  */
@@ -99,11 +100,12 @@ static json_t *to_json(const struct device_view *view)
 	char node[NODE_PATH_SIZE];
 
 	return json_pack(
-		"{s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "id",
+		"{s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "id",
 		(json_int_t)view->id, "name", json_from_text(view->ours ? view->state.name : NULL),
 		"node", json_from_text(view->has_disk ? node_block(view->id, node) : NULL), "size",
 		json_number_or_null(view->size >= 0, view->size), "plugin", json_from_text(plugin),
-		"state", device_condition_word(view), "pid",
+		"state", device_condition_word(view), "failed",
+		json_from_text(view->ours ? view->state.failed : NULL), "pid",
 		json_number_or_null(view->server_alive, view->pid), "queues",
 		json_number_or_null(view->queues, view->queues), "depth",
 		json_number_or_null(view->depth, view->depth), "data_path",

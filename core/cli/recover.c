@@ -96,10 +96,12 @@ static int recover_view(struct recovery *r, const struct device_view *view,
 		return EXIT_FAILED;
 	}
 	r->name = strdup(view->state.name);
+	state_take_in_hand(r->id); /* a supervisor is not to recover it as well */
 	if (serving_of_state(&options, &view->state) == 0) {
 		if (recover->verbose)
 			log_set_level(LOG_LVL_DEBUG);
-		status = serving_start(&(struct serving){ &options, &view->state }, node);
+		status = serving_start(
+			&(struct serving){ .options = &options, .former = &view->state }, node);
 	}
 	device_options_free(&options);
 	r->ms = now_ms() - began;

@@ -126,30 +126,6 @@ static bool has_left(const struct old_server *old, const struct device_view *vie
 	return false;
 }
 
-/* NULL, or why this device is not to be handed over. */
-static const char *obstacle(const struct device_view *view, char *buf, size_t size)
-{
-	if (!view->ours)
-		return "it has no state file: it is not a device of ublk-host";
-	if (!view->server_alive && device_can_recover(view, buf, size)) {
-		snprintf(buf, size, "it has no server: ublk-host recover %s gives it one",
-			 view->state.name);
-		return buf;
-	}
-	if (!view->server_alive)
-		return buf;
-	if (!view->has_info)
-		return "the driver cannot be asked; try with sudo";
-	if (!(view->info.flags & UBLK_F_USER_RECOVERY))
-		return "it was made with --recovery none, and would end with its server";
-	if (view->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO)
-		return "it was made with --recovery fail, so that its users would see errors";
-	if (!(view->info.flags & UBLK_F_QUIESCE))
-		return "this driver cannot be quiesced (QUIESCE, Linux 6.16), and could not tell a "
-		       "server that leaves from one that is busy";
-	return NULL;
-}
-
 /* Exchange them. The new server is loaded and waits; the pause begins with the word to the old one. */
 static int exchange(struct prepared_server *server, struct old_server *old,
 		    const struct device_view *view, struct outcome *outcome)
@@ -158,6 +134,7 @@ static int exchange(struct prepared_server *server, struct old_server *old,
 	uint64_t began = now_ms();
 	int status;
 
+	state_take_in_hand(view->id); /* a supervisor is not to see to it meanwhile */
 	if (ask_to_leave(old, view)) {
 		serving_drop(server);
 		return EXIT_FAILED;
@@ -213,10 +190,9 @@ static int upgrade_view(struct device_view *view, const char *plugin, struct out
 	struct prepared_server server;
 	struct old_server old = { .pidfd = -1, .exe = -1 };
 	int status = EXIT_FAILED;
-	char buf[256];
-	const char *why = obstacle(view, buf, sizeof(buf));
+	char why[256];
 
-	if (why) {
+	if (!device_can_hand_over(view, why, sizeof(why))) {
 		log_err("device %" PRIu32 " cannot be upgraded: %s", view->id, why);
 		return EXIT_FAILED;
 	}
@@ -228,7 +204,8 @@ static int upgrade_view(struct device_view *view, const char *plugin, struct out
 	}
 	if (old_server_find(&old, view))
 		goto out;
-	status = serving_prepare(&(struct serving){ &options, &view->state }, &server);
+	status = serving_prepare(&(struct serving){ .options = &options, .former = &view->state },
+				 &server);
 	if (status == EXIT_DONE)
 		status = exchange(&server, &old, view, outcome);
 	else

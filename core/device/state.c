@@ -259,6 +259,7 @@ void state_free(struct device_state *state)
 	free(state->data_path);
 	free(state->data_path_why);
 	free(state->log);
+	free(state->failed);
 	json_decref(state->manifest);
 	json_decref(state->memory);
 	*state = (struct device_state){ 0 };

@@ -27,8 +27,11 @@ struct device_state {
 	json_t *manifest;  /* the resolved device manifest, as one could feed to --manifest */
 	json_t *memory;	   /* kept_memory.h: an object, the name that the plugin gave to the file's;
 			    * or NULL */
-	char *log; /* where a server in the background writes its messages: a file, or "syslog";
+	char *log;    /* where a server in the background writes its messages: a file, or "syslog";
 			    * NULL: it is not in the background */
+	char *failed; /* why it was given up: it is stopped and gets no server; or NULL */
+	int32_t in_hand; /* a process that is about to change its server; 0: none. Its start time: */
+	uint64_t in_hand_start;
 };
 
 /* Fit to be a file name and a word on one line: 1..STATE_MAX_NAME printable bytes, no '/', blank or
@@ -57,6 +60,17 @@ int state_read(uint32_t id, struct device_state *state);
 /* Of several (leftovers of a device that is gone), one whose server is alive wins. */
 int state_find_name(const char *name, struct device_state *state);
 void state_free(struct device_state *state);
+
+/* state_marks.c: what others than the server note in its state. Writing it anew, a server takes the marks
+ * away. 0 or -errno, not logged. */
+/* Given up, for a reason in one clause. */
+int state_set_failed(uint32_t id, const char *why);
+/* This process is about to change the device's server, or to remove it: nobody else shall see to it
+ * meanwhile. That ends with the process. */
+int state_take_in_hand(uint32_t id);
+/* Another process has it in hand. */
+bool state_in_hand(const struct device_state *state);
+
 /* Call fn for each state file, in order of id. Stops when fn returns non-zero and returns that.
  * Damaged files are logged and skipped; no folder is no files. */
 int state_for_each(int (*fn)(const struct device_state *state, void *arg), void *arg);

@@ -95,16 +95,21 @@ static int replace_file(int dir, uint32_t id, const char *text)
 static char *to_text(const struct device_state *state)
 {
 	char *text;
-	json_t *json =
-		json_pack("{s:s, s:I, s:s, s:s, s:s*, s:s*, s:s*, s:i, s:I, s:O*, s:O*, s:s*}",
-			  "ublk_device_state", STATE_VERSION, "id", (json_int_t)state->id, "name",
-			  state->name, "node", state->node, "plugin_path", state->plugin_path,
-			  "data_path", state->data_path, "data_path_why", state->data_path_why,
-			  "pid", (int)state->pid, "pid_start", (json_int_t)state->pid_start,
-			  "manifest", state->manifest, "memory", state->memory, "log", state->log);
+	json_t *json = json_pack(
+		"{s:s, s:I, s:s, s:s, s:s*, s:s*, s:s*, s:i, s:I, s:O*, s:O*, s:s*, s:s*}",
+		"ublk_device_state", STATE_VERSION, "id", (json_int_t)state->id, "name",
+		state->name, "node", state->node, "plugin_path", state->plugin_path, "data_path",
+		state->data_path, "data_path_why", state->data_path_why, "pid", (int)state->pid,
+		"pid_start", (json_int_t)state->pid_start, "manifest", state->manifest, "memory",
+		state->memory, "log", state->log, "failed", state->failed);
 
 	if (!json)
 		return NULL;
+	if (state->in_hand) {
+		json_object_set_new(json, "in_hand", json_integer(state->in_hand));
+		json_object_set_new(json, "in_hand_start",
+				    json_integer((json_int_t)state->in_hand_start));
+	}
 	text = json_dumps(json, JSON_INDENT(2));
 	json_decref(json);
 	return text;
@@ -174,29 +179,37 @@ static int copy_string(char **out, const char *text)
 static int from_json(struct device_state *state, json_t *json, uint32_t id)
 {
 	const char *version, *name, *node, *plugin = NULL, *path = NULL, *path_why = NULL;
-	const char *log = NULL;
-	json_int_t read_id, start;
+	const char *log = NULL, *failed = NULL;
+	json_int_t read_id, start, in_hand_start = 0;
 	json_t *manifest = NULL, *memory = NULL;
 	char want[STATE_NAME_SIZE];
-	int pid;
+	int pid, in_hand = 0;
 
 	state_node_name(want, sizeof(want), id);
-	if (json_unpack(json, "{s:s, s:I, s:s, s:s, s?s, s?s, s?s, s:i, s:I, s?o, s?o, s?s}",
+	if (json_unpack(json,
+			"{s:s, s:I, s:s, s:s, s?s, s?s, s?s, s:i, s:I, s?o, s?o, s?s, "
+			"s?s, s?i, s?I}",
 			"ublk_device_state", &version, "id", &read_id, "name", &name, "node", &node,
 			"plugin_path", &plugin, "data_path", &path, "data_path_why", &path_why,
 			"pid", &pid, "pid_start", &start, "manifest", &manifest, "memory", &memory,
-			"log", &log) < 0 ||
+			"log", &log, "failed", &failed, "in_hand", &in_hand, "in_hand_start",
+			&in_hand_start) < 0 ||
 	    strncmp(version, "1.", 2) || read_id != id || !state_name_valid(name) ||
 	    strcmp(node, want) || pid <= 0 || start < 0 ||
 	    (manifest && !json_is_object(manifest) && !json_is_null(manifest)) ||
 	    (memory && !json_is_object(memory)))
 		return -EBADMSG;
-	*state = (struct device_state){ .id = id, .pid = pid, .pid_start = start };
+	*state = (struct device_state){ .id = id,
+					.pid = pid,
+					.pid_start = start,
+					.in_hand = in_hand,
+					.in_hand_start = in_hand_start };
 	state->manifest = json_is_object(manifest) ? json_incref(manifest) : NULL;
 	state->memory = json_incref(memory);
 	if (copy_string(&state->name, name) || copy_string(&state->node, node) ||
 	    copy_string(&state->plugin_path, plugin) || copy_string(&state->data_path, path) ||
-	    copy_string(&state->data_path_why, path_why) || copy_string(&state->log, log))
+	    copy_string(&state->data_path_why, path_why) || copy_string(&state->log, log) ||
+	    copy_string(&state->failed, failed))
 		return -ENOMEM;
 	return 0;
 }
