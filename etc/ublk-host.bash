@@ -89,7 +89,7 @@ _ublk_host()
 		;;
 	--opt | --name | --id | --queues | --depth | --max-io | --logical-block | \
 		--physical-block | --io-timeout | --plugin-timeout | --threads-per-queue | --timeout | \
-		--interval | --count)
+		--interval | --count | --restart-limit | --restart-window)
 		return
 		;;
 	esac
@@ -100,6 +100,11 @@ _ublk_host()
 		down | info | recover | stats | upgrade) words=$(_ublk_host_devices "$program") ;;
 		plugins) words=$(_ublk_host_plugins "$program") ;;
 		help) words=$(_ublk_host_verbs "$program") ;;
+		serve)
+			mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+			compopt -o filenames
+			return
+			;;
 		*) words= ;;
 		esac
 	fi

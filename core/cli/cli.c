@@ -15,6 +15,8 @@ static const struct verb verbs[] = {
 	  verb_run },
 	{ "up", "serve a device in the background; returns when it can be used", verb_up },
 	{ "down", "stop a device and remove it", verb_down },
+	{ "serve", "serve the devices of a folder of manifests, and restart what ends",
+	  verb_serve },
 	{ "recover", "give a device whose server died a new one", verb_recover },
 	{ "upgrade", "replace a device's server, program or plugin, while it is in use",
 	  verb_upgrade },
@@ -63,7 +65,7 @@ static void unknown_verb(const char *name)
 {
 	const char *names[ARRAY_SIZE(verbs)];
 	char hint[SUGGEST_HINT_MAX];
-	char list[256] = "";
+	char list[512] = "";
 	size_t n, len = 0;
 
 	for (n = 0; verbs[n].name; n++) {

@@ -11,6 +11,7 @@ enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 int verb_run(int argc, char **argv);
 int verb_up(int argc, char **argv);
 int verb_down(int argc, char **argv);
+int verb_serve(int argc, char **argv);
 int verb_recover(int argc, char **argv);
 int verb_upgrade(int argc, char **argv);
 int verb_list(int argc, char **argv);

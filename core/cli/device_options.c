@@ -238,6 +238,20 @@ int device_options_parse(struct device_options *options, enum device_verb verb,
 	return cli_finish(&args.cli);
 }
 
+int device_options_of_manifest(struct device_options *options, const char *file,
+			       const char *const *data_path_words, struct errors *errors)
+{
+	int err;
+
+	*options = (struct device_options){ .level = LOG_LVL_INFO };
+	device_config_init(&options->cfg);
+	options->cfg.data_path_words = data_path_words;
+	err = device_manifest_load(&options->cfg, file, errors);
+	if (!err)
+		err = device_config_check(&options->cfg, errors);
+	return err ? err : check_cpus(&options->cfg, errors);
+}
+
 void device_options_free(struct device_options *options)
 {
 	size_t i;

@@ -26,6 +26,9 @@ struct device_options {
  * printed, or all mistakes were. Free with device_options_free() in every case. */
 int device_options_parse(struct device_options *options, enum device_verb verb,
 			 const char *const *data_path_words, int argc, char **argv);
+/* The same of a manifest alone. 0, or -errno with every message in errors. */
+int device_options_of_manifest(struct device_options *options, const char *file,
+			       const char *const *data_path_words, struct errors *errors);
 void device_options_free(struct device_options *options);
 
 #endif

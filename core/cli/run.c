@@ -6,23 +6,6 @@
 #include "cli/device_options.h"
 #include "cli/devices.h"
 #include "cli/serving.h"
-#include "queue/path.h"
-
-static const char **path_words(void)
-{
-	const char **words = calloc(2 * nr_data_paths + 2, sizeof(*words));
-	unsigned int n = 0;
-
-	if (!words)
-		return NULL;
-	words[n++] = "auto";
-	for (unsigned int i = 0; i < nr_data_paths; i++) {
-		words[n++] = data_paths[i]->name;
-		if (data_paths[i]->batch_name)
-			words[n++] = data_paths[i]->batch_name;
-	}
-	return words;
-}
 
 /* --recover: the device of this name, if it waits for a server. 0; 1: there is none; -errno, logged. */
 static int find_former(const struct device_options *options, struct device_state *former)
@@ -61,7 +44,7 @@ static int start(const struct serving *serving)
 
 static int serve_verb(enum device_verb verb, int argc, char **argv)
 {
-	__cleanup_free const char **words = path_words();
+	__cleanup_free const char **words = serving_path_words();
 	struct device_options given, options;
 	struct device_state former;
 	int status = device_options_parse(&given, verb, words, argc, argv), found = 1;
@@ -72,7 +55,7 @@ static int serve_verb(enum device_verb verb, int argc, char **argv)
 		found = find_former(&given, &former);
 	}
 	if (found == 0) {
-		serving = (struct serving){ &options, &former };
+		serving = (struct serving){ .options = &options, .former = &former };
 		found = serving_of_state(&options, &former);
 	}
 	if (status < 0 && found >= 0)

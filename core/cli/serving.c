@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A process that serves a device: this one, or one in the background. */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,16 +10,26 @@
 #include <sys/wait.h>
 
 #include "cli/cli.h"
+#include "cli/notify.h"
 #include "cli/serving.h"
 #include "config/device_manifest.h"
 #include "device/device.h"
+#include "queue/path.h"
 
 /* For as long as the plugin may take to start, and for what the driver and we need. */
 #define START_SPARE_SECONDS 30
 #define START_END_MS 10000 /* for an interrupted server to remove what it has made */
 
-/* Called with the node when it is usable; non-zero ends the device. */
-typedef int (*ready_fn)(const char *node, void *arg);
+/* Whoever waits for the device. */
+struct watcher {
+	/* Between the plugin's loading and its first call; or NULL. */
+	int (*loaded)(void *arg);
+	int (*ready)(const char *node, void *arg); /* the node is usable */
+	void (*added)(uint32_t id, void *arg);	   /* the driver has a new device; or NULL */
+	void (*stopping)(void *arg);		   /* or NULL */
+	void *arg;
+};
+/* Of the first two, non-zero ends the device. */
 
 static int signals_to_fd(void)
 {
@@ -36,7 +47,7 @@ static int signals_to_fd(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int serve(const struct device_request *request, ready_fn ready, void *arg)
+static int serve(const struct device_request *request, const struct watcher *watcher)
 {
 	struct device *device;
 	int err = device_bring_up(request, &device), res;
@@ -46,27 +57,29 @@ static int serve(const struct device_request *request, ready_fn ready, void *arg
 	if (err)
 		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	log_set_who(device_name(device));
-	err = ready(device_node(device), arg);
+	err = watcher->ready(device_node(device), watcher->arg);
 	if (!err)
 		err = device_serve(device);
+	if (watcher->stopping)
+		watcher->stopping(watcher->arg);
 	res = device_end(device);
 	if (res == -ETIMEDOUT)
 		_exit(EXIT_FAILED);
 	return err || res ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* Between the plugin's loading and its first call; non-zero ends it. */
-typedef int (*loaded_fn)(void *arg);
-
 /* log: of a server in the background, or NULL. */
-static int resolve_and_serve(const struct serving *serving, const char *log, loaded_fn loaded,
-			     ready_fn ready, void *arg)
+static int resolve_and_serve(const struct serving *serving, const char *log,
+			     const struct watcher *watcher)
 {
 	struct device_options *options = serving->options;
 	struct option_values values = { 0 };
-	struct device_request request = {
-		.cfg = &options->cfg, .values = &values, .former = serving->former, .log = log
-	};
+	struct device_request request = { .cfg = &options->cfg,
+					  .values = &values,
+					  .former = serving->former,
+					  .log = log,
+					  .added = watcher->added,
+					  .arg = watcher->arg };
 	const char *path = serving->former ? serving->former->plugin_path : NULL;
 	__cleanup_fd int signal_fd = -1;
 	struct plugin_dirs dirs;
@@ -85,7 +98,9 @@ static int resolve_and_serve(const struct serving *serving, const char *log, loa
 	if (signal_fd < 0)
 		log_err("signalfd: %m");
 	else if (!serving->former || !device_check_successor(&options->cfg, request.plugin))
-		status = loaded && loaded(arg) ? EXIT_FAILED : serve(&request, ready, arg);
+		status = watcher->loaded && watcher->loaded(watcher->arg)
+				 ? EXIT_FAILED
+				 : serve(&request, watcher);
 	option_values_free(&values);
 	plugin_free(request.plugin);
 	return status;
@@ -93,21 +108,34 @@ static int resolve_and_serve(const struct serving *serving, const char *log, loa
 
 static int print_node(const char *node, void *arg)
 {
-	(void)arg;
 	printf("%s\n", node);
 	fflush(stdout);
+	notify_ready(arg);
 	return 0;
+}
+
+static void tell_stopping(void *arg)
+{
+	notify_stopping(arg);
 }
 
 int serving_run(const struct serving *serving)
 {
-	return resolve_and_serve(serving, NULL, NULL, print_node, NULL);
+	struct notify notify;
+	struct watcher watcher = { .ready = print_node, .stopping = tell_stopping, .arg = &notify };
+	int status;
+
+	notify_open(&notify); /* while sockets can be had */
+	status = resolve_and_serve(serving, NULL, &watcher);
+	notify_close(&notify);
+	return status;
 }
 
 struct background {
 	int fd;	  /* of the pipe to who waits for us */
 	int null; /* /dev/null */
 	int go_fd;
+	bool supervised;
 };
 
 /* While everything can still be opened, and before there is a device to take away again. */
@@ -122,14 +150,16 @@ static int background_prepare(struct background *background, const struct device
 	}
 	if (options->log_file)
 		err = log_prepare_file(options->log_file);
-	else
+	else if (!background->supervised)
 		log_prepare_syslog();
 	if (err)
 		log_err("--log-file %s: %s", options->log_file, strerror(-err));
 	return err;
 }
 
-#define LOADED '.' /* what is written before the node */
+/* What is written before the node, each in one piece. */
+#define LOADED '.'
+#define ADDED "+%" PRIu32 "\n"
 
 /* False: who prepared us wants nothing of us, or has gone. */
 static int wait_for_go(void *arg)
@@ -144,15 +174,24 @@ static int wait_for_go(void *arg)
 	return 0;
 }
 
-/* From here on nobody reads our standard error. */
+static void tell_added(uint32_t id, void *arg)
+{
+	const struct background *background = arg;
+
+	if (dprintf(background->fd, ADDED, id) < 0)
+		log_debug("telling that there is a device: %m");
+}
+
+/* From here on nobody reads our standard error, unless there is a supervisor. */
 static int tell_ready(const char *node, void *arg)
 {
 	struct background *background = arg;
+	const int last = background->supervised ? STDOUT_FILENO : STDERR_FILENO;
 
 	log_switch();
 	if (chdir("/")) /* not before: folders for plugins may be relative */
 		log_warn("chdir /: %m");
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+	for (int fd = STDIN_FILENO; fd <= last; fd++)
 		dup2(background->null, fd);
 	if (write(background->fd, node, strlen(node)) < 0)
 		return -errno; /* who asked for the device has gone */
@@ -191,19 +230,37 @@ static ssize_t wait_answer(const struct prepared_server *server, char *text, siz
 	return 0;
 }
 
+/* A supervisor's files: its lock among them. */
+static void close_others(unsigned int first, unsigned int second)
+{
+	if (first > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, first - 1, 0);
+	if (second > first + 1)
+		close_range(first + 1, second - 1, 0);
+	close_range(second + 1, ~0u, 0);
+}
+
 static __attribute__((noreturn)) void be_server(const struct serving *serving, int fd, int go_fd)
 {
 	const char *log = serving->options->log_file ? serving->options->log_file : "syslog";
-	struct background background = { .fd = fd, .go_fd = go_fd };
+	struct background background = { .fd = fd, .go_fd = go_fd, .supervised = serving->who };
+	struct watcher watcher = {
+		.loaded = wait_for_go, .ready = tell_ready, .added = tell_added, .arg = &background
+	};
 
-	setsid();
+	setsid(); /* what becomes of a supervisor is nothing to us */
+	if (serving->who) {
+		close_others(min_of(fd, go_fd), max_of(fd, go_fd));
+		log_set_who(serving->who);
+		log = serving->options->log_file;
+	}
 	if (background_prepare(&background, serving->options))
 		exit(EXIT_FAILED);
-	exit(resolve_and_serve(serving, log, wait_for_go, tell_ready, &background));
+	exit(resolve_and_serve(serving, log, &watcher));
 }
 
 /* Fork first of all: the driver ties a device to the process and its memory (rule 23). */
-static int start_process(const struct serving *serving, struct prepared_server *server)
+int serving_begin(const struct serving *serving, struct prepared_server *server)
 {
 	int answer[2], go[2];
 
@@ -220,6 +277,7 @@ static int start_process(const struct serving *serving, struct prepared_server *
 	fflush(stdout); /* or it would come twice */
 	*server = (struct prepared_server){
 		.pid = fork(),
+		.id = -1,
 		.answer_fd = answer[0],
 		.go_fd = go[1],
 		.seconds = serving->options->cfg.plugin_timeout + START_SPARE_SECONDS,
@@ -238,12 +296,43 @@ static int start_process(const struct serving *serving, struct prepared_server *
 	return -EAGAIN;
 }
 
+int serving_tell(struct prepared_server *server)
+{
+	return write(server->go_fd, "", 1) == 1 ? 0 : -errno;
+}
+
+/* The node in what the server wrote, or "". */
+static const char *take_notes(struct prepared_server *server, const char *text)
+{
+	uint32_t id;
+
+	text += *text == LOADED;
+	if (sscanf(text, ADDED, &id) != 1)
+		return text;
+	server->id = id;
+	return strchr(text, '\n') + 1;
+}
+
+int serving_answer(struct prepared_server *server, char *node)
+{
+	char text[SERVING_NODE_SIZE];
+	ssize_t n = read(server->answer_fd, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
+	if (n == 0)
+		return -EPIPE;
+	text[n] = 0;
+	strcpy(node, take_notes(server, text));
+	return *node ? 1 : 0;
+}
+
 int serving_prepare(const struct serving *serving, struct prepared_server *server)
 {
 	int status = EXIT_FAILED;
 	char loaded;
 
-	if (start_process(serving, server))
+	if (serving_begin(serving, server))
 		return EXIT_FAILED;
 	if (wait_answer(server, &loaded, 1, &status) == 1)
 		return EXIT_DONE;
@@ -253,13 +342,17 @@ int serving_prepare(const struct serving *serving, struct prepared_server *serve
 
 int serving_go(struct prepared_server *server, char *node)
 {
+	char text[SERVING_NODE_SIZE];
 	int status = EXIT_FAILED;
 	ssize_t n;
 
-	if (write(server->go_fd, "", 1) != 1)
+	if (serving_tell(server))
 		log_err("telling the server to go on: %m");
-	n = wait_answer(server, node, SERVING_NODE_SIZE - 1, &status);
-	node[n] = 0;
+	do {
+		n = wait_answer(server, text, sizeof(text) - 1, &status);
+		text[n] = 0;
+		strcpy(node, take_notes(server, text));
+	} while (n > 0 && !*node);
 	serving_drop(server);
 	return n > 0 ? EXIT_DONE : status;
 }
@@ -276,6 +369,22 @@ int serving_start(const struct serving *serving, char *node)
 	int status = serving_prepare(serving, &server);
 
 	return status == EXIT_DONE ? serving_go(&server, node) : status;
+}
+
+const char **serving_path_words(void)
+{
+	const char **words = calloc(2 * nr_data_paths + 2, sizeof(*words));
+	unsigned int n = 0;
+
+	if (!words)
+		return NULL;
+	words[n++] = "auto";
+	for (unsigned int i = 0; i < nr_data_paths; i++) {
+		words[n++] = data_paths[i]->name;
+		if (data_paths[i]->batch_name)
+			words[n++] = data_paths[i]->batch_name;
+	}
+	return words;
 }
 
 int serving_of_state(struct device_options *options, const struct device_state *state)

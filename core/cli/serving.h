@@ -13,6 +13,9 @@ struct serving {
 	struct device_options *options;
 	/* A device whose server is gone, to be served on; options->cfg is its manifest. NULL: a new one. */
 	const struct device_state *former;
+	/* Whose messages they are, for a server in the background whose standard error a supervisor gives
+	 * it for good. NULL: it writes to its log from when it is ready. */
+	const char *who;
 };
 
 /* Serve in this process until the device ends. Its node is printed when it is ready. Returns the exit
@@ -30,10 +33,21 @@ struct prepared_server {
 	pid_t pid;
 	int answer_fd, go_fd;
 	unsigned int seconds; /* that it may take to be ready */
+	int64_t id;	      /* of the device that it has made; -1: none so far */
 };
+/* The first step without waiting. Its answers come to answer_fd, for serving_answer(); it goes on when it
+ * is told by serving_tell(). -errno, logged. */
+int serving_begin(const struct serving *serving, struct prepared_server *server);
+int serving_tell(struct prepared_server *server);
+/* What is there to be read. >0: the device is ready, its node in `node`; 0: nothing of interest yet;
+ * -EPIPE: the server ends, or has ended, before that. */
+int serving_answer(struct prepared_server *server, char *node);
 int serving_prepare(const struct serving *serving, struct prepared_server *server);
 int serving_go(struct prepared_server *server, char *node);
 void serving_drop(struct prepared_server *server);
+
+/* Every word that --data-path takes, ended by NULL; for free(). NULL: no memory. */
+const char **serving_path_words(void);
 
 /* Options that serve a device as its state says. -errno, logged. device_options_free() in any case. */
 int serving_of_state(struct device_options *options, const struct device_state *state);

@@ -172,6 +172,8 @@ static int add_device(struct device *d)
 		return ctrl_failed(UBLK_U_CMD_ADD_DEV,
 				   d->cfg->id < 0 ? UINT32_MAX : (uint32_t)d->cfg->id, err);
 	d->added = true;
+	if (d->request->added)
+		d->request->added(info->dev_id, d->request->arg);
 	if ((info->flags & dev_flags) != dev_flags) {
 		log_err("the driver did not grant data path %s with --recovery %s; try --data-path "
 			"copy, or --recovery none",
@@ -428,6 +430,7 @@ int device_bring_up(const struct device_request *request, struct device **out)
 		log_err("no memory for a device");
 		return -ENOMEM;
 	}
+	d->request = request;
 	d->cfg = request->cfg;
 	d->plugin = request->plugin;
 	d->values = request->values;

@@ -23,6 +23,10 @@ struct device_request {
 	const char *log; /* where messages go when it is ready: a file, "syslog"; NULL: stay */
 	/* A device whose server is gone, to be served on; cfg is its manifest. NULL: a new one. */
 	const struct device_state *former;
+	/* Told the id of a new device as soon as the driver has it, for who has to remove it if this process
+	 * is killed before there is a state file; with arg. Or NULL. */
+	void (*added)(uint32_t id, void *arg);
+	void *arg;
 };
 
 /* Find and load the plugin that cfg names (path NULL), or that of a path, and parse the options meant

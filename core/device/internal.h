@@ -27,6 +27,7 @@ struct device {
 	struct ctrl *ctrl;
 	struct ctrl
 		*spare_ctrl; /* guard.c's, made when soon none can be opened any more; or NULL */
+	const struct device_request *request; /* while it comes up */
 	struct device_config *cfg;
 	struct plugin *plugin;
 	struct option_values *values;

@@ -48,3 +48,10 @@ tests_unit_verb_gc_LDADD = $(UNIT_LIBS)
 
 TESTS += tests/unit/cli.t
 EXTRA_DIST += tests/unit/cli.t
+
+check_PROGRAMS += tests/unit/supervisor
+TESTS += tests/unit/supervisor
+tests_unit_supervisor_SOURCES = tests/unit/supervisor.c tests/unit/scratch.h tests/unit/tap.h
+tests_unit_supervisor_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_supervisor_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_supervisor_LDADD = $(UNIT_LIBS)

@@ -13,7 +13,7 @@ UBLK_HOST_RUN_DIR=$dir/run
 UBLK_HOST_PLUGIN_PATH=$top_builddir/plugins/.libs
 export UBLK_HOST_RUN_DIR UBLK_HOST_PLUGIN_PATH
 nr=0 failed=0
-verbs="run up down list info stats plugins features doctor gc help version"
+verbs="run up down serve list info stats plugins features doctor gc help version"
 
 ok() # STATUS TEXT
 {

@@ -170,6 +170,23 @@ down() { # NAME|ID|OPTION...
 		fail "down $*: status $?: $(cat "$T/down.out")"
 }
 
+supervise() { # [DIR] OPTION...: a supervisor; sets supervisor (its process) and log
+	lib_devices=$((lib_devices + 1))
+	log=$T/supervisor-$lib_devices.log
+	ublk-host serve "$@" >/dev/null 2>"$log" </dev/null &
+	supervisor=$!
+	wait_ready 1
+}
+
+wait_ready() { # NR: the supervisor has said so NR times
+	local end=$((SECONDS + 30))
+	until (($(grep -c ": ready: " "$log" || :) >= $1)); do
+		kill -0 "$supervisor" 2>/dev/null || fail "the supervisor ended: $(cat "$log")"
+		((SECONDS < end)) || fail "the supervisor is not ready after 30 s: $(cat "$log")"
+		sleep 0.02
+	done
+}
+
 server_pid() { # ID: of a device that is up
 	ublk-host info --json "$1" | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1
 }

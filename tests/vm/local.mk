@@ -41,6 +41,10 @@ EXTRA_DIST += \
 	tests/vm/cases/read-only.sh \
 	tests/vm/cases/recover.sh \
 	tests/vm/cases/reused-id.sh \
+	tests/vm/cases/serve-crash.sh \
+	tests/vm/cases/serve-keep.sh \
+	tests/vm/cases/serve-killed.sh \
+	tests/vm/cases/serve.sh \
 	tests/vm/cases/server-killed.sh \
 	tests/vm/cases/shared-memory.sh \
 	tests/vm/cases/signal-io.sh \

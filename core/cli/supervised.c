@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: MIT
+/* One device under a supervisor. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "cli/manifest_compare.h"
+#include "cli/supervised.h"
+#include "cli/supervised_look.h"
+
+#define LOOK_AGAIN_MS 50 /* while somebody else has it in hand */
+#define END_MS 10000	 /* for a server that was told to end while it starts */
+#define LEAVE_MS 20000	 /* for one that leaves the device to the next */
+
+struct supervised *supervised_new(char *name, char *base, const struct device_options *options,
+				  json_t *wanted, const struct restarts *restarts)
+{
+	struct supervised *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	*s = (struct supervised){ .name = name,
+				  .base = base,
+				  .options = *options,
+				  .wanted = wanted,
+				  .restarts = *restarts,
+				  .at = NEVER,
+				  .server = { .answer_fd = -1, .go_fd = -1 },
+				  .pidfd = -1,
+				  .job_fd = -1 };
+	return s;
+}
+
+static void forget_server(struct supervised *s)
+{
+	if (s->server.answer_fd >= 0)
+		serving_drop(&s->server);
+	if (s->pidfd >= 0)
+		close(s->pidfd);
+	s->server.answer_fd = s->pidfd = -1;
+	s->pid = 0;
+}
+
+void supervised_free(struct supervised *s)
+{
+	forget_server(s);
+	if (s->job_fd >= 0)
+		close(s->job_fd);
+	device_options_free(&s->options);
+	json_decref(s->wanted);
+	json_decref(s->made);
+	free(s->name);
+	free(s->base);
+	free(s->why);
+	free(s);
+}
+
+static void rest(struct supervised *s, enum supervised_phase phase)
+{
+	s->phase = phase;
+	s->at = NEVER;
+	s->settled = true;
+}
+
+static void wait_until(struct supervised *s, uint64_t at)
+{
+	s->phase = PHASE_IDLE;
+	s->at = at;
+}
+
+static void fail(struct supervised *s, const char *why)
+{
+	char *copy = strdup(why);
+
+	free(s->why);
+	s->why = copy;
+	rest(s, PHASE_FAILED);
+}
+
+/* -- starting */
+
+static void give_up(struct supervised *s, enum seen seen, const char *why)
+{
+	fail(s, why);
+	if (seen == SEEN_NOTHING)
+		supervised_log(s, log_err,
+			       "given up: %s; when that is repaired, a reload tries again", why);
+	else
+		supervised_log(s, log_err,
+			       "given up: %s; its users get errors from now on. When that is "
+			       "repaired, ublk-host down %s and a reload make it anew",
+			       why, s->name);
+	if (seen != SEEN_NOTHING)
+		supervised_job_begin(s, JOB_FAIL);
+}
+
+static void start(struct supervised *s, const struct device_state *former)
+{
+	struct device_options options = { 0 };
+	struct serving serving = { .options = &s->options, .former = former, .who = s->name };
+	enum seen seen = former ? SEEN_WAITING : SEEN_NOTHING;
+	int err = 0;
+
+	s->retry = s->asked_to_end = s->killed = false;
+	s->server.id = -1;
+	s->anew = !former;
+	if (former) {
+		serving.options = &options;
+		err = serving_of_state(&options, former);
+	}
+	if (!err)
+		err = serving_begin(&serving, &s->server);
+	if (!err) {
+		s->pid = s->server.pid;
+		s->pidfd = pidfd_open(s->pid, 0);
+		err = s->pidfd < 0 ? -errno : serving_tell(&s->server);
+	}
+	if (former)
+		device_options_free(&options);
+	if (err) {
+		forget_server(s);
+		give_up(s, seen, "no server could be started");
+		return;
+	}
+	s->phase = PHASE_STARTING;
+	s->at = now_ms() + s->server.seconds * (uint64_t)1000;
+}
+
+/* Say what the manifest asks for that a device which is there does not have. */
+static void compare(struct supervised *s)
+{
+	char keys[256];
+
+	if (!s->made || !*manifest_differences(s->made, s->wanted, keys, sizeof(keys)))
+		return;
+	supervised_log(s, log_warn,
+		       "its manifest asks for another %s than it was made with: ublk-host down %s, "
+		       "and a reload, make it anew",
+		       keys, s->name);
+}
+
+static void live(struct supervised *s)
+{
+	rest(s, PHASE_LIVE);
+	s->since = now_ms();
+}
+
+static void adopt(struct supervised *s, const struct device_view *view)
+{
+	const bool known = s->pid == view->pid;
+
+	forget_server(s);
+	s->pid = view->pid;
+	s->pidfd = pidfd_open(view->pid, 0);
+	if (s->pidfd < 0 || !state_server_alive(&view->state)) {
+		forget_server(s);
+		wait_until(s, now_ms() + LOOK_AGAIN_MS); /* it has just ended */
+		return;
+	}
+	if (!s->made) {
+		s->made = manifest_made(&s->options.cfg, s->wanted, view->state.manifest);
+		compare(s);
+	}
+	if (!known && !s->refused)
+		supervised_log(s, log_info, "served by process %d (%s)", s->pid, view->state.node);
+	live(s);
+}
+
+/* -- what is to be done, from what there is */
+
+static void leave(struct supervised *s, const struct device_view *view)
+{
+	char why[256];
+
+	if (!device_can_hand_over(view, why, sizeof(why))) {
+		supervised_log(s, log_info, "left with its server, process %d: %s", s->pid, why);
+		rest(s, PHASE_STOPPED);
+		return;
+	}
+	if (pidfd_send_signal(s->pidfd, SIGUSR1, NULL, 0))
+		supervised_log(s, log_warn, "telling process %d to leave it: %m", s->pid);
+	s->phase = PHASE_LEAVING;
+	s->at = now_ms() + LEAVE_MS;
+}
+
+static void begin_job(struct supervised *s, enum supervised_job job)
+{
+	if (supervised_job_begin(s, job))
+		fail(s, "no process could be started");
+}
+
+static void found_served(struct supervised *s, const struct device_view *view)
+{
+	adopt(s, view);
+	if (s->phase != PHASE_LIVE)
+		return;
+	if (s->goal == GOAL_DOWN && !s->refused)
+		begin_job(s, JOB_STOP);
+	else if (s->goal == GOAL_LEAVE)
+		leave(s, view);
+}
+
+static void found_failed(struct supervised *s, const struct device_view *view)
+{
+	fail(s, view->state.failed ? view->state.failed : "it was stopped");
+	if (view->state.memory && s->goal != GOAL_LEAVE)
+		supervised_log(
+			s, log_warn,
+			"it has failed (%s), and its memory is kept; ublk-host down %s gives "
+			"it up",
+			s->why, s->name);
+	else if (s->goal == GOAL_DOWN || (s->goal == GOAL_UP && s->retry))
+		begin_job(s, JOB_REMOVE);
+}
+
+static void act(struct supervised *s, enum seen seen, const struct device_view *view)
+{
+	switch (seen) {
+	case SEEN_SERVED:
+		found_served(s, view);
+		break;
+	case SEEN_IN_HAND:
+		wait_until(s, now_ms() + LOOK_AGAIN_MS);
+		break;
+	case SEEN_FAILED:
+		found_failed(s, view);
+		break;
+	case SEEN_WAITING:
+		if (s->goal == GOAL_UP)
+			start(s, &view->state);
+		else if (s->goal == GOAL_DOWN && !s->refused)
+			begin_job(s, JOB_STOP);
+		else
+			rest(s, PHASE_STOPPED);
+		break;
+	case SEEN_REMAINS:
+		if (s->goal == GOAL_LEAVE)
+			rest(s, PHASE_STOPPED);
+		else
+			begin_job(s, JOB_REMOVE);
+		break;
+	case SEEN_NOTHING:
+		if (s->goal == GOAL_UP)
+			start(s, NULL);
+		else
+			rest(s, PHASE_STOPPED);
+	}
+}
+
+static void go_on(struct supervised *s)
+{
+	struct device_view view = { 0 };
+	enum seen seen;
+
+	s->at = NEVER;
+	seen = supervised_look(s->name, &s->id, &view);
+	act(s, seen, &view);
+	if (seen != SEEN_NOTHING)
+		device_view_free(&view);
+}
+
+/* -- a server has ended */
+
+static void reap(struct supervised *s)
+{
+	if (waitpid(s->pid, &s->status, WNOHANG) != s->pid)
+		s->status = -1;
+	forget_server(s);
+}
+
+/* A device that is wanted, and has lost its server, or could not get one. */
+static void succeed(struct supervised *s, enum seen seen, const struct device_view *view,
+		    const char *how, uint64_t lived_ms)
+{
+	bool useful = lived_ms && seen != SEEN_NOTHING && seen_useful(&view->state);
+	unsigned int wait = restarts_ended(&s->restarts, now_ms(), lived_ms, useful);
+	char why[256];
+
+	s->settled = true;
+	if (wait == RESTARTS_NO_MORE) {
+		snprintf(why, sizeof(why), "%u servers ended within %u s, the last one %s",
+			 s->restarts.limit, s->restarts.window_ms / 1000, how);
+		give_up(s, seen, why);
+	} else if (wait) {
+		supervised_log(s, log_warn, "its server %s; the next one in %u ms", how, wait);
+		wait_until(s, now_ms() + wait);
+	} else {
+		act(s, seen, view);
+		supervised_log(s, log_warn, "its server %s%s; the next one is on its way", how,
+			       useful ? ", after many requests" : "");
+	}
+}
+
+/* lived 0: it never was ready. */
+static void after_end(struct supervised *s, uint64_t lived)
+{
+	const int status = s->status;
+	bool clean = lived && (status < 0 || (WIFEXITED(status) && !WEXITSTATUS(status)));
+	struct device_view view = { 0 };
+	enum seen seen = supervised_look(s->name, &s->id, &view);
+	char how[80];
+
+	if (!lived && s->anew)
+		supervised_tidy(s);
+	server_end_text(status, how, sizeof(how));
+	if (s->goal != GOAL_UP || seen == SEEN_SERVED || seen == SEEN_IN_HAND ||
+	    seen == SEEN_FAILED) {
+		act(s, seen, &view);
+	} else if (seen == SEEN_NOTHING && clean) {
+		supervised_log(s, log_info, "it was stopped: left alone until a reload");
+		rest(s, PHASE_STOPPED);
+	} else if (!lived && status >= 0 && WIFEXITED(status) &&
+		   WEXITSTATUS(status) == EXIT_USAGE) {
+		give_up(s, seen, "its manifest is wrong");
+	} else {
+		succeed(s, seen, &view, how, lived);
+	}
+	if (seen != SEEN_NOTHING)
+		device_view_free(&view);
+}
+
+/* A server that was killed before it wrote a state file leaves a device that nobody knows. */
+static bool left_unknown(const struct supervised *s)
+{
+	struct device_state state;
+
+	if (s->server.id < 0 || !device_in_kernel((uint32_t)s->server.id))
+		return false;
+	if (state_read((uint32_t)s->server.id, &state))
+		return true;
+	state_free(&state);
+	return false;
+}
+
+static void server_ended(struct supervised *s)
+{
+	const bool starting = s->phase == PHASE_STARTING;
+
+	s->at = NEVER;
+	reap(s);
+	if (starting && left_unknown(s)) {
+		s->id = (uint32_t)s->server.id;
+		begin_job(s, JOB_CLEAN);
+	} else {
+		after_end(s, starting ? 0 : max_of(now_ms() - s->since, (uint64_t)1));
+	}
+}
+
+static void server_answers(struct supervised *s)
+{
+	char node[SERVING_NODE_SIZE];
+	int res = serving_answer(&s->server, node);
+
+	if (!res)
+		return;
+	serving_drop(&s->server);
+	s->server.answer_fd = -1;
+	if (res < 0) /* its end is told by the pidfd */
+		return;
+	if (s->anew) {
+		json_decref(s->made);
+		s->made = json_incref(s->wanted);
+	}
+	supervised_log(s, log_info, "%s %s, process %d", s->anew ? "live," : "served again,", node,
+		       s->pid);
+	live(s);
+	if (s->goal != GOAL_UP)
+		go_on(s);
+}
+
+static void job_ended(struct supervised *s)
+{
+	bool well = supervised_job_result(s);
+
+	if (s->pid && s->job == JOB_STOP)
+		reap(s);
+	if (s->job == JOB_FAIL) {
+		rest(s, PHASE_FAILED);
+		if (s->goal == GOAL_DOWN)
+			go_on(s);
+	} else if (well && s->job == JOB_STOP && s->goal != GOAL_UP) {
+		supervised_log(s, log_info, "stopped");
+		rest(s, PHASE_STOPPED);
+	} else if (s->job == JOB_CLEAN) {
+		after_end(s, 0);
+	} else if (well || s->job == JOB_STOP) {
+		s->refused = !well;
+		go_on(s);
+	} else {
+		fail(s, "what is left of it cannot be removed");
+	}
+}
+
+/* -- from outside */
+
+void supervised_retry(struct supervised *s)
+{
+	s->retry = true;
+	s->refused = false;
+	if (s->phase == PHASE_IDLE || s->phase == PHASE_STOPPED || s->phase == PHASE_FAILED) {
+		restarts_init(&s->restarts, s->restarts.limit, s->restarts.window_ms);
+		s->settled = false;
+		go_on(s);
+	} else if (s->phase == PHASE_LIVE) {
+		compare(s);
+	}
+}
+
+static void ask_to_end(struct supervised *s)
+{
+	s->asked_to_end = true;
+	s->at = now_ms() + END_MS;
+	pidfd_send_signal(s->pidfd, SIGTERM, NULL, 0);
+}
+
+void supervised_aim(struct supervised *s, enum supervised_goal goal)
+{
+	s->goal = goal;
+	s->refused = s->settled = false;
+	if (s->phase == PHASE_STARTING && goal != GOAL_UP && !s->asked_to_end)
+		ask_to_end(s);
+	else if (s->phase != PHASE_STARTING && s->phase != PHASE_JOB && s->phase != PHASE_LEAVING)
+		go_on(s);
+}
+
+bool supervised_rests(const struct supervised *s)
+{
+	return s->phase == PHASE_STOPPED || s->phase == PHASE_FAILED ||
+	       (s->phase == PHASE_LIVE && (s->goal == GOAL_UP || s->refused));
+}
+
+unsigned int supervised_fds(const struct supervised *s, struct pollfd fds[SUPERVISED_FDS])
+{
+	unsigned int n = 0;
+
+	if (s->phase == PHASE_JOB) {
+		fds[n++] = (struct pollfd){ s->job_fd, POLLIN, 0 };
+		return n;
+	}
+	if (s->server.answer_fd >= 0)
+		fds[n++] = (struct pollfd){ s->server.answer_fd, POLLIN, 0 };
+	if (s->pidfd >= 0)
+		fds[n++] = (struct pollfd){ s->pidfd, POLLIN, 0 };
+	return n;
+}
+
+void supervised_woken(struct supervised *s, const struct pollfd *fds, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		if (!fds[i].revents)
+			continue;
+		/* What it says comes before its end. */
+		if (fds[i].fd == s->job_fd)
+			job_ended(s);
+		else if (fds[i].fd == s->server.answer_fd)
+			server_answers(s);
+		else if (fds[i].fd == s->pidfd && s->server.answer_fd < 0)
+			server_ended(s);
+		return;
+	}
+}
+
+void supervised_tick(struct supervised *s, uint64_t now)
+{
+	if (now < s->at)
+		return;
+	s->at = NEVER;
+	if (s->phase == PHASE_IDLE) {
+		go_on(s);
+	} else if (s->phase == PHASE_STARTING && !s->asked_to_end) {
+		supervised_log(s, log_err,
+			       "it is not usable after %u s; stopping its server (process %d)",
+			       s->server.seconds, s->pid);
+		ask_to_end(s);
+	} else if (s->phase == PHASE_STARTING && !s->killed) {
+		s->killed = true;
+		s->at = now + END_MS;
+		pidfd_send_signal(s->pidfd, SIGKILL, NULL, 0);
+	} else if (s->phase == PHASE_STARTING) {
+		supervised_log(s, log_err,
+			       "given up: process %d does not end, although it was killed: it is "
+			       "stuck in the kernel",
+			       s->pid);
+		forget_server(s);
+		fail(s, "its server is stuck in the kernel");
+	} else if (s->phase == PHASE_LEAVING) {
+		supervised_log(s, log_warn, "process %d does not leave it", s->pid);
+		rest(s, PHASE_STOPPED);
+	}
+}

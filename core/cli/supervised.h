@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One device under a supervisor: its server is started, watched, given a successor, stopped. Nothing here
+ * waits: what takes time is done by a child, and everything goes on when a descriptor or the clock says
+ * so. Servers outlive the supervisor; those that it finds are taken over like those that it started.
+ */
+#ifndef CLI_SUPERVISED_H
+#define CLI_SUPERVISED_H
+
+#include <poll.h>
+
+#include "cli/device_options.h"
+#include "cli/restarts.h"
+#include "cli/serving.h"
+
+enum supervised_phase {
+	PHASE_IDLE,	/* nothing is under way until `at` */
+	PHASE_STARTING, /* a server is on its way */
+	PHASE_LIVE,	/* it has one */
+	PHASE_LEAVING,	/* which was told to leave it to the next */
+	PHASE_JOB,	/* a child sees to it */
+	PHASE_STOPPED,	/* by us, or by somebody who wanted it: left alone */
+	PHASE_FAILED,	/* given up */
+};
+
+enum supervised_goal {
+	GOAL_UP,
+	GOAL_DOWN,
+	GOAL_LEAVE, /* to the next supervisor */
+};
+
+enum supervised_job {
+	JOB_STOP,   /* as `down` does */
+	JOB_REMOVE, /* what is left of it */
+	JOB_CLEAN,  /* what is left of one that never came up */
+	JOB_FAIL    /* its users get errors, and it stays */
+};
+
+#define NEVER UINT64_MAX
+
+struct supervised {
+	char *name;		       /* of the device */
+	char *base;		       /* of its manifest's file */
+	struct device_options options; /* what the manifest says */
+	json_t *wanted, *made;	       /* manifest_compare.h; made NULL: not known */
+	enum supervised_phase phase;
+	enum supervised_goal goal;
+	enum supervised_job job;
+	uint64_t at; /* of now_ms(): when to go on at the latest */
+	struct restarts restarts;
+	struct prepared_server server; /* PHASE_STARTING; answer_fd -1: it has no more to say */
+	pid_t pid;		       /* of the server; 0: none */
+	int pidfd;
+	int status;	   /* its wait status when it has ended; -1: not our child */
+	bool anew;	   /* the server on its way makes the device */
+	bool killed;	   /* the same, with force */
+	bool asked_to_end; /* a server that takes too long, or is not wanted any more */
+	bool retry;	   /* also what was given up before */
+	bool refused;	   /* to be stopped */
+	bool listed;	   /* there is a manifest of it; the caller's */
+	bool settled;	   /* what was begun last has come to an end, good or bad */
+	uint64_t since;	   /* PHASE_LIVE; of now_ms() */
+	uint32_t id;	   /* of the device, where there is one */
+	pid_t job_pid;
+	int job_fd;
+	char *why; /* PHASE_FAILED: one clause */
+};
+
+/* Takes over name, base, options and wanted. NULL: no memory, and nothing was taken. */
+struct supervised *supervised_new(char *name, char *base, const struct device_options *options,
+				  json_t *wanted, const struct restarts *restarts);
+void supervised_free(struct supervised *s);
+
+/* Let it come to what its goal is. Also what was given up, or stopped by others. */
+void supervised_retry(struct supervised *s);
+/* A new goal. */
+void supervised_aim(struct supervised *s, enum supervised_goal goal);
+/* Nothing more will happen by itself: it is what its goal is, or will not become it. */
+bool supervised_rests(const struct supervised *s);
+
+/* What to wait for: 0..2 entries; and what came of it. */
+#define SUPERVISED_FDS 2
+unsigned int supervised_fds(const struct supervised *s, struct pollfd fds[SUPERVISED_FDS]);
+void supervised_woken(struct supervised *s, const struct pollfd *fds, unsigned int nr);
+/* It is time; called at any time. */
+void supervised_tick(struct supervised *s, uint64_t now);
+
+/* supervised_job.c */
+#define JOB_STOP_MS 30000
+/* A child that does it. 0; or -errno, logged. */
+int supervised_job_begin(struct supervised *s, enum supervised_job job);
+/* It has ended: well? */
+bool supervised_job_result(struct supervised *s);
+/* At once: remove the files of a server that has ended before it had a state file. */
+void supervised_tidy(const struct supervised *s);
+
+/* A line about it. */
+#define supervised_log(s, log, ...)                                                                \
+	do {                                                                                       \
+		log_set_who((s)->name);                                                            \
+		log(__VA_ARGS__);                                                                  \
+		log_set_who(NULL);                                                                 \
+	} while (0)
+
+#endif

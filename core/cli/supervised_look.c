@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/* What there is of a device, as its supervisor has to know. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "cli/supervised_look.h"
+#include "device/stats_file.h"
+
+enum seen supervised_look(const char *name, uint32_t *id, struct device_view *view)
+{
+	struct device_state state;
+	struct ctrl *ctrl;
+	char why[256];
+	int err = state_find_name(name, &state);
+
+	if (err)
+		return SEEN_NOTHING;
+	*id = state.id;
+	state_free(&state);
+	ctrl = devices_ctrl();
+	err = device_view_read(view, *id, ctrl);
+	ctrl_close(ctrl);
+	if (err)
+		return SEEN_NOTHING;
+	if (view->ours && view->server_alive)
+		return SEEN_SERVED;
+	if (!view->ours || view->condition == DEVICE_GONE) {
+		device_view_free(view);
+		return SEEN_NOTHING;
+	}
+	if (state_in_hand(&view->state))
+		return SEEN_IN_HAND;
+	if (view->state.failed)
+		return SEEN_FAILED;
+	if (view->condition != DEVICE_STOPPED && device_can_recover(view, why, sizeof(why)))
+		return SEEN_WAITING;
+	return view->state.memory ? SEEN_FAILED : SEEN_REMAINS;
+}
+
+bool seen_useful(const struct device_state *state)
+{
+	const json_t *device = json_object_get(state->manifest, "device");
+	json_int_t queues = json_integer_value(json_object_get(device, "queues"));
+	json_int_t depth = json_integer_value(json_object_get(device, "depth"));
+	__cleanup_free struct stats *stats = NULL;
+	struct queue_stats sum;
+	uint64_t served = 0;
+
+	if (stats_read(state, &stats))
+		return false;
+	stats_sum(stats, &sum);
+	for (unsigned int op = 0; op < NR_OPS; op++)
+		served += sum.counters.ops[op];
+	return queues > 0 && depth > 0 && served > (uint64_t)(queues * depth);
+}
+
+const char *server_end_text(int status, char *buf, size_t size)
+{
+	if (status < 0)
+		snprintf(buf, size, "ended");
+	else if (WIFSIGNALED(status))
+		snprintf(buf, size, "was killed by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(buf, size, "ended with status %d", WEXITSTATUS(status));
+	return buf;
+}

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+# limit: 180
+# The supervisor itself is killed under I/O that verifies itself: devices go on being served, and the next
+# supervisor finds them, with those that lost their server meanwhile. It gets along with upgrade and
+# recover by hand.
+. "$UBLK_TEST_LIB"
+need_tool fio
+
+manifest() { # NAME PLUGIN OPTIONS
+	printf '{ "ublk_device_manifest": "1.0", "plugin": "%s", "options": { %s } }\n' \
+		"$2" "$3" >"$T/devices/$1.json"
+}
+state_is() { ublk-host list 2>/dev/null | grep -Eq "^[0-9]+ +$1 .* $2 "; } # NAME STATE
+
+mkdir "$T/devices"
+truncate -s 32M "$T/image"
+manifest image file '"path": "../image"'
+manifest ram mem '"size": "32M"'
+manifest late mem '"size": "16M"'
+supervise "$T/devices"
+image=$(readlink -f /run/ublk-host/by-name/image)
+fio --name=image --filename="$image" --rw=randwrite --bsrange=4k-64k --size=8M --ioengine=libaio \
+	--direct=1 --iodepth=16 --verify=crc32c --verify_fatal=1 --do_verify=1 --loops=1000000 \
+	--output="$T/fio.out" >"$T/fio.err" 2>&1 &
+fio=$!
+
+before=$(for name in image ram; do server_pid $name; done)
+for i in 1 2 3; do
+	kill -9 "$supervisor"
+	wait "$supervisor" || :
+	same "servers without a supervisor" "$(for name in image ram; do server_pid $name; done)" "$before"
+	((i > 1)) || kill -9 "$(server_pid late)"
+	read_at "$image" 0 4096 >/dev/null
+	supervise "$T/devices"
+	matches "$log" 'ready: 3 of 3 devices served'
+	matches "$log" 'image: served by process'
+	((i > 1)) || matches "$log" 'late: served again'
+	same "servers" "$(for name in image ram; do server_pid $name; done)" "$before"
+done
+
+# An adopted server is watched like any other.
+before=$(server_pid image)
+kill -9 "$before"
+served_anew() { now=$(server_pid image) && [[ $now && $now != "$before" ]] && state_is image live; }
+wait_for 10 served_anew
+
+# upgrade and recover by hand: the supervisor takes what they bring.
+if kernel_has quiesce; then
+	for i in 1 2 3 4 5; do
+		timeout 60 ublk-host upgrade image >"$T/out" 2>&1 || fail "upgrade: $(cat "$T/out")"
+		pid=$(server_pid image)
+		adopted() { grep -q "image: served by process $pid " "$log"; }
+		wait_for 10 adopted
+	done
+fi
+kill -0 $fio 2>/dev/null || fail "fio ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
+kill -INT $fio
+wait $fio || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
+not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
+stop "$supervisor"
+nothing_served

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+# limit: 120
+# A supervisor brings up what a folder of manifests names, follows the folder, and takes all down again.
+. "$UBLK_TEST_LIB"
+
+manifest() { # NAME PLUGIN OPTIONS [MEMBERS]: of a device
+	printf '{\n\t"ublk_device_manifest": "1.0",\n\t"plugin": "%s",\n\t"options": { %s }%s\n}\n' \
+		"$2" "$3" "${4:-}" >"$T/devices/$1.json"
+}
+live() { ublk-host list 2>/dev/null | grep -Eq "^[0-9]+ +$1 .* live "; } # NAME
+down_is() { ! ublk-host info "$1" >/dev/null 2>&1; } # NAME
+
+mkdir "$T/devices"
+supervise "$T/devices"
+matches "$log" 'ready: 0 of 0 devices served'
+stop "$supervisor"
+
+# All come up, but for the wrong ones, which are told.
+truncate -s 16M "$T/image"
+manifest ram mem '"size": "16M"'
+manifest image file '"path": "../image"' ',
+	"device": { "queues": 1 }'
+manifest other null '"size": "1G"' ', "name": "nothing"'
+manifest same null '"size": "1G"' ', "name": "nothing"'
+manifest broken mem '"size": "16M"' ', "devise": {}'
+manifest unfit mem '"size": "sixteen"'
+supervise "$T/devices"
+matches "$log" 'broken.json:4:.*devise'
+matches "$log" 'same.json: the name nothing is that of other.json, too'
+matches "$log" 'unfit: .*size'
+matches "$log" 'unfit: given up: its manifest is wrong'
+matches "$log" 'ready: 3 of 4 devices served, failed: unfit, 2 wrong manifests'
+for name in ram image nothing; do
+	live $name || fail "$name is not live: $(ublk-host list)"
+done
+same "processes" "$(for name in ram image nothing; do server_pid $name; done | sort -u | wc -l)" 3
+image=$(server_pid image)
+
+# One supervisor at a time; by the folder, whatever it is called.
+expect_fail 1 'another ublk-host serve already sees to' ublk-host serve "$T/./devices"
+expect_fail 1 'nosuch' ublk-host serve "$T/nosuch"
+
+# A server that ends without leave gets a successor; one that is taken down does not.
+random_file "$T/data" 1M
+ram=$(readlink -f /run/ublk-host/by-name/ram)
+write_at "$ram" 0 1048576 "$T/data"
+before=$(server_pid ram)
+kill -9 "$before"
+served_anew() { now=$(server_pid ram) && [[ $now && $now != "$before" ]] && live ram; }
+wait_for 10 served_anew
+same "contents" "$(read_at "$ram" 0 1048576 | sum)" "$(sum <"$T/data")"
+ublk-host down nothing >/dev/null
+sleep 0.5
+down_is nothing || fail "a device that was taken down came back"
+matches "$log" 'nothing: it was stopped'
+
+# SIGHUP: what is new, gone, changed, repaired or was taken down.
+manifest more null '"size": "2G"'
+rm "$T/devices/same.json" "$T/devices/ram.json"
+manifest unfit mem '"size": "8M"'
+manifest image file '"path": "../image", "direct": true' ',
+	"device": { "queues": 1, "depth": 16 }'
+kill -HUP "$supervisor"
+wait_ready 2
+for name in more nothing unfit image; do
+	live $name || fail "$name is not live: $(ublk-host list)"
+done
+down_is ram || fail "a device without a manifest is served"
+matches "$log" 'image: .*its manifest asks for another /device/depth, /options/direct'
+same "a changed device's server" "$(server_pid image)" "$image"
+matches "$log" 'ram: its manifest is gone'
+# A wrong manifest does not take down what it once said.
+echo '{' >"$T/devices/image.json"
+kill -HUP "$supervisor"
+wait_ready 3
+live image || fail "a device whose manifest became wrong"
+# A device in use stays, also without a manifest.
+exec 3<"$(readlink -f /run/ublk-host/by-name/more)"
+rm "$T/devices/more.json"
+kill -HUP "$supervisor"
+in_use() { grep -q 'more.*is in use' "$log"; }
+wait_for 10 in_use
+live more || fail "a device in use was stopped"
+exec 3<&-
+
+stop "$supervisor"
+nothing_served
+
+# Without DIR: /etc over /run over /usr; a link to /dev/null masks.
+folders="/run/ublk-host/devices.d $UBLK_TEST_PREFIX/lib/ublk-host/devices.d"
+# shellcheck disable=SC2086 # words
+mkdir -p $folders
+for folder in $folders; do
+	for name in shadowed masked; do
+		manifest $name null '"size": "1G"'
+		mv "$T/devices/$name.json" "$folder"
+	done
+done
+sed -i 's/1G/2G/' /run/ublk-host/devices.d/shadowed.json
+ln -sf /dev/null /run/ublk-host/devices.d/masked.json
+supervise
+matches "$log" 'ready: 1 of 1 devices served'
+same "the size" "$(blockdev --getsize64 "$(readlink -f /run/ublk-host/by-name/shadowed)")" 2147483648
+expect_fail 1 'already sees to the devices of this machine' ublk-host serve
+stop "$supervisor"
+# shellcheck disable=SC2086 # words
+rm -r $folders
+nothing_served
