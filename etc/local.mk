@@ -13,3 +13,22 @@ etc/bash-completion/ublk-host: etc/ublk-host.bash
 	$(AM_V_GEN)$(MKDIR_P) etc/bash-completion && cp $(srcdir)/etc/ublk-host.bash $@
 EXTRA_DIST += etc/ublk-host.bash
 CLEANFILES += etc/bash-completion/ublk-host
+
+# For systemd.
+EXTRA_DIST += etc/ublk-host.service.in etc/ublk-host@.service.in etc/ublk-host.conf.in tests/units.t
+units = etc/ublk-host.service etc/ublk-host@.service
+CLEANFILES += $(units) etc/ublk-host.conf
+if HAVE_UNITDIR
+systemdsystemunit_DATA = $(units)
+endif
+if HAVE_TMPFILESDIR
+tmpfiles_DATA = etc/ublk-host.conf
+endif
+noinst_DATA = $(units) etc/ublk-host.conf
+$(units) etc/ublk-host.conf: Makefile
+	$(AM_V_GEN)$(MKDIR_P) etc && $(SED) -e 's|@bindir[@]|$(bindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+		-e 's|@runstatedir[@]|$(runstatedir)|g' $(srcdir)/$@.in >$@
+etc/ublk-host.service: etc/ublk-host.service.in
+etc/ublk-host@.service: etc/ublk-host@.service.in
+etc/ublk-host.conf: etc/ublk-host.conf.in
+TESTS += tests/units.t

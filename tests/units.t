@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The units for systemd: they name this installation, and systemd itself finds nothing wrong with them.
+set -u
+top_builddir=$(cd "${top_builddir:-.}" && pwd) || exit 99
+dir=$(mktemp -d) || exit 99
+trap 'rm -rf "$dir"' EXIT
+nr=0 failed=0
+
+ok() # STATUS TEXT
+{
+	nr=$((nr + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $nr - $2"
+	else
+		echo "not ok $nr - $2"
+		failed=$((failed + 1))
+		sed 's/^/# /' "$dir/out"
+	fi
+}
+
+echo "1..3"
+cd "$top_builddir/etc" || exit 99
+grep -H '@[a-z]*@' ublk-host.service ublk-host@.service ublk-host.conf >"$dir/out"
+[ $? -eq 1 ]
+ok $? "every path is filled in"
+
+# The program need not be installed yet: its place is taken by one that is there.
+program=$(sed -n 's/^ExecStart=\([^ ]*\) .*/\1/p' ublk-host.service ublk-host@.service | sort -u)
+echo "$program" >"$dir/out"
+[ "$(echo "$program" | wc -l)" -eq 1 ] && [ "${program##*/}" = ublk-host ]
+ok $? "both start the same program"
+
+if command -v systemd-analyze >/dev/null; then
+	sed "s|$program|/bin/true|" ublk-host.service >"$dir/ublk-host.service"
+	sed "s|$program|/bin/true|" ublk-host@.service >"$dir/ublk-host@disk.service"
+	SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no "$dir/ublk-host.service" \
+		"$dir/ublk-host@disk.service" >"$dir/out" 2>&1
+	status=$?
+	[ $status -eq 0 ] && ! grep "ublk-host" "$dir/out" | grep -v modprobe
+	ok $? "systemd-analyze verify"
+else
+	nr=$((nr + 1))
+	echo "ok $nr - systemd-analyze verify # SKIP there is none"
+fi
+exit $failed
