@@ -7,28 +7,14 @@
 #include "cli/supervised_look.h"
 #include "device/stats_file.h"
 
-enum seen supervised_look(const char *name, uint32_t *id, struct device_view *view)
+static enum seen judge(const struct device_view *view)
 {
-	struct device_state state;
-	struct ctrl *ctrl;
 	char why[256];
-	int err = state_find_name(name, &state);
 
-	if (err)
-		return SEEN_NOTHING;
-	*id = state.id;
-	state_free(&state);
-	ctrl = devices_ctrl();
-	err = device_view_read(view, *id, ctrl);
-	ctrl_close(ctrl);
-	if (err)
-		return SEEN_NOTHING;
 	if (view->ours && view->server_alive)
 		return SEEN_SERVED;
-	if (!view->ours || view->condition == DEVICE_GONE) {
-		device_view_free(view);
+	if (!view->ours || view->condition == DEVICE_GONE)
 		return SEEN_NOTHING;
-	}
 	if (state_in_hand(&view->state))
 		return SEEN_IN_HAND;
 	if (view->state.failed)
@@ -36,6 +22,40 @@ enum seen supervised_look(const char *name, uint32_t *id, struct device_view *vi
 	if (view->condition != DEVICE_STOPPED && device_can_recover(view, why, sizeof(why)))
 		return SEEN_WAITING;
 	return view->state.memory ? SEEN_FAILED : SEEN_REMAINS;
+}
+
+static enum seen look(uint32_t id, struct device_view *view)
+{
+	struct ctrl *ctrl = devices_ctrl();
+	int err = device_view_read(view, id, ctrl);
+	enum seen seen;
+
+	ctrl_close(ctrl);
+	if (err)
+		return SEEN_NOTHING;
+	seen = judge(view);
+	if (seen == SEEN_NOTHING)
+		device_view_free(view);
+	return seen;
+}
+
+enum seen supervised_look(const char *name, uint32_t *id, struct device_view *view)
+{
+	struct device_state state;
+	enum seen seen;
+
+	if (state_find_name(name, &state))
+		return SEEN_NOTHING;
+	*id = state.id;
+	state_free(&state);
+	seen = look(*id, view);
+	/* Who had it in hand ended after the state was read, and may have given it a server. */
+	if (seen != SEEN_NOTHING && seen != SEEN_SERVED && seen != SEEN_IN_HAND &&
+	    view->state.in_hand) {
+		device_view_free(view);
+		seen = look(*id, view);
+	}
+	return seen;
 }
 
 bool seen_useful(const struct device_state *state)

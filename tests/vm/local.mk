@@ -35,6 +35,7 @@ EXTRA_DIST += \
 	tests/vm/cases/many.sh \
 	tests/vm/cases/misbehaving.sh \
 	tests/vm/cases/mmap-file.sh \
+	tests/vm/cases/notify.sh \
 	tests/vm/cases/partial.sh \
 	tests/vm/cases/paths.sh \
 	tests/vm/cases/poll.sh \

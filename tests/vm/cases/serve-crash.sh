@@ -74,7 +74,8 @@ served_anew() { now=$(server_pid anew) && [[ $now && $now != "$before" ]] && sta
 wait_for 10 served_anew
 kill -9 "$(server_pid anew)"
 wait_for 10 state_is anew failed
-[[ ! $never ]] || matches "$log" 'never: given up: 2 servers ended'
+given_up() { grep -q 'never: given up: 2 servers ended' "$log"; }
+[[ ! $never ]] || wait_for 10 given_up
 stop "$supervisor"
 # Its first server may have died just after the device was there.
 ! state_is never failed || down never

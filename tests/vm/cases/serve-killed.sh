@@ -49,13 +49,38 @@ if kernel_has quiesce; then
 	for i in 1 2 3 4 5; do
 		timeout 60 ublk-host upgrade image >"$T/out" 2>&1 || fail "upgrade: $(cat "$T/out")"
 		pid=$(server_pid image)
-		adopted() { grep -q "image: served by process $pid " "$log"; }
-		wait_for 10 adopted
+		end=$((SECONDS + 10))
+		until grep -q "image: served by process $pid " "$log"; do
+			((SECONDS < end)) || fail "upgrade $i: process $pid is not adopted: $(tail -n 5 "$log")"
+			sleep 0.05
+		done
 	done
 fi
 kill -0 $fio 2>/dev/null || fail "fio ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
 kill -INT $fio
 wait $fio || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
 not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
+stop "$supervisor"
+nothing_served
+
+# How long an idle device is without a server when that is killed: until a request is served again. Each
+# server gets on first, so that the next follows at once.
+supervise "$T/devices"
+ram=$(readlink -f /run/ublk-host/by-name/ram)
+worst=0 total=0
+for ((i = 0; i < 10; i++)); do
+	dd if="$ram" of=/dev/null bs=4k count=600 iflag=direct status=none
+	kill -9 "$(server_pid ram)"
+	began=$(now_ms)
+	timeout 30 dd if="$ram" of=/dev/null bs=4k count=1 iflag=direct status=none || fail "no read after kill $i"
+	outage=$(($(now_ms) - began))
+	total=$((total + outage))
+	((outage <= worst)) || worst=$outage
+	served() { [[ $(server_pid ram) ]]; }
+	wait_for 10 served
+	sleep 0.3
+done
+note "10 kills: outage $((total / 10)) ms on average, $worst ms at worst"
+note "$(sed -n 's/.*\(served again, [0-9]* ms.*\)/\1/p' "$log" | tail -n 4)"
 stop "$supervisor"
 nothing_served
