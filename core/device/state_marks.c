@@ -14,6 +14,7 @@ static int mark(uint32_t id, const char *why)
 
 	if (dir < 0)
 		return dir;
+	state_lock_folder(dir, STATE_LOCK_MS); /* against a new server that writes its own */
 	err = state_file_read(dir, id, &state, true);
 	if (err)
 		return err;
