@@ -207,10 +207,10 @@ static int allow_self(scmp_filter_ctx ctx)
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(calls) && !err; i++)
-		err = allow_if(ctx, calls[i], SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		err = allow_if(ctx, calls[i], SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	if (!err)
-		err = allow_if(ctx, N(prlimit64), SCMP_CMP(0, SCMP_CMP_EQ, 0));
-	return err ? err : allow_if(ctx, N(kill), SCMP_CMP(1, SCMP_CMP_EQ, 0));
+		err = allow_if(ctx, N(prlimit64), SCMP_CMP(0, SCMP_CMP_EQ, 0, 0));
+	return err ? err : allow_if(ctx, N(kill), SCMP_CMP(1, SCMP_CMP_EQ, 0, 0));
 }
 
 static int allow_reading(scmp_filter_ctx ctx)
@@ -227,7 +227,7 @@ static int allow_reading(scmp_filter_ctx ctx)
 static int allow_local_socket(scmp_filter_ctx ctx)
 {
 	const struct scmp_arg_cmp datagrams[] = {
-		SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX),
+		SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX, 0),
 		SCMP_CMP(1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM),
 	};
 	int err = add(ctx, SCMP_ACT_ALLOW, N(socket), datagrams, ARRAY_SIZE(datagrams));
