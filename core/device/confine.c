@@ -163,7 +163,7 @@ static bool is_confined(const struct device *d)
 /* The folder of a local socket, which who listens may make anew. "": none that is not in /dev. */
 static const char *socket_folder(const char *path, char buf[PATH_MAX])
 {
-	if (!path || *path != '/' || !realpath(path, buf) || !strncmp(buf, "/dev/", 5))
+	if (!realpath(path, buf) || !strncmp(buf, "/dev/", 5))
 		return "";
 	*strrchr(buf, '/') = 0;
 	return buf;
@@ -179,10 +179,8 @@ static void load_before(void)
 int confine_begin(struct device *d)
 {
 	const uint32_t flags = d->plugin->desc.flags;
-	char notify[PATH_MAX], syslog[PATH_MAX];
-	const char *const folders[] = { state_dir(),
-					socket_folder(secure_getenv("NOTIFY_SOCKET"), notify),
-					socket_folder("/dev/log", syslog), NULL };
+	char syslog[PATH_MAX];
+	const char *const folders[] = { state_dir(), socket_folder("/dev/log", syslog), NULL };
 	int folder, err;
 
 	if (!is_confined(d)) {
@@ -212,6 +210,5 @@ int confine_calls(struct device *d)
 	err = ctrl_open(&d->spare_ctrl);
 	if (err)
 		return err;
-	return seccomp_confine(d->plugin->desc.flags,
-			       log_uses_socket() || secure_getenv("NOTIFY_SOCKET"));
+	return seccomp_confine(d->plugin->desc.flags, log_uses_socket());
 }
