@@ -165,11 +165,5 @@ static int examine(char **plugin_dirs, size_t nr_plugin_dirs, bool json)
 
 int verb_doctor(int argc, char **argv)
 {
-	struct cli_report report;
-	int status = cli_report_parse(&report, &usage, argc, argv);
-
-	if (status < 0)
-		status = examine(report.dirs, report.nr_dirs, report.json);
-	free(report.dirs);
-	return status;
+	return cli_report(&usage, argc, argv, examine);
 }

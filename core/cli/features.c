@@ -335,11 +335,5 @@ static int tell(char **plugin_dirs, size_t nr_plugin_dirs, bool json)
 
 int verb_features(int argc, char **argv)
 {
-	struct cli_report report;
-	int status = cli_report_parse(&report, &usage, argc, argv);
-
-	if (status < 0)
-		status = tell(report.dirs, report.nr_dirs, report.json);
-	free(report.dirs);
-	return status;
+	return cli_report(&usage, argc, argv, tell);
 }

@@ -127,23 +127,23 @@ static json_t *list_to_json(const struct device_list *list)
 	return array;
 }
 
-int verb_list(int argc, char **argv)
+static int list(char **plugin_dirs, size_t nr_plugin_dirs, bool json)
 {
-	struct cli_report report;
+	struct ctrl *ctrl = devices_ctrl();
 	struct device_list list;
-	struct ctrl *ctrl;
-	int status = cli_report_parse(&report, &usage, argc, argv);
+	int status = EXIT_FAILED;
 
-	free(report.dirs);
-	if (status >= 0)
-		return status;
-	ctrl = devices_ctrl();
-	if (device_list_read(&list, ctrl) < 0) {
-		status = EXIT_FAILED;
-	} else {
-		status = report.json ? json_print(list_to_json(&list)) : print_table(&list);
+	(void)plugin_dirs;
+	(void)nr_plugin_dirs;
+	if (device_list_read(&list, ctrl) == 0) {
+		status = json ? json_print(list_to_json(&list)) : print_table(&list);
 		device_list_free(&list);
 	}
 	ctrl_close(ctrl);
 	return status;
+}
+
+int verb_list(int argc, char **argv)
+{
+	return cli_report(&usage, argc, argv, list);
 }

@@ -241,25 +241,28 @@ bool cli_number(struct cli_args *args, const char *option, const char *value, ui
 	return true;
 }
 
-int cli_report_parse(struct cli_report *report, const struct cli_usage *usage, int argc,
-		     char **argv)
+int cli_report(const struct cli_usage *usage, int argc, char **argv,
+	       int (*report)(char **plugin_dirs, size_t nr_plugin_dirs, bool json))
 {
+	/* as many --plugin-dir as there are arguments, at most */
+	__cleanup_free char **dirs = calloc((size_t)argc + 1, sizeof(*dirs));
 	struct cli_args args;
+	size_t nr_dirs = 0;
 	const char *value;
-	int key;
+	bool json = false;
+	int key, status;
 
-	/* As many --plugin-dir as there are arguments, at most. */
-	*report = (struct cli_report){ .dirs = calloc((size_t)argc + 1, sizeof(*report->dirs)) };
 	cli_begin(&args, usage, argc, argv);
-	if (!report->dirs)
+	if (!dirs)
 		cli_error(&args, "out of memory");
 	while ((key = cli_next(&args, &value)) != CLI_END) {
 		if (key == 'j')
-			report->json = true;
-		else if (key == CLI_KEY_PLUGIN_DIR && report->dirs)
-			report->dirs[report->nr_dirs++] = (char *)value;
+			json = true;
+		else if (key == CLI_KEY_PLUGIN_DIR && dirs)
+			dirs[nr_dirs++] = (char *)value;
 		else if (key == CLI_WORD)
 			cli_stray(&args, value);
 	}
-	return cli_finish(&args);
+	status = cli_finish(&args);
+	return status >= 0 ? status : report(dirs, nr_dirs, json);
 }

@@ -58,17 +58,12 @@ void cli_stray(struct cli_args *args, const char *word);
 /* Once, after CLI_END: print the errors. -1: go on; or the status with which the verb ends now. */
 int cli_finish(struct cli_args *args);
 
-/* All of the arguments of a verb that takes no words, and no options but --json (key 'j') and --plugin-dir
- * (CLI_KEY_PLUGIN_DIR), each if its table has it. As cli_finish(). dirs: the caller frees it, not what it
- * holds. */
+/* The whole of a verb that takes no words, and no options but --json (key 'j') and --plugin-dir
+ * (CLI_KEY_PLUGIN_DIR), each if its table has it: parse, and call report with the folders of plugins.
+ * Returns the exit status, which is report's if the arguments are right. */
 #define CLI_KEY_PLUGIN_DIR 256
-struct cli_report {
-	bool json;
-	char **dirs;
-	size_t nr_dirs;
-};
-int cli_report_parse(struct cli_report *report, const struct cli_usage *usage, int argc,
-		     char **argv);
+int cli_report(const struct cli_usage *usage, int argc, char **argv,
+	       int (*report)(char **plugin_dirs, size_t nr_plugin_dirs, bool json));
 
 void cli_print_help(FILE *out, const struct cli_usage *usage);
 
