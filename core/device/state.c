@@ -194,7 +194,7 @@ static void remove_at(int dir, uint32_t id, const char *name)
 		remove_files(dir, id, name);
 }
 
-static int check_name(const char *name, uint32_t own, int locked_dir);
+static int check_name(int dir, const char *name, uint32_t own);
 
 int state_write(const struct device_state *state)
 {
@@ -212,7 +212,7 @@ int state_write(const struct device_state *state)
 	if (dir < 0)
 		return dir;
 	state_lock_folder(dir, STATE_LOCK_MS);
-	err = check_name(state->name, state->id, dir);
+	err = check_name(dir, state->name, state->id);
 	if (err)
 		return err;
 	/* the id had another name before, which would now lead to the wrong device */
@@ -341,8 +341,8 @@ static bool recovers(const struct device_state *state)
 	return word && strcmp(word, "none");
 }
 
-/* locked_dir: the folder, or -1: it is not locked yet. */
-static int check_name(const char *name, uint32_t own, int locked_dir)
+/* The folder is locked; it may also not be there. */
+static int check_name(int dir, const char *name, uint32_t own)
 {
 	struct name_search search = { .name = name, .found = -1, .not_this = own };
 	struct device_state other;
@@ -371,10 +371,8 @@ static int check_name(const char *name, uint32_t own, int locked_dir)
 			recovers(&other) ? "serve it on with ublk-host recover " : "",
 			recovers(&other) ? name : "", recovers(&other) ? ", " : "", name);
 		err = -EEXIST;
-	} else if (locked_dir >= 0) {
-		remove_at(locked_dir, other.id, name);
 	} else {
-		state_remove(other.id, name);
+		remove_at(dir, other.id, name);
 	}
 	state_free(&other);
 	return err;
@@ -382,7 +380,11 @@ static int check_name(const char *name, uint32_t own, int locked_dir)
 
 int state_check_name(const char *name, uint32_t own)
 {
-	return check_name(name, own, -1);
+	__cleanup_fd int dir = state_open_folder(false);
+
+	if (dir >= 0)
+		state_lock_folder(dir, STATE_LOCK_MS);
+	return check_name(dir, name, own);
 }
 
 int state_pid_start(int32_t pid, uint64_t *start)
