@@ -86,7 +86,6 @@ void supervised_woken(struct supervised *s, const struct pollfd *fds, unsigned i
 void supervised_tick(struct supervised *s, uint64_t now);
 
 /* supervised_job.c */
-#define JOB_STOP_MS 30000
 /* A child that does it. 0; or -errno, logged. */
 int supervised_job_begin(struct supervised *s, enum supervised_job job);
 /* It has ended: well? */

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* What takes time, by the driver's will or a server's, is done by a child of the supervisor. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -13,6 +11,7 @@
 #include "device/leftovers.h"
 
 #define FAIL_MS 10000u
+#define STOP_MS 30000u
 
 static int stop_device(uint32_t id, bool force)
 {
@@ -22,7 +21,7 @@ static int stop_device(uint32_t id, bool force)
 
 	stop_begin(&stop, id, force, ctrl);
 	stop_ask(&stop, ctrl);
-	stop_finish(&stop, now_ms() + JOB_STOP_MS, &ctrl);
+	stop_finish(&stop, now_ms() + STOP_MS, &ctrl);
 	status = stop.outcome == STOP_FAILED ? EXIT_FAILED : EXIT_DONE;
 	stop_free(&stop);
 	ctrl_close(ctrl);
@@ -54,11 +53,9 @@ static int fail_device(uint32_t id, const char *why)
 static int remove_own(const struct leftover *leftover, void *arg)
 {
 	const struct prepared_server *server = arg;
-	char memory[40], stats[40];
+	const bool is_statistics = leftover->kind == LEFTOVER_STATISTICS;
 
-	snprintf(memory, sizeof(memory), "memory/%d.", server->pid);
-	snprintf(stats, sizeof(stats), "%" PRId64 ".stats", server->id);
-	if (!strncmp(leftover->file, memory, strlen(memory)) || !strcmp(leftover->file, stats))
+	if (leftover->pid == server->pid || (is_statistics && leftover->id == server->id))
 		leftover_remove(leftover->file);
 	return 0;
 }

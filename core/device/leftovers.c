@@ -118,7 +118,7 @@ static bool is_named(int dir, const char *name)
 }
 
 /* "PID.START.NAME", of the server that made it: it writes its state later. */
-static const char *judge_memory(int dir, const char *name)
+static const char *judge_memory(int dir, const char *name, pid_t *maker)
 {
 	struct device_state server = { 0 };
 	int pid, end = 0;
@@ -126,7 +126,7 @@ static const char *judge_memory(int dir, const char *name)
 
 	if (sscanf(name, "%d.%llu.%n", &pid, &start, &end) != 2 || !end)
 		return NULL;
-	server.pid = pid;
+	*maker = server.pid = pid;
 	server.pid_start = start;
 	if (state_server_alive(&server) || is_named(dir, name))
 		return NULL;
@@ -142,25 +142,32 @@ static bool is_temporary_link(const char *name)
 }
 
 /* NULL: it is none. */
-static const char *judge(int dir, const char *file, enum leftover_kind *kind)
+static const char *why_left(int dir, const char *file, struct leftover *leftover)
 {
 	uint32_t id;
 
-	*kind = LEFTOVER_TEMPORARY;
+	leftover->kind = LEFTOVER_TEMPORARY;
 	if (id_of(file, ".json.tmp", &id) || id_of(file, ".stats.tmp", &id) ||
 	    (!strncmp(file, BY_NAME, strlen(BY_NAME)) && is_temporary_link(file + strlen(BY_NAME))))
 		return is_old(dir, file) ? "it never became whole" : NULL;
-	*kind = LEFTOVER_LINK;
+	leftover->kind = LEFTOVER_LINK;
 	if (!strncmp(file, BY_NAME, strlen(BY_NAME)))
 		return judge_link(dir, file);
-	*kind = LEFTOVER_MEMORY;
+	leftover->kind = LEFTOVER_MEMORY;
 	if (!strncmp(file, MEMORY, strlen(MEMORY)))
-		return judge_memory(dir, file + strlen(MEMORY));
-	*kind = LEFTOVER_STATE;
-	if (id_of(file, ".json", &id))
-		return judge_state(dir, id);
-	*kind = LEFTOVER_STATISTICS;
-	return id_of(file, ".stats", &id) ? judge_statistics(dir, id) : NULL;
+		return judge_memory(dir, file + strlen(MEMORY), &leftover->pid);
+	leftover->kind = id_of(file, ".json", &id) ? LEFTOVER_STATE : LEFTOVER_STATISTICS;
+	if (leftover->kind == LEFTOVER_STATISTICS && !id_of(file, ".stats", &id))
+		return NULL;
+	leftover->id = id;
+	return leftover->kind == LEFTOVER_STATE ? judge_state(dir, id) : judge_statistics(dir, id);
+}
+
+static bool judge(int dir, const char *file, struct leftover *leftover)
+{
+	*leftover = (struct leftover){ .file = file, .id = -1 };
+	leftover->why = why_left(dir, file, leftover);
+	return leftover->why;
 }
 
 /* below: "", BY_NAME or MEMORY, which is for root */
@@ -174,13 +181,11 @@ static int for_each_in(int dir, const char *below,
 	if (nr < 0)
 		return errno == ENOENT || errno == EACCES ? 0 : -errno;
 	for (int i = 0; i < nr; i++) {
-		struct leftover leftover = { .file = file };
+		struct leftover leftover;
 
 		snprintf(file, sizeof(file), "%s%s", below, entries[i]->d_name);
 		free(entries[i]);
-		if (!ret)
-			leftover.why = judge(dir, file, &leftover.kind);
-		if (leftover.why)
+		if (!ret && judge(dir, file, &leftover))
 			ret = fn(&leftover, arg);
 	}
 	free(entries);
@@ -203,12 +208,12 @@ int leftovers_for_each(int (*fn)(const struct leftover *leftover, void *arg), vo
 int leftover_remove(const char *file)
 {
 	__cleanup_fd int dir = state_open_folder(false);
-	enum leftover_kind kind;
+	struct leftover leftover;
 
 	if (dir < 0)
 		return dir;
 	state_lock_folder(dir, STATE_LOCK_MS); /* it may be just about to get its device */
-	if (!judge(dir, file, &kind))
+	if (!judge(dir, file, &leftover))
 		return -EBUSY;
 	return unlinkat(dir, file, 0) && errno != ENOENT ? -errno : 0;
 }

@@ -6,6 +6,8 @@
 #ifndef DEVICE_LEFTOVERS_H
 #define DEVICE_LEFTOVERS_H
 
+#include <sys/types.h>
+
 #include "base/util.h"
 
 enum leftover_kind {
@@ -20,6 +22,8 @@ struct leftover {
 	enum leftover_kind kind;
 	const char *file; /* below state_dir(): "by-name/scratch" */
 	const char *why;  /* one clause */
+	int64_t id;	  /* of the device whose state or statistics it is; -1: neither */
+	pid_t pid;	  /* of the server that made it, for memory; 0: any other */
 };
 
 /* Calls fn for each, until it returns other than 0, which is returned. -errno, logged; no folder is

@@ -5,8 +5,8 @@
 
 #include "device/state_file.h"
 
-/* why NULL: it is not that. */
-static int mark(uint32_t id, const char *why)
+/* failed: why it was given up. NULL: this process has it in hand. */
+static int mark(uint32_t id, const char *failed)
 {
 	__cleanup_fd int dir = state_open_folder(false);
 	struct device_state state, self = { 0 };
@@ -18,13 +18,13 @@ static int mark(uint32_t id, const char *why)
 	err = state_file_read(dir, id, &state, true);
 	if (err)
 		return err;
-	if (why) {
+	if (failed) {
 		free(state.failed);
-		state.failed = strdup(why);
+		state.failed = strdup(failed);
 		err = state.failed ? 0 : -ENOMEM;
-	}
-	if (!why)
+	} else {
 		err = state_self(&self);
+	}
 	state.in_hand = self.pid;
 	state.in_hand_start = self.pid_start;
 	if (!err)
