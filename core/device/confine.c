@@ -160,10 +160,10 @@ static bool is_confined(const struct device *d)
 	return !d->cfg->sandbox || strcmp(d->cfg->sandbox, "off") != 0;
 }
 
-/* The folder of a local socket, which who listens may make anew. "": none that is not in /dev. */
-static const char *socket_folder(const char *path, char buf[PATH_MAX])
+/* That of syslog's socket, which who listens may make anew. "": it is not needed, or in /dev. */
+static const char *syslog_folder(char buf[PATH_MAX])
 {
-	if (!realpath(path, buf) || !strncmp(buf, "/dev/", 5))
+	if (!log_uses_socket() || !realpath("/dev/log", buf) || !strncmp(buf, "/dev/", 5))
 		return "";
 	*strrchr(buf, '/') = 0;
 	return buf;
@@ -180,7 +180,7 @@ int confine_begin(struct device *d)
 {
 	const uint32_t flags = d->plugin->desc.flags;
 	char syslog[PATH_MAX];
-	const char *const folders[] = { state_dir(), socket_folder("/dev/log", syslog), NULL };
+	const char *const folders[] = { state_dir(), syslog_folder(syslog), NULL };
 	int folder, err;
 
 	if (!is_confined(d)) {
