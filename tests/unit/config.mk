@@ -7,6 +7,7 @@ CONFIG_TESTS = tests/unit/config_basics \
 	tests/unit/config_device \
 	tests/unit/config_device_manifest \
 	tests/unit/config_plugin_manifest \
+	tests/unit/config_samples \
 	tests/unit/config_schema
 check_PROGRAMS += $(CONFIG_TESTS)
 TESTS += $(CONFIG_TESTS)
@@ -58,6 +59,12 @@ tests_unit_config_plugin_manifest_SOURCES = tests/unit/config_plugin_manifest.c 
 tests_unit_config_plugin_manifest_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_config_plugin_manifest_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_config_plugin_manifest_LDADD = $(UNIT_LIBS)
+
+tests_unit_config_samples_SOURCES = tests/unit/config_samples.c \
+	tests/unit/config_help.h
+tests_unit_config_samples_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_config_samples_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_config_samples_LDADD = $(UNIT_LIBS)
 
 tests_unit_config_schema_SOURCES = tests/unit/config_schema.c \
 	tests/unit/config_help.h
