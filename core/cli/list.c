@@ -90,9 +90,9 @@ static int print_table(const struct device_list *list)
 
 /*
  * An array of objects, in order of id. Members, in this order; null where it is not known or there
- * is none: id, name, node, size (bytes), plugin, state, failed (why it was given up), pid, queues, depth, data_path, foreign
- * (true: without a state file, another program's), command (of the server), remedy (a command that
- * helps a device whose server is dead).
+ * is none: id, name, node, size (bytes), plugin, state, failed (why it was given up), pid, queues,
+ * depth, data_path, foreign (true: without a state file, another program's), command (of the server),
+ * remedy (a command that helps a device whose server is dead).
  */
 static json_t *to_json(const struct device_view *view)
 {

@@ -20,16 +20,14 @@
 #define START_SPARE_SECONDS 30
 #define START_END_MS 10000 /* for an interrupted server to remove what it has made */
 
-/* Whoever waits for the device. */
+/* Whoever waits for the device. A loaded() or ready() that returns non-zero ends it. */
 struct watcher {
-	/* Between the plugin's loading and its first call; or NULL. */
-	int (*loaded)(void *arg);
+	int (*loaded)(void *arg); /* between the plugin's loading and its first call; or NULL */
 	int (*ready)(const char *node, void *arg); /* the node is usable */
 	void (*added)(uint32_t id, void *arg);	   /* the driver has a new device; or NULL */
 	void (*stopping)(void *arg);		   /* or NULL */
 	void *arg;
 };
-/* Of the first two, non-zero ends the device. */
 
 static int signals_to_fd(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A process that serves a device: this one, or one in the background that it starts. For run, up and
- * recover. */
+/* A process that serves a device: this one, or one in the background that it starts. For the verbs that
+ * bring a server up, and the supervisor. */
 #ifndef CLI_SERVING_H
 #define CLI_SERVING_H
 
@@ -35,16 +35,17 @@ struct prepared_server {
 	unsigned int seconds; /* that it may take to be ready */
 	int64_t id;	      /* of the device that it has made; -1: none so far */
 };
-/* The first step without waiting. Its answers come to answer_fd, for serving_answer(); it goes on when it
- * is told by serving_tell(). -errno, logged. */
+int serving_prepare(const struct serving *serving, struct prepared_server *server);
+int serving_go(struct prepared_server *server, char *node);
+void serving_drop(struct prepared_server *server);
+
+/* The same without waiting: answers come to answer_fd, for serving_answer(); the server goes on when it is
+ * told by serving_tell(). -errno; of serving_begin(), logged. */
 int serving_begin(const struct serving *serving, struct prepared_server *server);
 int serving_tell(struct prepared_server *server);
 /* What is there to be read. >0: the device is ready, its node in `node`; 0: nothing of interest yet;
  * -EPIPE: the server ends, or has ended, before that. */
 int serving_answer(struct prepared_server *server, char *node);
-int serving_prepare(const struct serving *serving, struct prepared_server *server);
-int serving_go(struct prepared_server *server, char *node);
-void serving_drop(struct prepared_server *server);
 
 /* Every word that --data-path takes, ended by NULL; for free(). NULL: no memory. */
 const char **serving_path_words(void);

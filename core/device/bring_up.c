@@ -325,7 +325,8 @@ static int queue_lost(const struct device *d)
 	return -ECANCELED;
 }
 
-/* START_DEV and END_USER_RECOVERY wait for every tag; a queue that ends meanwhile would make it wait for ever. */
+/* START_DEV and END_USER_RECOVERY wait for every tag; a queue that ends meanwhile would make them wait for
+ * ever. */
 static int start_device(struct device *d)
 {
 	uint64_t until = now_ms() + START_DEADLINE_MS;

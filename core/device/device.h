@@ -51,8 +51,8 @@ const char *device_name(const struct device *device);
  * stops the device. 0: a signal or somebody else; -errno: a failure. */
 int device_serve(struct device *device);
 
-/* Stop, drain, delete, free; a device that was handed over is only left. 0, or -errno when something would not end in time: then the process
- * should leave by _exit(), as threads may still run in the plugin. */
+/* Stop, drain, delete, free; a device that was handed over is only left. 0, or -errno when something would
+ * not end in time: then the process should leave by _exit(), as threads may still run in the plugin. */
 int device_end(struct device *device);
 
 #endif

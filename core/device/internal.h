@@ -25,8 +25,7 @@ struct device {
 	struct ublk_dev dev; /* the data plane's part: first, so that plugins' pointers are ours */
 	struct transport transport;
 	struct ctrl *ctrl;
-	struct ctrl
-		*spare_ctrl; /* guard.c's, made when soon none can be opened any more; or NULL */
+	struct ctrl *spare_ctrl;	      /* guard.c's, made while one can be opened; or NULL */
 	const struct device_request *request; /* while it comes up */
 	struct device_config *cfg;
 	struct plugin *plugin;
@@ -103,9 +102,9 @@ int headroom_check(struct device *d);
 
 /* confine.c: what is not needed any more is given up, in two steps, before and after other threads
  * begin. 0 or -errno, logged. --sandbox off: nothing is. */
-int confine_begin(
-	struct device *d); /* before plugin's start(); the control thread, and its children */
+int confine_begin(struct device *d); /* before the plugin's start(): this thread and its children */
 int confine_calls(struct device *d); /* the device is there: every thread */
+
 /* serve.c: remove what tells others of the device. */
 void device_forget(const struct device *d);
 

@@ -27,9 +27,9 @@ struct device_state {
 	json_t *manifest;  /* the resolved device manifest, as one could feed to --manifest */
 	json_t *memory;	   /* kept_memory.h: an object, the name that the plugin gave to the file's;
 			    * or NULL */
-	char *log;    /* where a server in the background writes its messages: a file, or "syslog";
-			    * NULL: it is not in the background */
-	char *failed; /* why it was given up: it is stopped and gets no server; or NULL */
+	char *log;	   /* where a server in the background writes its messages: a file, or
+			    * "syslog"; NULL: it is not in the background */
+	char *failed;	   /* why it was given up: it is stopped and gets no server; or NULL */
 	int32_t in_hand; /* a process that is about to change its server; 0: none. Its start time: */
 	uint64_t in_hand_start;
 };
@@ -41,8 +41,8 @@ struct device_state {
 bool state_name_valid(const char *name);
 
 /* No other device has this name: 0; or -EEXIST (-EINVAL, not valid), logged. A name whose device is
- * gone from the kernel is free, and what is left of it is removed. own: not another device's id; UINT32_MAX: none yet. Ask before
- * ADD_DEV; state_write() asks again. */
+ * gone from the kernel is free, and what is left of it is removed. own: not another device's id;
+ * UINT32_MAX: none yet. Ask before ADD_DEV; state_write() asks again. */
 int state_check_name(const char *name, uint32_t own);
 
 /* Write DIR/ID.json (temporary file, then rename; 0644) and the link DIR/by-name/NAME -> node. Call

@@ -41,7 +41,7 @@ tests_plugins_hang_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_plugins_hang_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 tests_plugins_hang_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
 
-# One that tries what it must not, and the same with everything declared.
+# One that tries what it must not, and the same with sockets and programs declared.
 check_LTLIBRARIES += tests/plugins/outlaw.la tests/plugins/licensed.la
 
 tests_plugins_outlaw_la_SOURCES = tests/plugins/outlaw.c

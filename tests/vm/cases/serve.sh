@@ -86,7 +86,7 @@ exec 3<&-
 stop "$supervisor"
 nothing_served
 
-# Without DIR: /etc over /run over /usr; a link to /dev/null masks.
+# Without DIR: /run over /usr (that /etc comes before both is seen in tests/unit/supervisor.c); a link to /dev/null masks.
 folders="/run/ublk-host/devices.d $UBLK_TEST_PREFIX/lib/ublk-host/devices.d"
 # shellcheck disable=SC2086 # words
 mkdir -p $folders
