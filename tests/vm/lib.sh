@@ -191,6 +191,8 @@ server_pid() { # ID: of a device that is up
 	ublk-host info --json "$1" | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1
 }
 
+state_is() { ublk-host list 2>/dev/null | grep -Eq "^[0-9]+ +$1 .* $2 "; } # NAME STATE
+
 attr() { # NODE NAME: of the block queue, as the kernel tells it
 	cat "/sys/block/${1#/dev/}/queue/$2"
 }
@@ -283,13 +285,29 @@ entries() { # FOLDER: how many
 
 rss_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; } # PID
 
-# I/O that verifies itself until it is told to end: fio writes to DISK, reads back and compares, over and
-# over; and of the tree of write_tree() in DIR, on another device, copies are made and compared.
-load_begin() { # DISK DIR
-	fio --name=disk --filename="$1" --rw=randwrite --bsrange=4k-64k --size=16M --ioengine=libaio \
+# Writes of mixed sizes, read back and compared, over and over until it is told to end.
+verify_begin() { # NODE SIZE
+	fio --name=disk --filename="$1" --rw=randwrite --bsrange=4k-64k --size="$2" --ioengine=libaio \
 		--direct=1 --iodepth=16 --verify=crc32c --verify_fatal=1 --do_verify=1 --loops=1000000 \
 		--output="$T/fio.out" >"$T/fio.err" 2>&1 &
-	load_fio=$! load_dir=$2
+	verify_fio=$!
+}
+
+verify_goes_on() {
+	kill -0 "$verify_fio" 2>/dev/null || fail "fio ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
+}
+
+verify_end() { # no request has failed, nothing is lost or torn
+	# fio compares what it writes at the end of each loop: it is stopped between requests.
+	kill -INT "$verify_fio"
+	wait "$verify_fio" || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
+	not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
+}
+
+# That on DISK; and of the tree of write_tree() in DIR, on another device, copies are made and compared.
+load_begin() { # DISK DIR
+	verify_begin "$1" 16M
+	load_dir=$2
 	(
 		set +e
 		i=0
@@ -304,17 +322,13 @@ load_begin() { # DISK DIR
 }
 
 load_goes_on() {
-	kill -0 "$load_fio" 2>/dev/null || fail "fio ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
+	verify_goes_on
 	kill -0 "$load_tree" 2>/dev/null || fail "the tree: $(cat "$T/tree.out")"
 }
 
-# No request has failed, nothing is lost or torn. The filesystem is unmounted and checked.
-load_end() { # DEVICE-OF-THE-TREE
-	# fio compares what it writes at the end of each loop: it is stopped between requests.
+load_end() { # DEVICE-OF-THE-TREE: nor is the tree, which is unmounted and checked
 	touch "$T/stop"
-	kill -INT "$load_fio"
-	wait "$load_fio" || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
-	not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
+	verify_end
 	wait "$load_tree" || fail "the tree: $(cat "$T/tree.out")"
 	at_least "copies of the tree" "$(cat "$T/copies")" 2
 	verify_tree "$load_dir"

@@ -12,7 +12,6 @@ kill_server() { # NAME
 	kill -9 "$server"
 	wait_for 10 gone "$server"
 }
-state_is() { ublk-host list 2>&1 | grep -Eq "^[0-9]+ +$1 .* $2 "; } # NAME STATE
 recover() { # NAME...
 	timeout --kill-after=5 30 ublk-host recover "$@" >"$T/recover.out" 2>&1 ||
 		fail "recover $*: status $?: $(cat "$T/recover.out")"

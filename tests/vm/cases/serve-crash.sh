@@ -11,7 +11,6 @@ manifest() { # NAME OPTIONS [MEMBERS]
 	printf '{ "ublk_device_manifest": "1.0", "plugin": "%s/mortal.so", "options": { %s }%s }\n' \
 		"$plugins" "$2" "${3:-}" >"$T/devices/$1.json"
 }
-state_is() { ublk-host list 2>/dev/null | grep -Eq "^[0-9]+ +$1 .* $2 "; } # NAME STATE
 ends() { grep -c "$1: .*its server was killed" "$log" || :; } # NAME
 
 mkdir "$T/devices"

@@ -8,7 +8,6 @@ manifest() { # NAME MEMBERS
 	printf '{ "ublk_device_manifest": "1.0", "plugin": "mem", "options": { "size": "16M" }%s }\n' \
 		"$2" >"$T/devices/$1.json"
 }
-state_is() { ublk-host list 2>/dev/null | grep -Eq "^[0-9]+ +$1 .* $2 "; } # NAME STATE
 
 mkdir "$T/devices"
 manifest ram ''

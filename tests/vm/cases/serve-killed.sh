@@ -10,7 +10,6 @@ manifest() { # NAME PLUGIN OPTIONS
 	printf '{ "ublk_device_manifest": "1.0", "plugin": "%s", "options": { %s } }\n' \
 		"$2" "$3" >"$T/devices/$1.json"
 }
-state_is() { ublk-host list 2>/dev/null | grep -Eq "^[0-9]+ +$1 .* $2 "; } # NAME STATE
 
 mkdir "$T/devices"
 truncate -s 32M "$T/image"
@@ -19,10 +18,7 @@ manifest ram mem '"size": "32M"'
 manifest late mem '"size": "16M"'
 supervise "$T/devices"
 image=$(readlink -f /run/ublk-host/by-name/image)
-fio --name=image --filename="$image" --rw=randwrite --bsrange=4k-64k --size=8M --ioengine=libaio \
-	--direct=1 --iodepth=16 --verify=crc32c --verify_fatal=1 --do_verify=1 --loops=1000000 \
-	--output="$T/fio.out" >"$T/fio.err" 2>&1 &
-fio=$!
+verify_begin "$image" 8M
 
 before=$(for name in image ram; do server_pid $name; done)
 for i in 1 2 3; do
@@ -56,10 +52,8 @@ if kernel_has quiesce; then
 		done
 	done
 fi
-kill -0 $fio 2>/dev/null || fail "fio ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
-kill -INT $fio
-wait $fio || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out")"
-not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
+verify_goes_on
+verify_end
 stop "$supervisor"
 nothing_served
 

@@ -7,7 +7,6 @@ manifest() { # NAME PLUGIN OPTIONS [MEMBERS]: of a device
 	printf '{\n\t"ublk_device_manifest": "1.0",\n\t"plugin": "%s",\n\t"options": { %s }%s\n}\n' \
 		"$2" "$3" "${4:-}" >"$T/devices/$1.json"
 }
-live() { ublk-host list 2>/dev/null | grep -Eq "^[0-9]+ +$1 .* live "; } # NAME
 down_is() { ! ublk-host info "$1" >/dev/null 2>&1; } # NAME
 
 mkdir "$T/devices"
@@ -31,7 +30,7 @@ matches "$log" 'unfit: .*size'
 matches "$log" 'unfit: given up: its manifest is wrong'
 matches "$log" 'ready: 3 of 4 devices served, failed: unfit, 2 wrong manifests'
 for name in ram image nothing; do
-	live $name || fail "$name is not live: $(ublk-host list)"
+	state_is $name live || fail "$name is not live: $(ublk-host list)"
 done
 same "processes" "$(for name in ram image nothing; do server_pid $name; done | sort -u | wc -l)" 3
 image=$(server_pid image)
@@ -46,7 +45,7 @@ ram=$(readlink -f /run/ublk-host/by-name/ram)
 write_at "$ram" 0 1048576 "$T/data"
 before=$(server_pid ram)
 kill -9 "$before"
-served_anew() { now=$(server_pid ram) && [[ $now && $now != "$before" ]] && live ram; }
+served_anew() { now=$(server_pid ram) && [[ $now && $now != "$before" ]] && state_is ram live; }
 wait_for 10 served_anew
 same "contents" "$(read_at "$ram" 0 1048576 | sum)" "$(sum <"$T/data")"
 ublk-host down nothing >/dev/null
@@ -63,7 +62,7 @@ manifest image file '"path": "../image", "direct": true' ',
 kill -HUP "$supervisor"
 wait_ready 2
 for name in more nothing unfit image; do
-	live $name || fail "$name is not live: $(ublk-host list)"
+	state_is $name live || fail "$name is not live: $(ublk-host list)"
 done
 down_is ram || fail "a device without a manifest is served"
 matches "$log" 'image: .*its manifest asks for another /device/depth, /options/direct'
@@ -73,16 +72,45 @@ matches "$log" 'ram: its manifest is gone'
 echo '{' >"$T/devices/image.json"
 kill -HUP "$supervisor"
 wait_ready 3
-live image || fail "a device whose manifest became wrong"
+state_is image live || fail "a device whose manifest became wrong"
 # A device in use stays, also without a manifest.
 exec 3<"$(readlink -f /run/ublk-host/by-name/more)"
 rm "$T/devices/more.json"
 kill -HUP "$supervisor"
 in_use() { grep -q 'more.*is in use' "$log"; }
 wait_for 10 in_use
-live more || fail "a device in use was stopped"
+state_is more live || fail "a device in use was stopped"
 exec 3<&-
+stop "$supervisor"
+nothing_served
 
+# At the end, too: it stays with its server, and the exit status says so.
+manifest used null '"size": "1G"'
+rm "$T/devices/image.json" "$T/devices/broken.json"
+supervise "$T/devices"
+used=$(server_pid used)
+exec 3<"$(readlink -f /run/ublk-host/by-name/used)"
+kill -TERM "$supervisor"
+status=0
+wait "$supervisor" || status=$?
+same "exit status with a device in use" "$status" 1
+matches "$log" 'used.*is in use'
+same "the server of a device in use" "$(server_pid used)" "$used"
+exec 3<&-
+# A second signal does not wait for a server that hangs. The next supervisor stops what is left.
+supervise "$T/devices"
+kill -STOP "$used"
+kill -TERM "$supervisor"
+wait_for 5 grep -q 'stopping all devices' "$log"
+kill -TERM "$supervisor"
+began=$SECONDS status=0
+wait "$supervisor" || status=$?
+same "exit status after a second signal" "$status" 1
+at_most "seconds from the second signal to the end" $((SECONDS - began)) 5
+matches "$log" 'again: leaving at once'
+kill -CONT "$used"
+wait_for 10 eval '! ublk-host info used >/dev/null 2>&1'
+supervise "$T/devices"
 stop "$supervisor"
 nothing_served
 

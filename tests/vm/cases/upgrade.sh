@@ -80,10 +80,9 @@ expect_fail 1 'made with --recovery none' ublk-host upgrade mortal
 # Asked by hand, it goes on as well.
 kill -USR1 "$(server_pid mortal)"
 sleep 0.3
-ublk-host list | grep -Eq ' mortal .* live ' || fail "SIGUSR1 ended a device that cannot be handed over"
+state_is mortal live || fail "SIGUSR1 ended a device that cannot be handed over"
 kill -USR1 "$(server_pid disk)"
-handed_over() { ublk-host list 2>/dev/null | grep -Eq ' disk .* quiesced '; }
-wait_for 10 handed_over
+wait_for 10 state_is disk quiesced
 expect_fail 1 'ublk-host recover disk' ublk-host upgrade disk
 timeout 30 ublk-host recover disk >/dev/null
 read_at "$disk" 0 4096 >/dev/null
