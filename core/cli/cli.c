@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/usage.h"
 #include "config/suggest.h"
+#include "device/state.h"
 #include "ublk-plugin.h"
 
 static const struct verb verbs[] = {
@@ -27,6 +28,7 @@ static const struct verb verbs[] = {
 	{ "features", "tell what this kernel, this build and each plugin can do", verb_features },
 	{ "doctor", "check what devices need on this machine, and say what to do", verb_doctor },
 	{ "gc", "find what servers have left behind, and remove it", verb_gc },
+	{ "udev", "for udev's rules: tell of a node's device, and give it to its user", verb_udev },
 	{ "help", "print help, of one verb if it is named", verb_help },
 	{ "version", "print the version", verb_version },
 	{ NULL, NULL, NULL },
@@ -141,6 +143,7 @@ int cli_main(int argc, char **argv)
 	const struct verb *verb;
 	int status;
 
+	state_choose_dir();
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
 		print_program_help();
 		status = EXIT_DONE;

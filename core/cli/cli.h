@@ -21,6 +21,7 @@ int verb_plugins(int argc, char **argv);
 int verb_features(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_gc(int argc, char **argv);
+int verb_udev(int argc, char **argv);
 int verb_help(int argc, char **argv);
 int verb_version(int argc, char **argv);
 

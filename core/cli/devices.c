@@ -8,6 +8,7 @@
 #include "cli/devices.h"
 #include "config/errors.h"
 #include "config/suggest.h"
+#include "kernel/knobs.h"
 #include "kernel/sysfs.h"
 
 struct ctrl *devices_ctrl(void)
@@ -132,6 +133,16 @@ static int view_read(struct device_view *view, uint32_t id, bool read_state, str
 int device_view_read(struct device_view *view, uint32_t id, struct ctrl *ctrl)
 {
 	return view_read(view, id, true, ctrl);
+}
+
+int device_check_known(const struct device_view *view)
+{
+	char node[NODE_PATH_SIZE];
+
+	if (view->condition != DEVICE_UNKNOWN)
+		return 0;
+	log_err("%s: only root can ask whose it is; try with sudo", node_block(view->id, node));
+	return -EPERM;
 }
 
 void device_view_free(struct device_view *view)
@@ -269,7 +280,9 @@ static int list_add(struct device_list *list, uint32_t id, bool read_state, stru
 {
 	int err = view_read(&list->view[list->nr], id, read_state, ctrl);
 
-	if (!err)
+	if (!err && list->view[list->nr].condition == DEVICE_UNKNOWN && !knobs_privileged())
+		list->hidden++;
+	else if (!err)
 		list->nr++;
 	return err == -ENOENT ? 0 : err; /* it went away just now */
 }

@@ -56,11 +56,15 @@ struct ctrl *devices_ctrl(void);
 int device_view_read(struct device_view *view, uint32_t id, struct ctrl *ctrl);
 void device_view_free(struct device_view *view);
 
+/* 0, or -EPERM, logged: this user may know nothing of it. */
+int device_check_known(const struct device_view *view);
+
 /* Every device and every state file, in order of id. An id whose state is of a former device is there
  * twice. */
 struct device_list {
 	struct device_view *view;
 	size_t nr;
+	size_t hidden; /* how many more there are, of which this user may know nothing */
 };
 int device_list_read(struct device_list *list, struct ctrl *ctrl);
 void device_list_free(struct device_list *list);

@@ -67,7 +67,9 @@ void check_io_uring(struct doctor *doctor)
 static void compare_paths(struct doctor *doctor, const char *what, uint32_t kind)
 {
 	const struct path_kernel here = host_path_kernel(&doctor->host);
-	const struct path_kernel all = { UINT64_MAX, true, true };
+	const struct path_kernel all = { .features = UINT64_MAX,
+					 .buf_table = true,
+					 .buf_ring = true };
 	const struct path_needs needs = { .map_kinds = kind };
 	const char *why, *why_best;
 	struct path_choice got = path_choose(&here, &needs, &why);

@@ -3,6 +3,7 @@
 #include "cli/host.h"
 #include "kernel/ctrl.h"
 #include "kernel/features.h"
+#include "kernel/knobs.h"
 #include "kernel/sysfs.h"
 
 /* What open(2) would say, without the message that ctrl_open() logs. */
@@ -50,6 +51,7 @@ void host_features_read(struct host_features *host)
 struct path_kernel host_path_kernel(const struct host_features *host)
 {
 	return (struct path_kernel){ .features = host->features,
+				     .unprivileged = !knobs_privileged(),
 				     .buf_table = host->ring.sparse_buffers,
 				     .buf_ring = host->ring.provided_buffers };
 }

@@ -323,6 +323,8 @@ static int tell(const char *word, bool json)
 		log_err("cannot tell of device %" PRIu32 ": %s", id,
 			err == -ENOENT ? "it has just gone" : strerror(-err));
 		status = EXIT_FAILED;
+	} else if (device_check_known(&view)) {
+		status = EXIT_FAILED;
 	} else {
 		json_t *all = to_json(&view, ctrl);
 

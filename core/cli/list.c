@@ -20,13 +20,15 @@ static const struct cli_opt opts[] = {
 static const struct cli_usage usage = {
 	.verb = "list",
 	.synopsis = "[--json]",
-	.about = "Lists all ublk devices, those of other servers too.",
+	.about =
+		"Lists all ublk devices, those of other servers too; to a user without privilege, those\n"
+		"of that user, and of the system as far as its files tell.",
 	.opts = opts,
 	.notes =
 		"States: live; stopping; dead (its server has ended: ublk-host down removes it);\n"
 		"failed (its servers ended too often, io fails: ublk-host down removes it);\n"
 		"quiesced, fail-io (its server has ended, io waits or fails until ublk-host recover);\n"
-		"gone (only its state file is left); unknown (ask as root).\n",
+		"gone (only its state file is left); unknown (the driver does not answer).\n",
 };
 
 static void add_number(struct table *table, bool known, uint64_t number)
@@ -66,8 +68,11 @@ static int print_table(const struct device_list *list)
 	size_t i;
 	int err;
 
+	if (list->hidden)
+		log_info("%zu more, of other users: sudo ublk-host list shows them", list->hidden);
 	if (!list->nr) {
-		log_info("no ublk devices; ublk-host up --plugin NAME makes one");
+		log_info("no ublk devices%s; ublk-host up --plugin NAME makes one",
+			 list->hidden ? " of yours" : "");
 		return EXIT_DONE;
 	}
 	table_begin(&table, ARRAY_SIZE(heads));

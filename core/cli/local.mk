@@ -29,6 +29,7 @@ libcore_la_SOURCES += \
 	core/cli/supervisor.c core/cli/supervisor.h core/cli/supervisor_internal.h \
 	core/cli/supervisor_load.c core/cli/supervisor_lock.c \
 	core/cli/table.c core/cli/table.h \
+	core/cli/udev.c \
 	core/cli/upgrade.c \
 	core/cli/try_stop.c core/cli/try_stop.h \
 	core/cli/usage.c core/cli/usage.h \

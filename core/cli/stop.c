@@ -111,10 +111,8 @@ static bool has_users(const struct stop *stop, const struct device_view *view)
 /* A device without a state file of ours: 0, or -EPERM, logged. */
 static int check_foreign(const struct stop *stop, const struct device_view *view)
 {
-	if (view->condition == DEVICE_UNKNOWN) {
-		log_err("%s: only root can ask whose it is; try with sudo", stop->label);
+	if (device_check_known(view))
 		return -EPERM;
-	}
 	if (stop->force)
 		return 0;
 	if (view->server_alive) {

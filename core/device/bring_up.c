@@ -67,6 +67,7 @@ static int probe_kernel(struct device *d)
 	if (err)
 		log_err("%s", knob_ring_failure(kernel_release(release, sizeof(release)), "", err,
 						why, sizeof(why)));
+	d->kernel.unprivileged = !knobs_privileged();
 	d->kernel.buf_table = ring.sparse_buffers;
 	d->kernel.buf_ring = ring.provided_buffers;
 	return err;
@@ -154,7 +155,9 @@ static int add_device(struct device *d)
 	struct ublk_limits *limits = &d->dev.limits;
 	struct ublksrv_ctrl_dev_info *info = &d->info;
 	uint64_t dev_flags = d->dev.path->dev_flags | (d->dev.batch ? UBLK_F_BATCH_IO : 0) |
-			     (d->cfg->shared_memory.nr ? UBLK_F_SHMEM_ZC : 0) | d->recovery_flags;
+			     (d->cfg->shared_memory.nr ? UBLK_F_SHMEM_ZC : 0) |
+			     (d->kernel.unprivileged ? UBLK_F_UNPRIVILEGED_DEV : 0) |
+			     d->recovery_flags;
 	int err;
 
 	*info = (struct ublksrv_ctrl_dev_info){
@@ -209,6 +212,8 @@ static int obtain_device(struct device *d)
 	if (d->former)
 		return recovery_adopt(d);
 	err = add_device(d);
+	if (!err)
+		err = udev_wait_given(d, d->char_node);
 	return err ? err : set_params(d);
 }
 
@@ -356,7 +361,8 @@ static int start_device(struct device *d)
 	if (err)
 		return ctrl_failed(cmd, d->info.dev_id, err);
 	d->live = true;
-	return sysfs_wait_node("", d->info.dev_id, NODE_DEADLINE_MS);
+	err = sysfs_wait_node("", d->info.dev_id, NODE_DEADLINE_MS);
+	return err ? err : udev_wait_given(d, d->node);
 }
 
 /* Write what was chosen back into the configuration, for the state file and info. */
@@ -398,6 +404,8 @@ static int announce(struct device *d)
 		err = state_write(&state);
 	json_decref(state.manifest);
 	d->written = !err;
+	if (d->written)
+		udev_tell_name(d);
 	return err;
 }
 

@@ -28,6 +28,8 @@ static void __attribute__((noreturn)) leave(struct device *d)
 	d->handed_over |= d->former && !d->live;
 	if (d->added && !d->handed_over && (ctrl || !ctrl_open(&ctrl))) {
 		ctrl_set_deadline(ctrl, DELETE_DEADLINE_MS);
+		if (d->kernel.unprivileged)
+			ctrl_set_dev_path(ctrl, d->info.dev_id, d->char_node);
 		err = ctrl_del_dev(ctrl, d->info.dev_id);
 		if (err && err != -ETIMEDOUT && err != -ENODEV)
 			log_err("%s; ublk-host down %u removes it",

@@ -105,6 +105,11 @@ int headroom_check(struct device *d);
 int confine_begin(struct device *d); /* before the plugin's start(): this thread and its children */
 int confine_calls(struct device *d); /* the device is there: every thread */
 
+/* udev.c. A user's device: wait until udev has given this user the node. 0, or -ETIMEDOUT, logged. */
+int udev_wait_given(const struct device *d, const char *node);
+/* The state tells the device's name now, for udev's links. */
+void udev_tell_name(const struct device *d);
+
 /* serve.c: remove what tells others of the device. */
 void device_forget(const struct device *d);
 

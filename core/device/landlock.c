@@ -65,6 +65,7 @@ static int allow_what_the_host_needs(int ruleset, uint64_t handled, const char *
 		{ "/dev/random", FS_DEVICE },
 		{ "/dev/urandom", FS_DEVICE },
 		{ "/dev/ublk-control", FS_DEVICE },
+		{ "/sys/devices/virtual/block", LANDLOCK_ACCESS_FS_WRITE_FILE }, /* uevent */
 		{ folder, FS_STATE },
 	};
 	int err = 0;

@@ -8,4 +8,4 @@ libcore_la_SOURCES += core/device/backend.c core/device/bring_up.c core/device/c
 	core/device/serve.c core/device/shared_memory.c \
 	core/device/state.c core/device/state.h core/device/state_file.c core/device/state_file.h \
 	core/device/state_marks.c \
-	core/device/stats_file.c core/device/stats_file.h
+	core/device/stats_file.c core/device/stats_file.h core/device/udev.c

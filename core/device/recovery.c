@@ -66,6 +66,8 @@ static const char *obstacle(const struct device *d, enum mode mode)
 		return NULL;
 	if (plugin_obstacle(desc, mode))
 		return plugin_obstacle(desc, mode);
+	if (d->kernel.unprivileged)
+		return "the driver lets no device of a user without CAP_SYS_ADMIN outlive its server";
 	if (d->cfg->shared_memory.nr)
 		return "memory that is shared with programs (--shared-memory) is tied to the server";
 	for (uint32_t i = 0; i < desc->nr_opts; i++) {
@@ -82,7 +84,6 @@ static const char *obstacle(const struct device *d, enum mode mode)
 	return NULL;
 }
 
-/* The driver drops the flags of a device of an unprivileged user, and says nothing. */
 static enum mode default_mode(const struct device *d)
 {
 	if (!obstacle(d, MODE_REISSUE))

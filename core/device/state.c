@@ -24,6 +24,17 @@ const char *state_dir(void)
 	return dir && *dir ? dir : RUNSTATEDIR;
 }
 
+void state_choose_dir(void)
+{
+	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+	__cleanup_free char *dir = NULL;
+
+	if (!geteuid() || !runtime || *runtime != '/' || getenv("UBLK_HOST_RUN_DIR") ||
+	    asprintf(&dir, "%s/ublk-host", runtime) < 0)
+		return;
+	setenv("UBLK_HOST_RUN_DIR", dir, 0);
+}
+
 /* The folder may be missing together with its parents: /run is empty after a boot, and a program
  * in /usr/local keeps its state in /usr/local/var/run. */
 static int make_folders(const char *path)
@@ -57,7 +68,7 @@ int state_open_folder(bool create)
 		err = make_folders(dir);
 	if (err) {
 		log_err("cannot create the folder %s: %s; set UBLK_HOST_RUN_DIR to one that you can "
-			"write",
+			"write (without it, a user's is in XDG_RUNTIME_DIR)",
 			dir, strerror(-err));
 		return err;
 	}

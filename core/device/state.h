@@ -13,6 +13,9 @@
 /* RUNSTATEDIR as built, or $UBLK_HOST_RUN_DIR (secure_getenv), which must be absolute. The folder
  * and by-name/ in it are made, 0755, when the first state is written. */
 const char *state_dir(void);
+/* Once, before anything else: $UBLK_HOST_RUN_DIR of an ordinary user who has not set it becomes
+ * $XDG_RUNTIME_DIR/ublk-host, if that is set, for this process and its children. */
+void state_choose_dir(void);
 
 struct device_state {
 	uint32_t id;

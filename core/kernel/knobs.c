@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "kernel/knobs.h"
 #include "kernel/sysfs.h"
@@ -67,6 +68,14 @@ static void read_status(const char *root, struct knobs *knobs)
 	}
 	free(line);
 	fclose(f);
+}
+
+bool knobs_privileged(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	return !syscall(SYS_capget, &head, data) && data[0].effective & 1u << CAP_SYS_ADMIN;
 }
 
 static uint64_t limit_of(rlim_t value)

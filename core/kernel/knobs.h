@@ -39,6 +39,10 @@ struct knobs {
 /* What cannot be read is as if there were no limit. */
 void knobs_read(const char *root, struct knobs *knobs);
 
+/* The calling thread has CAP_SYS_ADMIN, which the driver asks for. Not what it means in a user namespace
+ * of a container's own: there, the driver refuses all the same. */
+bool knobs_privileged(void);
+
 /* io_uring is switched off for a process with these. */
 bool knobs_forbid_ring(const struct knobs *knobs);
 

@@ -4,6 +4,9 @@
 
 #include "queue/path.h"
 
+/* The driver refuses them to who could not be trusted with the pages of others. */
+#define PRIVILEGED_FLAGS (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG)
+
 const struct data_path *const data_paths[] = { &path_auto_buf_reg, &path_zero_copy, &path_user_copy,
 					       &path_commit_address, &path_copy };
 const unsigned int nr_data_paths = ARRAY_SIZE(data_paths);
@@ -61,6 +64,8 @@ const char *path_obstacle(struct path_choice choice, const struct path_kernel *k
 
 	if ((kernel->features & path->dev_flags) != path->dev_flags)
 		return path->lacking;
+	if (kernel->unprivileged && path->dev_flags & PRIVILEGED_FLAGS)
+		return "the driver itself copies for users without CAP_SYS_ADMIN";
 	if (choice.batch && !path->batch_name)
 		return "batch commands cannot carry it";
 	if (choice.batch && needs->shared_queues)

@@ -75,6 +75,7 @@ struct path_kernel {
 	uint64_t features; /* UBLK_F_* of the driver */
 	bool buf_table;	   /* io_uring has sparse tables of registered buffers */
 	bool buf_ring;	   /* and rings of provided buffers */
+	bool unprivileged; /* to a process without CAP_SYS_ADMIN (rule 22) */
 };
 
 /* Whether such a plugin's queues have a buffer for each tag. */

@@ -121,6 +121,28 @@ expect_fail() { # STATUS REGEX COMMAND...
 	at_most "lines on standard error of \"$*\"" "$(wc -l <"$T/expect.err")" 6
 }
 
+# Debian's udev with the rules of the installation, until the case ends; on a machine that has its own, those
+# would have to be the machine's.
+udev_begin() { # RULE-FILE...: further rules
+	local daemon
+	for daemon in /usr/lib/systemd/systemd-udevd /lib/systemd/systemd-udevd ''; do
+		[[ ! -x $daemon ]] || break
+	done
+	need_tool udevadm
+	[[ $daemon ]] || skip "no systemd-udevd on this machine"
+	[[ ! -e /run/udev/control ]] || skip "this machine has a udev of its own"
+	mkdir -p /run/udev/rules.d
+	(($# == 0)) || cp "$@" /run/udev/rules.d/
+	"$daemon" --resolve-names=never >"$T/udev.log" 2>&1 &
+	udev=$!
+	wait_for 20 udevadm control --ping
+}
+
+udev_end() {
+	kill "$udev" && wait "$udev" || true
+	rm -rf /run/udev
+}
+
 # -- devices. serve and up set: dev (/dev/ublkbN), id (N), log (the server's messages); serve also pid.
 
 serve() { # OPTION...: in the foreground of a process of its own
