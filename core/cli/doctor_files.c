@@ -108,8 +108,8 @@ void check_users(struct doctor *doctor)
 	else if (open_to_all && !rules)
 		doctor_say(
 			doctor, "users", FINDING_NOTE,
-			"install a udev rule that gives the nodes of a device to its owner, or take "
-			"the rights to " UBLK_CONTROL_PATH " away",
+			"install the rules for udev (59-ublk-host.rules), which give the nodes of a "
+			"device to its user, or take the rights to " UBLK_CONTROL_PATH " away",
 			"every user may open " UBLK_CONTROL_PATH
 			", but there is no udev rule for the nodes of their devices");
 	else if (rules)

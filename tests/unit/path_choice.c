@@ -87,12 +87,33 @@ START_TEST(the_reason_is_what_the_best_one_lacks)
 }
 END_TEST
 
+/* The driver copies for who may not see the pages of others. */
+START_TEST(users_without_privilege_are_copied_for)
+{
+	struct path_kernel kernel = linux_7;
+	const char *why = NULL, *obstacle;
+
+	kernel.unprivileged = true;
+	check_choice(_i, &kernel, "copy");
+	for (unsigned int i = 0; i < nr_data_paths; i++) {
+		const bool copies = !(data_paths[i]->dev_flags & (UBLK_F_USER_COPY | ZC));
+
+		obstacle = path_obstacle((struct path_choice){ data_paths[i], false }, &kernel,
+					 &choices[_i].needs);
+		ck_assert(copies || strstr(obstacle, "CAP_SYS_ADMIN"));
+	}
+	path_choose(&kernel, &(struct path_needs){ .map_kinds = UBLK_EXT_FD }, &why);
+	ck_assert_ptr_nonnull(strstr(why, "CAP_SYS_ADMIN"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("path_choice");
 	TCase *tcase = tcase_create("choices");
 
 	tcase_add_loop_test(tcase, the_best_that_the_kernel_has, 0, ARRAY_SIZE(choices));
+	tcase_add_loop_test(tcase, users_without_privilege_are_copied_for, 0, ARRAY_SIZE(choices));
 	tcase_add_test(tcase, the_reason_is_what_the_best_one_lacks);
 	suite_add_tcase(suite, tcase);
 	return run_tap(suite);

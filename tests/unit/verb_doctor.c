@@ -170,7 +170,7 @@ START_TEST(users)
 	put("/dev/ublk-control", "");
 	snprintf(path, sizeof(path), "%s/dev/ublk-control", root);
 	ck_assert_int_eq(chmod(path, 0666), 0);
-	says(check_users, FINDING_NOTE, "every user may open", "udev rule");
+	says(check_users, FINDING_NOTE, "every user may open", "rules for udev");
 	put("/usr/lib/udev/rules.d/60-ublk-host.rules", "");
 	says(check_users, FINDING_OK, "is open to every user", NULL);
 	ck_assert_int_eq(chmod(path, 0600), 0);

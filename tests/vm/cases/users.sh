@@ -16,7 +16,7 @@ clean() {
 	echo "$was_max" >$ublks_max
 	chmod 600 /dev/ublk-control
 	udev_end
-	rm -rf /run/user/600[12] "$T/home"
+	rm -rf /run/user/600[12] "${T:?}/home"
 }
 trap clean EXIT
 
@@ -48,6 +48,19 @@ up --plugin mem --opt size=16M --name system
 system=$id
 wait_for 10 test -L /dev/disk/by-id/ublk-host-system
 same "its link" "$(readlink -f /dev/disk/by-id/ublk-host-system)" "$dev"
+
+# Partitions that it comes with have theirs; with the device, all of them go.
+if command -v sfdisk >/dev/null; then
+	truncate -s 16M "$T/disk"
+	echo '2048,8192,L' | sfdisk -q "$T/disk" >"$T/sfdisk" 2>&1 || fail "sfdisk: $(cat "$T/sfdisk")"
+	up --plugin file --opt path="$T/disk" --name parted
+	wait_for 10 test -L /dev/disk/by-id/ublk-host-parted-part1
+	same "that of a partition" "$(readlink -f /dev/disk/by-id/ublk-host-parted-part1)" "${dev}p1"
+	down parted
+	wait_for 10 eval '! ls /dev/disk/by-id/*parted*'
+else
+	note "no sfdisk on this machine"
+fi
 
 for plugin in mem file; do
 	opts=(--opt size=32M)
