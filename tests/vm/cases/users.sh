@@ -131,7 +131,7 @@ echo "$was_max" >$ublks_max
 # A server that is killed takes the device's life with it; the user removes what is left.
 user_up 6002 --plugin mem --opt size=16M --name dies
 kill -KILL "$(${as[6002]} ublk-host info --json dies | sed -n 's/^ *"pid": *\([0-9]*\).*/\1/p' | head -n 1)"
-wait_for 20 eval '! [[ -b $dev ]]'
+wait_for 20 test ! -b "$dev"
 expect_fail 1 'recovery none' ${as[6002]} ublk-host recover dies
 ${as[6002]} timeout 30 ublk-host down dies >"$T/down" 2>&1 || fail "down: $(cat "$T/down")"
 
@@ -150,5 +150,5 @@ udevadm control --start-exec-queue
 udevadm settle
 ublk-host gc --yes --force >"$T/gc" 2>&1 || fail "gc: $(cat "$T/gc")"
 down system
-[[ ! -L /dev/disk/by-id/ublk-host-system ]] || wait_for 10 eval '! [[ -L /dev/disk/by-id/ublk-host-system ]]'
+[[ ! -L /dev/disk/by-id/ublk-host-system ]] || wait_for 10 test ! -L /dev/disk/by-id/ublk-host-system
 nothing_served
