@@ -58,6 +58,7 @@ enum config_key {
 	CFG_SHARED_MEMORY,
 	CFG_RECOVERY,
 	CFG_SANDBOX,
+	CFG_SWAP_SAFE,
 	CFG_LOGICAL_BLOCK,
 	CFG_PHYSICAL_BLOCK,
 	CFG_DATA_PATH,
@@ -111,6 +112,7 @@ struct device_config {
 	uint32_t threads_per_queue; /* 0: default */
 	int64_t poll_us; /* microseconds that a queue polls before it sleeps; -1: adaptive */
 	bool read_only;
+	bool swap_safe; /* it may serve memory that the machine is short of */
 	enum cpus_mode cpus_mode;
 	char *cpus_list; /* CPUS_LIST: "0-3,6" as written, already checked for form */
 	char *data_path; /* "auto" or the name of one */

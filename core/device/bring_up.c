@@ -414,10 +414,11 @@ static int bring_up(struct device *d)
 	/* A plugin opens what a former server had only when that cannot touch it any more: the driver
 	 * knows when the last of its threads is gone. */
 	int (*const steps[])(struct device *) = {
-		probe_kernel,  check_name,     recovery_settle, recovery_begin, backend_open,
-		settle_limits, headroom_check, shared_open,	obtain_device,	open_char,
-		confine_begin, backend_start,  shared_register, make_stats,	start_queues,
-		start_device,  resolve_config, announce,	confine_calls,
+		pressure_begin, probe_kernel,  check_name,	recovery_settle, recovery_begin,
+		backend_open,	settle_limits, headroom_check,	shared_open,	 obtain_device,
+		open_char,	confine_begin, backend_start,	shared_register, make_stats,
+		pressure_fill,	start_queues,  pressure_settle, start_device,	 resolve_config,
+		announce,	confine_calls,
 	};
 	int err = 0;
 

@@ -100,6 +100,12 @@ void shared_close(struct device *d);	  /* after the plugin */
  * -errno, logged. */
 int headroom_check(struct device *d);
 
+/* pressure.c, --swap-safe, in this order: before anything, before the queues, after them. 0 or -errno,
+ * logged. */
+int pressure_begin(struct device *d);
+int pressure_fill(struct device *d);
+int pressure_settle(struct device *d);
+
 /* confine.c: what is not needed any more is given up, in two steps, before and after other threads
  * begin. 0 or -errno, logged. --sandbox off: nothing is. */
 int confine_begin(struct device *d); /* before the plugin's start(): this thread and its children */

@@ -96,7 +96,7 @@ for verb in run up; do
 	good=0
 	for opt in plugin opt plugin-dir manifest id name queues depth max-io read-only logical-block \
 		physical-block cpus data-path io-timeout plugin-timeout threads-per-queue poll-us \
-		shared-memory sandbox verbose quiet; do
+		shared-memory sandbox swap-safe verbose quiet; do
 		grep -q -- "--$opt " "$dir/out" || good=1
 	done
 	ok $good "$verb --help names every option of a device"

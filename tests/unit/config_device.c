@@ -318,6 +318,7 @@ static void assert_same(const struct device_config *a, const struct device_confi
 	ck_assert_uint_eq(a->io_timeout, b->io_timeout);
 	ck_assert_uint_eq(a->plugin_timeout, b->plugin_timeout);
 	ck_assert_int_eq(a->read_only, b->read_only);
+	ck_assert_int_eq(a->swap_safe, b->swap_safe);
 	ck_assert_int_eq(a->cpus_mode, b->cpus_mode);
 	ck_assert_pstr_eq(a->cpus_list, b->cpus_list);
 	ck_assert_pstr_eq(a->data_path, b->data_path);
@@ -410,11 +411,12 @@ START_TEST(the_built_manifest_is_as_expected)
 	cfg.id = 3;
 	cfg.queues = 2;
 	built = device_manifest_build(&cfg, NULL, NULL);
-	want = json_loads("{\"ublk_device_manifest\": \"1.0\", \"plugin\": \"/usr/lib/mem.so\","
-			  "\"device\": {\"id\": 3, \"queues\": 2, \"read_only\": false,"
-			  "\"io_timeout\": 30, \"plugin_timeout\": 30, \"poll_us\": 0,"
-			  "\"recovery\": \"auto\"}, \"data_path\": \"auto\", \"cpus\": \"auto\"}",
-			  0, NULL);
+	want = json_loads(
+		"{\"ublk_device_manifest\": \"1.0\", \"plugin\": \"/usr/lib/mem.so\","
+		"\"device\": {\"id\": 3, \"queues\": 2, \"read_only\": false,"
+		"\"io_timeout\": 30, \"plugin_timeout\": 30, \"poll_us\": 0, \"swap_safe\": false,"
+		"\"recovery\": \"auto\"}, \"data_path\": \"auto\", \"cpus\": \"auto\"}",
+		0, NULL);
 	ck_assert(json_equal(built, want));
 	json_decref(built);
 	json_decref(want);

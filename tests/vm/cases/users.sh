@@ -118,6 +118,7 @@ expect_fail 1 'user-copy.*CAP_SYS_ADMIN' ${as[6001]} ublk-host --plugin mem --op
 expect_fail 1 'recovery reissue.*CAP_SYS_ADMIN' ${as[6001]} ublk-host --plugin mem --opt size=1M --recovery reissue
 expect_fail 1 'ermission denied' ${as[6001]} ublk-host --plugin file --opt path="$T/home/6002/image" \
 	--opt create=true --opt size=1M
+expect_fail 1 'swap-safe.*CAP_SYS_RESOURCE' ${as[6001]} ublk-host --plugin mem --opt size=1M --swap-safe
 echo 1 >$ublks_max
 if kernel_has support_zero_copy; then # it counts devices of users only
 	user_up 6001 --plugin null --name one
