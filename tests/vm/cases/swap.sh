@@ -4,7 +4,16 @@
 # that is larger than the memory it may have goes through the device, again and again, with its data right.
 . "$UBLK_TEST_LIB"
 need_tool mkswap perl
-[[ -e /proc/self/oom_score_adj && -e /proc/swaps ]] || skip "this kernel has no swap"
+[[ -e /proc/swaps ]] || skip "this kernel has no swap"
+off() {
+	[[ ! -b ${dev:-} ]] || swapoff "$dev" 2>/dev/null || :
+	[[ ! -d $T/cgroup/hog ]] || rmdir "$T/cgroup/hog" || :
+	umount "$T/cgroup" 2>/dev/null || :
+}
+trap off EXIT
+mkdir "$T/cgroup"
+mount -t cgroup2 none "$T/cgroup" 2>/dev/null || skip "this kernel has no cgroup2"
+echo +memory >"$T/cgroup/cgroup.subtree_control" 2>/dev/null || skip "this kernel has no memory control groups"
 
 status_of() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status"; } # PID KEY
 
@@ -33,17 +42,8 @@ flushers
 
 mkswap "$dev" >"$T/mkswap" 2>&1 || fail "mkswap: $(cat "$T/mkswap")"
 swapon "$dev" 2>"$T/swapon" || fail "swapon: $(cat "$T/swapon")"
-off() {
-	swapoff "$dev" 2>/dev/null || :
-	[[ ! -d $T/cgroup/hog ]] || rmdir "$T/cgroup/hog" || :
-	umount "$T/cgroup" 2>/dev/null || :
-}
-trap off EXIT
 expect_fail 1 'used as swap' ublk-host down swap
 
-mkdir "$T/cgroup"
-mount -t cgroup2 none "$T/cgroup" 2>/dev/null || skip "this kernel has no cgroup2"
-echo +memory >"$T/cgroup/cgroup.subtree_control" 2>/dev/null || skip "this kernel has no memory control groups"
 mkdir "$T/cgroup/hog"
 echo 40M >"$T/cgroup/hog/memory.max"
 # 96 blocks of a MiB, each a pattern of its own; three times through all of them.
