@@ -28,8 +28,13 @@ tests_plugins_concat_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -D_FILE_OFFSET_BITS=64
 tests_plugins_concat_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 tests_plugins_concat_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
 
-# Two that misbehave.
-check_LTLIBRARIES += tests/plugins/bad.la tests/plugins/hang.la
+# Three that misbehave.
+check_LTLIBRARIES += tests/plugins/bad.la tests/plugins/hang.la tests/plugins/liar.la
+
+tests_plugins_liar_la_SOURCES = tests/plugins/liar.c
+tests_plugins_liar_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_liar_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+tests_plugins_liar_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
 
 tests_plugins_bad_la_SOURCES = tests/plugins/bad.c
 tests_plugins_bad_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)

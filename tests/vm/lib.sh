@@ -55,7 +55,7 @@ need_module() { # NAME [PARAMETER...]: a module of the kernel, loaded (with its 
 		while read -r file; do
 			case $file in
 			"$name.ko") insmod "/run/modules/$file" "$@" && return ;;
-			null_blk.ko | nbd.ko | brd.ko | scsi_debug.ko | ext4.ko | xfs.ko | loop.ko) ;;
+			virtio_blk.ko | null_blk.ko | nbd.ko | brd.ko | scsi_debug.ko | ext4.ko | xfs.ko | loop.ko) ;;
 			*) insmod "/run/modules/$file" 2>/dev/null || true ;;
 			esac
 		done </run/modules/others

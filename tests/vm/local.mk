@@ -3,6 +3,9 @@
 EXTRA_DIST += .ci/run tests/vm/boot tests/vm/demo tests/vm/fetch-kernel tests/vm/guest-init \
 	tests/vm/lib.sh tests/vm/make-initrd tests/vm/run tests/vm/run.t tests/vm/suite tests/vm/uml-init
 TESTS += tests/vm/run.t
+check_PROGRAMS += tests/vm/ledger
+tests_vm_ledger_SOURCES = tests/vm/ledger.c
+EXTRA_DIST += tests/vm/machines/power-loss.sh
 EXTRA_DIST += \
 	tests/vm/cases/blocks-4k.sh \
 	tests/vm/cases/confine.sh \
@@ -52,9 +55,11 @@ EXTRA_DIST += \
 	tests/vm/cases/start-time.sh \
 	tests/vm/cases/stats.sh \
 	tests/vm/cases/steady.sh \
+	tests/vm/cases/swap.sh \
 	tests/vm/cases/threads-per-queue.sh \
 	tests/vm/cases/up-down.sh \
 	tests/vm/cases/upgrade.sh \
+	tests/vm/cases/users.sh \
 	tests/vm/cases/verify-async.sh \
 	tests/vm/cases/verify-call.sh \
 	tests/vm/cases/verify-file-direct.sh \
