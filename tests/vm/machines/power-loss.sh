@@ -122,7 +122,7 @@ check() { # NAME FILE: status 0: all that was promised is there
 	"$work/ledger" check "$2" "$1" "$seed" <"$work/console" >"$work/check" && status=0 || status=$?
 	sed "s/^/# round $round, seed $seed: /" "$work/check"
 	((status < 2)) || fail "round $round: ledger check ended with $status"
-	return $status
+	return "$status"
 }
 
 check_file() {
@@ -139,16 +139,16 @@ for ((round = 1; round <= rounds; round++)); do
 	seed=$((RANDOM + 1))
 	direct=$( ((round / 2 % 2)) && echo on || echo off)
 	server_dies=$( ((round % 2)) || any_ms 100 1500)
-	printf 'seed=%s\ndirect=%s\nserver_dies=%s\nlie=\n' $seed "$direct" "$server_dies" >"$work/round"
+	printf 'seed=%s\ndirect=%s\nserver_dies=%s\nlie=\n' "$seed" "$direct" "$server_dies" >"$work/round"
 	run_machine
 	check_file || fail "round $round, seed $seed: the file lost what was promised"
 	check ondisk "$work/disk2.img" || fail "round $round, seed $seed: the disk lost what was promised"
-	((($(promises onfile) < 5 || $(promises ondisk) < 5))) || enough=$((enough + 1))
+	(($(promises onfile) < 5 || $(promises ondisk) < 5)) || enough=$((enough + 1))
 done
 ((enough * 2 > rounds)) || fail "in $((rounds - enough)) of $rounds rounds too little was written to tell anything"
 
 round=lie
-printf 'seed=%s\ndirect=off\nserver_dies=\nlie=1\n' $seed >"$work/round"
+printf 'seed=%s\ndirect=off\nserver_dies=\nlie=1\n' "$seed" >"$work/round"
 run_machine
 ! check_file || fail "a flush that is a lie was not noticed"
 echo "# $rounds rounds; a flush that is a lie is found out"
