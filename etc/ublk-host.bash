@@ -97,7 +97,7 @@ _ublk_host()
 		words=$(_ublk_host_options "$program" "$verb")
 	else
 		case $verb in
-		down | info | recover | stats | upgrade) words=$(_ublk_host_devices "$program") ;;
+		down | info | recover | resize | stats | upgrade) words=$(_ublk_host_devices "$program") ;;
 		plugins) words=$(_ublk_host_plugins "$program") ;;
 		help) words=$(_ublk_host_verbs "$program") ;;
 		serve)

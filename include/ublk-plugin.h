@@ -274,7 +274,7 @@ struct ublk_host {
  * The plugin. Order of calls:
  *
  *   load -> open -> get_limits -> start -> queue_init (per queue, on its thread)
- *        -> map / submit / cqe / event / batch_end / cancel | read ... write_zeroes
+ *        -> map / submit / cqe / event / batch_end / cancel | read ... write_zeroes | resize
  *        -> queue_exit -> stop -> close
  *
  * From start() on, the process has only those rights that serving takes, and what the plugin's flags
@@ -309,6 +309,17 @@ struct ublk_plugin {
 	int (*open)(struct ublk_dev *dev, const struct ublk_open_args *args, void **priv);
 	int (*get_limits)(void *priv, struct ublk_limits *limits);
 	int (*start)(void *priv, const struct ublk_limits *final_limits);
+	/*
+	 * Between start and stop, while ios are served, whatever the thread model: the device is to have
+	 * size_bytes, a multiple of logical_block. 0, or -errno with nothing changed: -ENOSPC, -EFBIG,
+	 * -EOPNOTSUPP. NULL: such a device keeps its size. More than before: no io reaches beyond the old
+	 * end until this has returned. Less: no io is in flight beyond the new end, none will come, and
+	 * the space there may be given back. What it is given later, once more, has to read as zeroes or
+	 * as what was there.
+	 * A size that the device has kept becomes the value of the plugin's option `size` for its next
+	 * server, if it has one of type SIZE.
+	 */
+	int (*resize)(void *priv, uint64_t size_bytes);
 	void (*stop)(void *priv);
 	void (*close)(void *priv);
 

@@ -17,6 +17,10 @@
 
 #include "ublk-plugin.h"
 
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24 /* Linux 5.18: of memory that is locked, too */
+#endif
+
 enum { OPT_SIZE, OPT_HUGE };
 enum { HUGE_AUTO, HUGE_NEVER, HUGE_ALWAYS }; /* as in the choices */
 
@@ -33,12 +37,21 @@ static const struct ublk_opt_spec mem_opts[] = {
 		       .type = UBLK_OPT_ENUM },
 };
 
+/* Address space is set aside for a device that grows, so that its store never moves under requests. */
+#define ROOM_FACTOR 16
+#define ROOM_MIN (1ull << 30)
+#define ROOM_ALIGN (2ull << 20) /* of the store, for huge pages */
+
 struct mem_dev {
 	struct ublk_dev *dev;
 	char *store;
 	uint64_t size; /* of the device */
 	size_t mapped; /* size, rounded up to whole pages */
 	size_t page;
+	char *room;		 /* room_bytes of address space, with the store in it */
+	size_t room_bytes, most; /* most: that `mapped` may become */
+	int fd;			 /* of the memory that is kept, or -1 */
+	uint64_t huge;		 /* HUGE_* as asked for */
 	/* The store is shared with a file: a page of it that was never written takes memory as soon as
 	 * it is read. So it is not read: one bit for each page, set for ever by its first WRITE. NULL:
 	 * an anonymous mapping, which has the zero page for that. */
@@ -96,7 +109,7 @@ static int cannot_map(const struct mem_dev *mem, int err)
 
 static size_t bitmap_bytes(const struct mem_dev *mem)
 {
-	return (mem->mapped / mem->page + 63) / 64 * sizeof(*mem->written);
+	return (mem->most / mem->page + 63) / 64 * sizeof(*mem->written);
 }
 
 static void mark_written(const struct mem_dev *mem, uint64_t offset, uint64_t length)
@@ -128,19 +141,53 @@ static int find_written(const struct mem_dev *mem, int fd)
 	return at < 0 && errno != ENXIO ? -errno : 0;
 }
 
+static bool set_aside(struct mem_dev *mem, uint64_t most)
+{
+	uint64_t bytes = most + ROOM_ALIGN;
+	void *room;
+
+	if (bytes > SIZE_MAX)
+		return false;
+	room = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		return false;
+	mem->room = room;
+	mem->room_bytes = bytes;
+	mem->most = most;
+	mem->store = (char *)(((uintptr_t)room + ROOM_ALIGN - 1) & ~(uintptr_t)(ROOM_ALIGN - 1));
+	return true;
+}
+
+/* Of the store. Nobody pins it, and what was read of it once may be anything. 0 or -errno. */
+static int map_range(const struct mem_dev *mem, size_t from, size_t to)
+{
+	int flags = mem->fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	char *start = mem->store + from;
+
+	if (mmap(start, to - from, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE | MAP_FIXED,
+		 mem->fd, mem->fd >= 0 ? (off_t)from : 0) == MAP_FAILED)
+		return -errno;
+	/* A core dump shall not hold the device's data. */
+	madvise(start, to - from, MADV_DONTDUMP);
+	return 0;
+}
+
 /* The host knows whether the memory has to outlive us: if it need not, private memory is better, as a
  * page that was only read stays the shared zero page and costs nothing. */
-static int map_store(struct mem_dev *mem, int fd, bool recover)
+static int map_store(struct mem_dev *mem, bool recover)
 {
-	int flags = fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-	void *store, *bits = NULL;
-	int err = 0;
+	uint64_t room = mem->mapped * (uint64_t)ROOM_FACTOR;
+	void *bits = NULL;
+	int err;
 
-	store = mmap(NULL, mem->mapped, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, fd, 0);
-	if (store == MAP_FAILED)
+	if (room / ROOM_FACTOR != mem->mapped || room < ROOM_MIN)
+		room = room < ROOM_MIN ? ROOM_MIN : mem->mapped;
+	if (!set_aside(mem, room) && !set_aside(mem, mem->mapped))
 		return cannot_map(mem, errno);
-	mem->store = store;
-	if (fd < 0)
+	err = map_range(mem, 0, mem->mapped);
+	if (err)
+		return cannot_map(mem, -err);
+	if (mem->fd < 0)
 		return 0;
 	bits = mmap(NULL, bitmap_bytes(mem), PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -148,7 +195,7 @@ static int map_store(struct mem_dev *mem, int fd, bool recover)
 		return cannot_map(mem, errno);
 	mem->written = bits;
 	if (recover)
-		err = find_written(mem, fd);
+		err = find_written(mem, mem->fd);
 	if (err)
 		ublk_logf(host, mem->dev, UBLK_LOG_ERR,
 			  "cannot find out what of the memory was written: %s", strerror(-err));
@@ -172,10 +219,12 @@ static int keep(const struct mem_dev *mem, uint32_t flags)
 
 static void unmap_store(struct mem_dev *mem)
 {
-	if (mem->store)
-		munmap(mem->store, mem->mapped);
+	if (mem->room)
+		munmap(mem->room, mem->room_bytes);
 	if (mem->written)
 		munmap(mem->written, bitmap_bytes(mem));
+	if (mem->fd >= 0)
+		close(mem->fd);
 	free(mem);
 }
 
@@ -192,15 +241,18 @@ static bool system_uses_huge(void)
 	return always;
 }
 
-static void set_huge(const struct mem_dev *mem, uint64_t huge)
+/* Of [from, to) of the store. */
+static void set_huge(const struct mem_dev *mem, size_t from, size_t to)
 {
+	uint64_t huge = mem->huge;
+
 	/* The system's setting is for private memory; of what is kept, it is the setting of the mount
 	 * that it is asked for. */
 	if (huge == HUGE_AUTO && (!mem->written || !system_uses_huge()))
 		return;
 	if (huge == HUGE_AUTO)
 		huge = HUGE_ALWAYS;
-	if (!madvise(mem->store, mem->mapped,
+	if (!madvise(mem->store + from, to - from,
 		     huge == HUGE_ALWAYS ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
 		return;
 	/* A kernel without huge pages does what huge=never asks for. */
@@ -213,11 +265,13 @@ static void set_huge(const struct mem_dev *mem, uint64_t huge)
 static int mem_open(struct ublk_dev *dev, const struct ublk_open_args *args, void **priv)
 {
 	struct mem_dev *mem = calloc(1, sizeof(*mem));
-	int err, fd;
+	int err;
 
 	if (!mem)
 		return -ENOMEM;
 	mem->dev = dev;
+	mem->fd = -1;
+	mem->huge = args->opts[OPT_HUGE].u64;
 	mem->size = args->opts[OPT_SIZE].u64;
 	mem->page = (size_t)sysconf(_SC_PAGESIZE);
 	if (mem->size > (uint64_t)INT64_MAX - mem->page) {
@@ -226,17 +280,13 @@ static int mem_open(struct ublk_dev *dev, const struct ublk_open_args *args, voi
 		return err;
 	}
 	mem->mapped = (mem->size + mem->page - 1) & ~(mem->page - 1);
-	fd = keep(mem, args->flags);
-	err = fd < -1 ? fd : map_store(mem, fd, args->flags & UBLK_OPEN_RECOVER);
-	if (fd >= 0)
-		close(fd);
+	mem->fd = keep(mem, args->flags);
+	err = mem->fd < -1 ? mem->fd : map_store(mem, args->flags & UBLK_OPEN_RECOVER);
 	if (err) {
 		unmap_store(mem);
 		return err;
 	}
-	set_huge(mem, args->opts[OPT_HUGE].u64);
-	/* A core dump shall not hold the device's data. */
-	madvise(mem->store, mem->mapped, MADV_DONTDUMP);
+	set_huge(mem, 0, mem->mapped);
 	warn_if_too_big(mem);
 	*priv = mem;
 	return 0;
@@ -256,6 +306,84 @@ static int mem_get_limits(void *priv, struct ublk_limits *limits)
 	limits->size_bytes = mem->size;
 	limits->map_kinds = UBLK_EXT_MEM | (mem->written ? UBLK_EXT_ZERO : 0);
 	limits->discard_granularity = (uint32_t)mem->page;
+	return 0;
+}
+
+/*
+ * Give the whole pages of [start, end) back; the next read finds zeroes.
+ *
+ * No lock: the kernel takes a page out of the mapping atomically, and only pages that lie wholly in
+ * the range go, so no other byte is touched. A READ or WRITE of the same bytes that is in flight
+ * has no order with this request; whichever way it goes, it sees old data, zeroes, or its own. What
+ * would break this is a long-lived pin on the store's pages (a registered buffer): the pin would
+ * keep the old page and the mapping get a new one. Nobody pins them: an extent is valid for one io.
+ */
+static int give_back(const struct mem_dev *mem, char *start, char *end)
+{
+	size_t length = (size_t)(end - start);
+	int failed;
+
+	if (start >= end)
+		return 0;
+	if (mem->fd >= 0)
+		failed = fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   start - mem->store, (off_t)length);
+	else
+		failed = madvise(start, length, MADV_DONTNEED) &&
+			 (errno != EINVAL || madvise(start, length, MADV_DONTNEED_LOCKED));
+	return failed ? -errno : 0;
+}
+
+/* Bytes beside whole pages stay, but must not come back as anything else. */
+static int cut_off(struct mem_dev *mem, uint64_t size, size_t mapped)
+{
+	memset(mem->store + size, 0, mapped - size);
+	if (mem->fd < 0)
+		return give_back(mem, mem->store + mapped, mem->store + mem->mapped);
+	if (ftruncate(mem->fd, (off_t)mapped))
+		return -errno;
+	for (size_t page = mapped / mem->page; page < mem->mapped / mem->page; page++)
+		__atomic_fetch_and(&mem->written[page / 64], ~(1ull << page % 64),
+				   __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int add_room(struct mem_dev *mem, uint64_t size, size_t mapped)
+{
+	int err = 0;
+
+	if (mapped > mem->most) {
+		ublk_logf(host, mem->dev, UBLK_LOG_ERR,
+			  "cannot grow to %" PRIu64
+			  " bytes: there is address space for %zu; take the "
+			  "device down, and make it anew with that size",
+			  size, mem->most);
+		return -ENOSPC;
+	}
+	if (mem->fd >= 0 && ftruncate(mem->fd, (off_t)mapped))
+		err = -errno;
+	if (!err)
+		err = map_range(mem, mem->mapped, mapped);
+	if (!err)
+		set_huge(mem, mem->mapped, mapped);
+	return err;
+}
+
+static int mem_resize(void *priv, uint64_t size)
+{
+	struct mem_dev *mem = priv;
+	size_t mapped = (size + mem->page - 1) & ~(mem->page - 1);
+	int err = 0;
+
+	if (size < mem->size)
+		err = cut_off(mem, size, mapped);
+	else if (mapped > mem->mapped)
+		err = add_room(mem, size, mapped);
+	if (err)
+		return err;
+	mem->size = size;
+	mem->mapped = mapped;
+	warn_if_too_big(mem);
 	return 0;
 }
 
@@ -304,22 +432,6 @@ static int mem_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *ou
 				     .at.addr = mem->store + io->offset,
 				     .kind = UBLK_EXT_MEM };
 	return 1;
-}
-
-/*
- * Give the whole pages of [start, end) back; the next read finds zeroes.
- *
- * No lock: the kernel takes a page out of the mapping atomically, and only pages that lie wholly in
- * the range go, so no other byte is touched. A READ or WRITE of the same bytes that is in flight
- * has no order with this request; whichever way it goes, it sees old data, zeroes, or its own. What
- * would break this is a long-lived pin on the store's pages (a registered buffer): the pin would
- * keep the old page and the mapping get a new one. Nobody pins them: an extent is valid for one io.
- */
-static int give_back(const struct mem_dev *mem, char *start, char *end)
-{
-	int advice = mem->written ? MADV_REMOVE : MADV_DONTNEED;
-
-	return start < end && madvise(start, (size_t)(end - start), advice) ? -errno : 0;
 }
 
 static char *page_floor(const struct mem_dev *mem, char *p)
@@ -378,6 +490,7 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.load = mem_load,
 	.open = mem_open,
 	.get_limits = mem_get_limits,
+	.resize = mem_resize,
 	.close = mem_close,
 	.map = mem_map,
 	.discard = mem_discard,

@@ -70,6 +70,14 @@ static int null_get_limits(void *priv, struct ublk_limits *limits)
 	return 0;
 }
 
+static int null_resize(void *priv, uint64_t size)
+{
+	struct null_dev *null = priv;
+
+	null->size = size;
+	return 0;
+}
+
 static void null_close(void *priv)
 {
 	free(priv);
@@ -99,6 +107,7 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.load = null_load,
 	.open = null_open,
 	.get_limits = null_get_limits,
+	.resize = null_resize,
 	.close = null_close,
 	.map = null_map,
 };

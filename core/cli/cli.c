@@ -21,6 +21,7 @@ static const struct verb verbs[] = {
 	{ "recover", "give a device whose server died a new one", verb_recover },
 	{ "upgrade", "replace a device's server, program or plugin, while it is in use",
 	  verb_upgrade },
+	{ "resize", "give a device another size while it is in use", verb_resize },
 	{ "list", "list the devices", verb_list },
 	{ "info", "tell all that is known of a device", verb_info },
 	{ "stats", "tell what a device has done, and how long it took", verb_stats },

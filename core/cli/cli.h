@@ -14,6 +14,7 @@ int verb_down(int argc, char **argv);
 int verb_serve(int argc, char **argv);
 int verb_recover(int argc, char **argv);
 int verb_upgrade(int argc, char **argv);
+int verb_resize(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_info(int argc, char **argv);
 int verb_stats(int argc, char **argv);

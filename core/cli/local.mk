@@ -18,6 +18,7 @@ libcore_la_SOURCES += \
 	core/cli/orphans.c core/cli/orphans.h \
 	core/cli/plugins.c core/cli/plugin_text.c core/cli/plugin_text.h \
 	core/cli/recover.c \
+	core/cli/resize.c \
 	core/cli/restarts.c core/cli/restarts.h \
 	core/cli/run.c \
 	core/cli/serve.c \

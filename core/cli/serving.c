@@ -37,6 +37,7 @@ static int signals_to_fd(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	/* Blocked before any thread starts, so that all of them inherit it. */
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;

@@ -155,3 +155,14 @@ void option_values_free(struct option_values *values)
 	free(values->secret_file);
 	*values = (struct option_values){ 0 };
 }
+
+bool options_have_size(const struct ublk_plugin *desc)
+{
+	for (uint32_t i = 0; i < desc->nr_opts; i++) {
+		struct ublk_opt_spec o = options_spec(desc->opts, desc->opt_spec_size, i);
+
+		if (o.type == UBLK_OPT_SIZE && !strcmp(o.name, "size"))
+			return true;
+	}
+	return false;
+}

@@ -30,6 +30,9 @@ int options_check_table(const char *who, const struct ublk_opt_spec *spec, uint3
 /* Copy entry i; members beyond the stride are zero. i < nr. */
 struct ublk_opt_spec options_spec(const struct ublk_opt_spec *spec, uint32_t stride, uint32_t i);
 
+/* There is an option `size` of type SIZE, which by the contract is the device's size. */
+bool options_have_size(const struct ublk_plugin *desc);
+
 /* Parse args by the table of desc, which has passed options_check_table(). Reads the files of
  * secrets. 0, or -EINVAL (-ENOMEM) with all messages in errors and nothing to free. */
 int options_parse(const struct ublk_plugin *desc, const struct option_arg *args, size_t nr_args,

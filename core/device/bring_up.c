@@ -292,8 +292,10 @@ static int make_stats(struct device *d)
 	d->shared_stats = !stats_create(d->info.dev_id, nr_queues, &d->dev.stats);
 	if (!d->shared_stats)
 		d->dev.stats = stats_alloc(nr_queues);
-	if (d->dev.stats)
+	if (d->dev.stats) {
+		d->dev.stats->request.size_option = options_have_size(&d->plugin->desc);
 		return 0;
+	}
 	log_err("no memory for the counters of %u queues", nr_queues);
 	return -ENOMEM;
 }

@@ -116,6 +116,12 @@ int udev_wait_given(const struct device *d, const char *node);
 /* The state tells the device's name now, for udev's links. */
 void udev_tell_name(const struct device *d);
 
+/* resize.c: 0, or -errno with why, a line for people; then the device is as it was. */
+int device_resize(struct device *d, uint64_t size, char *why, size_t why_size);
+
+/* requests.c: a verb may have asked for something. */
+void request_answer(struct device *d);
+
 /* serve.c: remove what tells others of the device. */
 void device_forget(const struct device *d);
 

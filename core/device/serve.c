@@ -75,6 +75,10 @@ int device_serve(struct device *d)
 
 			if (read(d->signal_fd, &si, sizeof(si)) != sizeof(si))
 				continue;
+			if (si.ssi_signo == SIGUSR2) {
+				request_answer(d);
+				continue;
+			}
 			if (si.ssi_signo == SIGUSR1 && recovery_hand_over(d))
 				continue;
 			if (si.ssi_signo != SIGUSR1)

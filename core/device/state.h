@@ -71,6 +71,8 @@ int state_set_failed(uint32_t id, const char *why);
 /* This process is about to change the device's server, or to remove it: nobody else shall see to it
  * meanwhile. That ends with the process. */
 int state_take_in_hand(uint32_t id);
+/* The device has, or is about to have, another size, which is an option of its plugin. */
+int state_set_size(uint32_t id, uint64_t size);
 /* Another process has it in hand. */
 bool state_in_hand(const struct device_state *state);
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-/* What others than its server note in the state of a device: that it was given up, and that somebody has
- * it in hand. */
+/* What others than its server note in the state of a device: that it was given up, that somebody has it in
+ * hand, and its new size. */
 #include <string.h>
 
 #include "device/state_file.h"
 
-/* failed: why it was given up. NULL: this process has it in hand. */
-static int mark(uint32_t id, const char *failed)
+/* Change what the state says. 0 or -errno. */
+typedef int (*change)(struct device_state *state, const void *arg);
+
+static int mark(uint32_t id, change apply, const void *arg)
 {
 	__cleanup_fd int dir = state_open_folder(false);
-	struct device_state state, self = { 0 };
+	struct device_state state;
 	int err;
 
 	if (dir < 0)
@@ -18,29 +20,57 @@ static int mark(uint32_t id, const char *failed)
 	err = state_file_read(dir, id, &state, true);
 	if (err)
 		return err;
-	if (failed) {
-		free(state.failed);
-		state.failed = strdup(failed);
-		err = state.failed ? 0 : -ENOMEM;
-	} else {
-		err = state_self(&self);
-	}
-	state.in_hand = self.pid;
-	state.in_hand_start = self.pid_start;
+	err = apply(&state, arg);
 	if (!err)
 		err = state_file_write(dir, &state);
 	state_free(&state);
 	return err;
 }
 
+static int give_up(struct device_state *state, const void *why)
+{
+	free(state->failed);
+	state->failed = strdup(why);
+	state->in_hand = 0;
+	state->in_hand_start = 0;
+	return state->failed ? 0 : -ENOMEM;
+}
+
+static int take(struct device_state *state, const void *arg)
+{
+	struct device_state self = { 0 };
+	int err = state_self(&self);
+
+	(void)arg;
+	state->in_hand = self.pid;
+	state->in_hand_start = self.pid_start;
+	return err;
+}
+
+static int set_size(struct device_state *state, const void *size)
+{
+	json_t *options = json_object_get(state->manifest, "options");
+	json_int_t bytes = (json_int_t) * (const uint64_t *)size;
+
+	if (!options && json_object_set_new(state->manifest, "options", json_object()))
+		return -ENOMEM;
+	options = json_object_get(state->manifest, "options");
+	return json_object_set_new(options, "size", json_integer(bytes)) ? -ENOMEM : 0;
+}
+
 int state_set_failed(uint32_t id, const char *why)
 {
-	return mark(id, why);
+	return mark(id, give_up, why);
 }
 
 int state_take_in_hand(uint32_t id)
 {
-	return mark(id, NULL);
+	return mark(id, take, NULL);
+}
+
+int state_set_size(uint32_t id, uint64_t size)
+{
+	return mark(id, set_size, &size);
 }
 
 bool state_in_hand(const struct device_state *state)

@@ -154,15 +154,19 @@ int stats_read(const struct device_state *state, struct stats **out)
 	return -ENOENT;
 }
 
+int stats_open_for_write(uint32_t id, struct stats **out)
+{
+	__cleanup_fd int dir = state_open_folder(false);
+
+	return dir < 0 ? dir : open_checked(dir, id, O_RDWR, out, false);
+}
+
 int stats_set_latency(uint32_t id, bool on)
 {
-	__cleanup_fd int dir = state_open_folder(false), fd = -1;
 	__cleanup_free struct stats *now = NULL;
+	__cleanup_fd int fd = stats_open_for_write(id, &now);
 	uint32_t word;
 
-	if (dir < 0)
-		return dir;
-	fd = open_checked(dir, id, O_RDWR, &now, false);
 	if (fd < 0)
 		return fd;
 	word = stats_latency_switch(now->latency, on);

@@ -26,6 +26,8 @@ bool stats_in_use_at(int dir, uint32_t id);
  * there is none. Another -errno is logged; -EBADMSG: it is damaged, of another version, or one that
  * somebody other than root and the caller owns or can write. */
 int stats_read(const struct device_state *state, struct stats **out);
+/* The file itself, for requests.c, and a copy of it. A descriptor, or -errno as above. */
+int stats_open_for_write(uint32_t id, struct stats **out);
 /* Switch the measuring of latencies. On, when it is on already, begins the histograms anew. Errors as
  * above. */
 int stats_set_latency(uint32_t id, bool on);

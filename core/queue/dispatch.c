@@ -106,8 +106,8 @@ static int request_decode(struct ublk_queue *q, struct request *r)
 	io->offset = offset;
 	io->length = length;
 	/* In sectors: as bytes, a wild one may wrap to a place on the device. */
-	if (unlikely(!length || iod->start_sector > limits->size_bytes >> 9 ||
-		     length > limits->size_bytes - offset))
+	if (unlikely(!length || iod->start_sector > q->dev_sectors ||
+		     iod->nr_sectors > q->dev_sectors - iod->start_sector))
 		return -EIO;
 	if (op_has_data(op)) {
 		if (unlikely(length > limits->max_io_bytes))

@@ -23,8 +23,7 @@ void fast_init(struct ublk_queue *q)
 {
 	const struct ublk_limits *limits = &q->dev->limits;
 
-	q->dev_sectors = limits->size_bytes >> 9;
-	q->max_sectors = min_of(limits->max_io_bytes >> 9, q->dev_sectors);
+	size_update(q);
 	for (uint32_t kind = UBLK_EXT_FD; kind <= UBLK_EXT_VOID; kind <<= 1)
 		if (limits->map_kinds & kind)
 			q->kinds |= 1u << kind;

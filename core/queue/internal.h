@@ -182,14 +182,14 @@ struct ublk_queue {
 	uint32_t kinds;		   /* bit k: map may return kind k */
 	uint32_t moves_nothing[2]; /* by READ, WRITE: and then there is nothing to move */
 	uint32_t max_sectors;
-	uint64_t dev_sectors;
-	uint16_t lane;	  /* of the threads that share the driver's queue, this is the n-th */
-	uint16_t nr_own;  /* tags that are this thread's */
-	uint16_t active;  /* tags that we own */
-	uint16_t gone;	  /* tags that were aborted */
-	uint16_t held;	  /* tags in REQ_PLUGIN */
-	uint16_t refused; /* tags that submit() refused and will be offered again */
-	bool stopping;	  /* a tag was aborted, or we were told */
+	uint64_t dev_sectors; /* size.c's: the device's size, as this queue knows it */
+	uint16_t lane;	      /* of the threads that share the driver's queue, this is the n-th */
+	uint16_t nr_own;      /* tags that are this thread's */
+	uint16_t active;      /* tags that we own */
+	uint16_t gone;	      /* tags that were aborted */
+	uint16_t held;	      /* tags in REQ_PLUGIN */
+	uint16_t refused;     /* tags that submit() refused and will be offered again */
+	bool stopping;	      /* a tag was aborted, or we were told */
 	bool quit;
 	bool leaving;	    /* ends as soon as nothing is left that has begun */
 	bool takes_no_more; /* what arrives is the next server's */
@@ -220,6 +220,8 @@ struct ublk_queue {
 	_Atomic(struct remote *) remotes; /* newest first */
 	atomic_uint asked;
 	atomic_uint misuse_elsewhere;
+	_Atomic uint64_t
+		size_kept; /* to others: no io of this queue reaches beyond; 0: some does */
 	atomic_bool ended;
 	int wake_fd;
 	uint64_t wake_count; /* where the ring reads the eventfd to */
@@ -280,6 +282,9 @@ static inline uint32_t io_flags(uint32_t op_flags)
 	return (op_flags & UBLK_IO_F_FUA ? UBLK_IOF_FUA : 0) |
 	       (op_flags & UBLK_IO_F_NOUNMAP ? UBLK_IOF_NOUNMAP : 0);
 }
+
+/* size.c: the device's size, when the queue starts and when it was asked to look again. */
+void size_update(struct ublk_queue *q);
 
 /* dispatch.c: a request's way in and out, where it is not short */
 /* A request has arrived. needs_data: a WRITE, whose data is copied only when the driver is told where

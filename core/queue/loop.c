@@ -157,6 +157,8 @@ static void handle_asked(struct ublk_queue *q)
 		watch_cancel(q);
 	if (asked & QUEUE_ASK_ABANDON)
 		watch_abandon(q);
+	if (asked & QUEUE_ASK_SIZE)
+		size_update(q);
 	if (asked & QUEUE_ASK_QUIT)
 		q->quit = true;
 	if (asked & (QUEUE_ASK_LEAVE | QUEUE_ASK_FINISH)) {

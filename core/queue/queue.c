@@ -27,6 +27,7 @@ int dev_prepare(struct ublk_dev *dev)
 	struct path_needs needs;
 	int fd;
 
+	atomic_store(&dev->size, dev->limits.size_bytes);
 	for (unsigned int op = 0; op < NR_OPS; op++)
 		dev->profile[op] = plugin_profile(dev->plugin, op);
 	/* Slot 0 is the transport's; the fake one has no file, and the table no holes. */

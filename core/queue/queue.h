@@ -32,13 +32,14 @@ struct dev_file {
 	atomic_uint ring_lacks; /* range.c: what rings have been found unable to do to it */
 };
 
-/* What the queues of a device share. Constant while they run, but for files[].ring_lacks,
+/* What the queues of a device share. Constant while they run, but for files[].ring_lacks, size,
  * failed and the hooks' own. */
 struct ublk_dev {
 	const char *name; /* for messages */
 	const struct ublk_plugin *plugin;
 	void *priv;		   /* the plugin's */
-	struct ublk_limits limits; /* the final ones */
+	struct ublk_limits limits; /* the final ones, and the size that it began with */
+	_Atomic uint64_t size;	   /* bytes, now: queues take it over by QUEUE_ASK_SIZE */
 	const struct data_path *path;
 	bool batch; /* the driver's batch commands carry it */
 	struct transport *transport;
@@ -76,6 +77,7 @@ enum queue_ask {
 	 * served (FINISH). */
 	QUEUE_ASK_LEAVE = 1u << 5,
 	QUEUE_ASK_FINISH = 1u << 6,
+	QUEUE_ASK_SIZE = 1u << 7, /* the device's size has changed */
 };
 
 struct ublk_queue;
@@ -107,6 +109,12 @@ const struct queue_counters *queue_counters(const struct ublk_queue *q);
 bool queue_join(struct ublk_queue *q);
 /* After the plugin's stop(): until then its threads may still speak of the queue. */
 void queue_free(struct ublk_queue *q);
+
+/* Control thread. Give the device of these queues another size; size.c. Returns when every queue refuses what
+ * reaches beyond it, and none has such an io in flight: 0; -ETIMEDOUT after ms: then they go on with the
+ * former size. */
+int dev_set_size(struct ublk_dev *dev, struct ublk_queue *const *queues, unsigned int nr,
+		 uint64_t size, unsigned int ms);
 
 /* A slot for fd in every queue's file table, before queue_start(). >= 0, or -errno. */
 int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin);

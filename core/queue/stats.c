@@ -7,7 +7,7 @@
 #include "queue/stats.h"
 
 _Static_assert(sizeof(struct queue_stats) % STATS_ALIGN == 0, "blocks share no cache line");
-_Static_assert(offsetof(struct stats, queue) == STATS_ALIGN, "nor do they with the header");
+_Static_assert(offsetof(struct stats, queue) % STATS_ALIGN == 0, "nor do they with the header");
 _Static_assert(sizeof(struct queue_counters) % sizeof(uint64_t) == 0, "an array of counters");
 
 size_t stats_size(uint32_t nr_queues)

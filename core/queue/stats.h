@@ -43,9 +43,19 @@ struct queue_stats {
 } __attribute__((aligned(STATS_ALIGN)));
 
 #define STATS_MAGIC "ublkstat"
-#define STATS_VERSION 1u
+#define STATS_VERSION 2u
 
-/* Constant but for latency. */
+/* What a verb asks of the server, and its answer; device/requests.h. The verb writes size, then asked,
+ * another number each time; the server err and text, then answered, the same number. */
+struct stats_request {
+	uint32_t asked, answered;
+	uint64_t size;	      /* bytes that the device is to have */
+	int32_t err;	      /* 0 or -errno */
+	uint32_t size_option; /* constant: not 0: the size is the plugin's option `size` */
+	char text[232];	      /* why not, one line */
+};
+
+/* Constant but for latency and request. */
 struct stats {
 	char magic[8]; /* no NUL */
 	uint32_t version;
@@ -54,9 +64,10 @@ struct stats {
 	uint32_t id; /* the device's */
 	int32_t pid; /* the server's, and when it started: see state.h */
 	uint64_t pid_start;
-	/* The one word that others than the server write. Odd: latencies are measured. Each time that
+	/* Others than the server write this, and request. Odd: latencies are measured. Each time that
 	 * they are switched on it is another odd number, and the histograms begin anew. */
 	uint32_t latency;
+	struct stats_request request;
 	struct queue_stats queue[];
 };
 

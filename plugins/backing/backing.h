@@ -73,6 +73,9 @@ void backing_say(const struct backing *file, int level, const char *fmt, ...)
  * is none of those before it; lock it, and give it to the host. All that is not backing_init()'s or the
  * plugin's is set. After an error the caller calls backing_close(). */
 int backing_open(struct backing *files, uint32_t nth);
+/* Make room for a device of `bytes`: a regular file is extended, a disk has what it has. A device that becomes
+ * smaller leaves the file as it is. */
+int backing_resize(struct backing *file, uint64_t bytes);
 /* Close it, if it is open. As long as created and grown are set nothing has been served: what
  * backing_open() created is removed, what it extended is shrunk. */
 void backing_close(struct backing *file);

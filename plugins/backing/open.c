@@ -233,7 +233,10 @@ static int fit_regular(struct backing *file, uint64_t *end)
 	if (fstat(file->fd, &st))
 		return say_cannot_open(file, errno);
 	*end = (uint64_t)st.st_size;
-	if (!file->want_size || need <= *end)
+	/* A device that was about to grow when its server ended still has its former size. */
+	if (file->recover && need > *end && *end > file->offset)
+		file->want_size = *end - file->offset;
+	if (!file->want_size || file->offset + file->want_size <= *end)
 		return 0;
 	if (!file->create || file->read_only) {
 		backing_say(file, UBLK_LOG_ERR,
@@ -360,6 +363,33 @@ int backing_open(struct backing *files, uint32_t nth)
 		backing_say(file, UBLK_LOG_ERR, "the host cannot use the file: %s",
 			    strerror(-file->slot));
 	return file->slot < 0 ? file->slot : 0;
+}
+
+int backing_resize(struct backing *file, uint64_t bytes)
+{
+	uint64_t need = file->offset + bytes, end;
+	struct stat st;
+	int err = 0;
+
+	if (file->is_block) {
+		err = ioctl(file->fd, BLKGETSIZE64, &end) ? -errno : need > end ? -ENOSPC : 0;
+	} else if (fstat(file->fd, &st)) {
+		err = -errno;
+	} else if (need > (uint64_t)st.st_size) {
+		if (file->read_only)
+			err = -EROFS;
+		else if (need < bytes || need > INT64_MAX)
+			err = -EFBIG;
+		else if (ftruncate(file->fd, (off_t)need))
+			err = -errno;
+	}
+	if (err)
+		backing_say(file, UBLK_LOG_ERR, "cannot be made %" PRIu64 " bytes large: %s", need,
+			    file->is_block && err == -ENOSPC ? "the disk is smaller"
+							     : strerror(-err));
+	else
+		file->bytes = bytes;
+	return err;
 }
 
 /* Nothing has been served: remove what we created, shrink what we extended. */

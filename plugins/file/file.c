@@ -236,6 +236,16 @@ static int file_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *o
 	return 1;
 }
 
+static int file_resize(void *priv, uint64_t size)
+{
+	struct file_dev *fdev = priv;
+
+	/* What is mapped cannot follow, and is for reading. */
+	if (fdev->mapped)
+		return -EOPNOTSUPP;
+	return backing_resize(&fdev->file, size);
+}
+
 const struct ublk_plugin ublk_plugin_v1 = {
 	UBLK_PLUGIN_INIT(0),
 	.name = "file",
@@ -253,6 +263,7 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.open = file_open,
 	.get_limits = file_get_limits,
 	.start = file_start,
+	.resize = file_resize,
 	.close = file_close,
 	.map = file_map,
 };

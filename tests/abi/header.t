@@ -42,7 +42,7 @@ static int load(const struct ublk_host *h)
 
 const struct ublk_plugin ublk_plugin_v1 = {
 	UBLK_PLUGIN_INIT(0), "x", "1", "X", 0, 0, 0, UBLK_THREADS_SERIAL, 0, 0, 0, 0, 0,
-	load, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+	load, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 };
 EOF
 cp "$dir/plugin.c" "$dir/plugin.cc"

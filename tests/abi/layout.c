@@ -106,14 +106,14 @@ static const struct member plugin[] = {
 	M(ublk_plugin, map_kinds, 72, 4),      M(ublk_plugin, data_modes, 76, 4),
 	M(ublk_plugin, load, 80, 8),	       M(ublk_plugin, open, 88, 8),
 	M(ublk_plugin, get_limits, 96, 8),     M(ublk_plugin, start, 104, 8),
-	M(ublk_plugin, stop, 112, 8),	       M(ublk_plugin, close, 120, 8),
-	M(ublk_plugin, queue_init, 128, 8),    M(ublk_plugin, queue_exit, 136, 8),
-	M(ublk_plugin, map, 144, 8),	       M(ublk_plugin, submit, 152, 8),
-	M(ublk_plugin, cqe, 160, 8),	       M(ublk_plugin, event, 168, 8),
-	M(ublk_plugin, batch_end, 176, 8),     M(ublk_plugin, cancel, 184, 8),
-	M(ublk_plugin, read, 192, 8),	       M(ublk_plugin, write, 200, 8),
-	M(ublk_plugin, flush, 208, 8),	       M(ublk_plugin, discard, 216, 8),
-	M(ublk_plugin, write_zeroes, 224, 8),
+	M(ublk_plugin, resize, 112, 8),	       M(ublk_plugin, stop, 120, 8),
+	M(ublk_plugin, close, 128, 8),	       M(ublk_plugin, queue_init, 136, 8),
+	M(ublk_plugin, queue_exit, 144, 8),    M(ublk_plugin, map, 152, 8),
+	M(ublk_plugin, submit, 160, 8),	       M(ublk_plugin, cqe, 168, 8),
+	M(ublk_plugin, event, 176, 8),	       M(ublk_plugin, batch_end, 184, 8),
+	M(ublk_plugin, cancel, 192, 8),	       M(ublk_plugin, read, 200, 8),
+	M(ublk_plugin, write, 208, 8),	       M(ublk_plugin, flush, 216, 8),
+	M(ublk_plugin, discard, 224, 8),       M(ublk_plugin, write_zeroes, 232, 8),
 };
 
 #define S(table, type, size)                                                                       \
@@ -131,7 +131,7 @@ static const struct {
 	S(open_args, ublk_open_args, 24),   S(limits, ublk_limits, 96),
 	S(queue_info, ublk_queue_info, 16), S(io, ublk_io, 56),
 	S(extent, ublk_extent, 24),	    S(host, ublk_host, 88),
-	S(plugin, ublk_plugin, 232),
+	S(plugin, ublk_plugin, 240),
 };
 
 /* That each member begins where the last one ended shows that none is missing in the table. */
@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(test_sizes_of_1_0)
 {
-	ck_assert_uint_eq(UBLK_PLUGIN_V1_0_SIZE, 232);
+	ck_assert_uint_eq(UBLK_PLUGIN_V1_0_SIZE, 240);
 	ck_assert_uint_eq(UBLK_HOST_V1_0_SIZE, 88);
 }
 END_TEST

@@ -69,6 +69,38 @@ START_TEST(offset_and_size)
 }
 END_TEST
 
+/* The file is extended, and never cut off; what a server that died did not come to is made do without. */
+START_TEST(resizes)
+{
+	make_file(1 << 20);
+	ck_assert_int_eq(mock_open(&dev, plugin, 0, path_opt, "offset=64K", "size=128K", NULL), 0);
+	ck_assert_int_eq(mock_limits(&dev, 4096), 0);
+	ck_assert_int_eq(mock_start(&dev), 0);
+	ck_assert_int_eq(plugin->resize(dev.priv, 256 << 10), 0);
+	ck_assert_int_eq(file_size(), 1 << 20);
+	ck_assert_int_eq(plugin->resize(dev.priv, 2 << 20), 0);
+	ck_assert_int_eq(file_size(), (2 << 20) + (64 << 10));
+	ck_assert_int_eq(plugin->resize(dev.priv, 4096), 0);
+	ck_assert_int_eq(file_size(), (2 << 20) + (64 << 10));
+	ck_assert_int_eq(plugin->resize(dev.priv, INT64_MAX & ~4095ull), -EFBIG);
+	ck_assert(mock_said(&dev, UBLK_LOG_ERR, "File too large"));
+	mock_close(&dev, true);
+	ck_assert_int_eq(file_size(), (2 << 20) + (64 << 10));
+
+	ck_assert_int_eq(
+		mock_open(&dev, plugin, UBLK_OPEN_RECOVER, path_opt, "offset=64K", "size=8M", NULL),
+		0);
+	ck_assert_int_eq(mock_limits(&dev, 4096), 0);
+	ck_assert_uint_eq(dev.limits.size_bytes, 2 << 20);
+	mock_close(&dev, false);
+
+	ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_READ_ONLY, path_opt, NULL), 0);
+	ck_assert_int_eq(mock_limits(&dev, 4096), 0);
+	ck_assert_int_eq(plugin->resize(dev.priv, 8 << 20), -EROFS);
+	mock_close(&dev, false);
+}
+END_TEST
+
 START_TEST(wrong_offset_or_size)
 {
 	make_file(1 << 20);
@@ -306,6 +338,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, plain_file);
 	tcase_add_test(tc, offset_and_size);
+	tcase_add_test(tc, resizes);
 	tcase_add_test(tc, wrong_offset_or_size);
 	tcase_add_test(tc, not_whole_blocks);
 	tcase_add_test(tc, odd_file_is_rounded_down);

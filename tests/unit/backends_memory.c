@@ -137,6 +137,44 @@ START_TEST(mem_maps_where_it_is)
 }
 END_TEST
 
+/* It grows in place, by kept memory and by its own; what was cut off comes back as zeroes. */
+START_TEST(mem_resizes)
+{
+	const struct ublk_plugin *mem = mock_load("plugins", "mem");
+	const uint64_t large = 48 << 20, small = 8 << 20;
+	char *before;
+
+	page = sysconf(_SC_PAGESIZE);
+	if (_i)
+		mock_keep(&dev);
+	ck_assert_int_eq(mock_open(&dev, mem, _i ? UBLK_OPEN_KEEP : 0, "size=16M", NULL), 0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_int_eq(mock_start(&dev), 0);
+	before = mock_map(&dev, UBLK_OP_WRITE, 0, 512).at.addr;
+	memset(before, 0x5a, 512);
+	ck_assert_int_eq(mem->resize(dev.priv, large), 0);
+	ck_assert_ptr_eq(mock_map(&dev, UBLK_OP_WRITE, 0, 512).at.addr, before);
+	memset(mock_map(&dev, UBLK_OP_WRITE, large - 4096, 4096).at.addr, 0x77, 4096);
+	memset(mock_map(&dev, UBLK_OP_WRITE, small, 4096).at.addr, 0x77, 4096);
+	ck_assert_int_eq(mem->resize(dev.priv, small + 512), 0);
+	ck_assert_int_eq(before[0], 0x5a);
+	ck_assert_int_eq(before[small + 511], 0x77);
+	ck_assert_int_eq(mem->resize(dev.priv, large), 0);
+	ck_assert_int_eq(before[small + 511], 0x77);
+	ck_assert_int_eq(before[small + 512], 0);
+	ck_assert_uint_eq(mock_map(&dev, UBLK_OP_READ, large - 4096, 4096).kind,
+			  _i ? UBLK_EXT_ZERO : UBLK_EXT_MEM);
+	ck_assert_int_eq(before[large - 1], 0);
+	ck_assert_int_eq(mem->resize(dev.priv, 2ull << 40), -ENOSPC);
+	ck_assert(mock_said(&dev, UBLK_LOG_ERR, "cannot grow to"));
+	ck_assert_int_eq(before[0], 0x5a);
+	mock_close(&dev, true);
+	if (_i)
+		close(dev.kept_fd);
+	dev.kept_fd = 0;
+}
+END_TEST
+
 START_TEST(mem_is_sparse)
 {
 	char zero[4096] = { 0 };
@@ -366,6 +404,7 @@ int main(void)
 	tcase_add_loop_test(null, null_fill, 0, 2);
 	tcase_add_loop_test(null, odd_size, 0, 2);
 	tcase_add_test(mem, mem_maps_where_it_is);
+	tcase_add_loop_test(mem, mem_resizes, 0, 2);
 	tcase_add_test(mem, mem_is_sparse);
 	tcase_add_test(mem, mem_discard_frees);
 	tcase_add_test(mem, mem_partial_pages);

@@ -13,7 +13,7 @@ UBLK_HOST_RUN_DIR=$dir/run
 UBLK_HOST_PLUGIN_PATH=$top_builddir/plugins/.libs
 export UBLK_HOST_RUN_DIR UBLK_HOST_PLUGIN_PATH
 nr=0 failed=0
-verbs="run up down serve list info stats plugins features doctor gc udev help version"
+verbs="run up down serve resize list info stats plugins features doctor gc udev help version"
 
 ok() # STATUS TEXT
 {

@@ -130,7 +130,7 @@ START_TEST(test_head_alone)
 		memcpy((void *)head, &good, 16);
 		memcpy((char *)head + 8, &sizes[i], 4);
 		snprintf(text, sizeof(text),
-			 "impossible struct_size %u: ABI 1.0 has 232 bytes, and none has more than "
+			 "impossible struct_size %u: ABI 1.0 has 240 bytes, and none has more than "
 			 "65536",
 			 sizes[i]);
 		refused(head, -EINVAL, text);

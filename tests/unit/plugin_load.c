@@ -102,7 +102,7 @@ START_TEST(test_symbols)
 		"ublk_plugin",
 		path);
 	path = scratch_fixture("short-symbol", "short-symbol.so");
-	refused(path, -EINVAL, "plugin %s: impossible struct_size 4096: its symbol has 232 bytes",
+	refused(path, -EINVAL, "plugin %s: impossible struct_size 4096: its symbol has 240 bytes",
 		path);
 	path = scratch_fixture("major", "major.so");
 	refused(path, -EPROTONOSUPPORT,

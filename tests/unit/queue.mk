@@ -18,6 +18,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_short \
 	tests/unit/test_queue_stats \
 	tests/unit/test_queue_leave \
+	tests/unit/test_queue_size \
 	tests/unit/test_queue_stuck
 check_PROGRAMS += tests/unit/cost_null
 dist_check_SCRIPTS += tests/unit/instructions.t
@@ -113,6 +114,11 @@ tests_unit_test_queue_stats_SOURCES = tests/unit/test_queue_stats.c $(PLANE)
 tests_unit_test_queue_stats_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_stats_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_stats_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_size_SOURCES = tests/unit/test_queue_size.c $(PLANE)
+tests_unit_test_queue_size_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_size_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_size_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_leave_SOURCES = tests/unit/test_queue_leave.c $(PLANE)
 tests_unit_test_queue_leave_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -44,6 +44,7 @@ EXTRA_DIST += \
 	tests/vm/cases/poll.sh \
 	tests/vm/cases/read-only.sh \
 	tests/vm/cases/recover.sh \
+	tests/vm/cases/resize.sh \
 	tests/vm/cases/reused-id.sh \
 	tests/vm/cases/serve-crash.sh \
 	tests/vm/cases/serve-keep.sh \
