@@ -106,32 +106,6 @@ START_TEST(removal_leaves_nothing)
 }
 END_TEST
 
-/* Root's is the built-in one, a user's in the user's own folder, and what is set stays. */
-START_TEST(users_have_a_folder_of_their_own)
-{
-	const char *was = strdup(getenv("UBLK_HOST_RUN_DIR"));
-
-	setenv("XDG_RUNTIME_DIR", "/run/user/65534", 1);
-	state_choose_dir();
-	ck_assert_str_eq(state_dir(), was);
-	unsetenv("UBLK_HOST_RUN_DIR");
-	if (!geteuid()) {
-		state_choose_dir();
-		ck_assert_str_eq(state_dir(), RUNSTATEDIR);
-		ck_assert_int_eq(seteuid(65534), 0);
-	}
-	setenv("XDG_RUNTIME_DIR", "not/absolute", 1);
-	state_choose_dir();
-	ck_assert_str_eq(state_dir(), RUNSTATEDIR);
-	setenv("XDG_RUNTIME_DIR", "/run/user/65534", 1);
-	state_choose_dir();
-	ck_assert_str_eq(state_dir(), "/run/user/65534/ublk-host");
-	if (!getuid())
-		ck_assert_int_eq(seteuid(0), 0);
-	setenv("UBLK_HOST_RUN_DIR", was, 1);
-}
-END_TEST
-
 START_TEST(link_of_another_stays)
 {
 	char path[256];
@@ -489,7 +463,6 @@ int main(void)
 	tcase_add_test(tc, folder_must_be_absolute);
 	tcase_add_test(tc, folder_that_cannot_be_made);
 	tcase_add_test(tc, removal_leaves_nothing);
-	tcase_add_test(tc, users_have_a_folder_of_their_own);
 	tcase_add_test(tc, link_of_another_stays);
 	tcase_add_test(tc, state_of_a_new_server_stays);
 	tcase_add_test(tc, removal_waits_for_who_writes);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Devices by name, and whether the server that a state tells of is alive. */
+/* Devices by name, the folder of their states, and whether the server that a state tells of is alive. */
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -118,6 +118,32 @@ START_TEST(ended_process_is_not_alive)
 }
 END_TEST
 
+/* Root's is the built-in one, a user's in the user's own folder, and what is set stays. */
+START_TEST(users_have_a_folder_of_their_own)
+{
+	const char *was = strdup(getenv("UBLK_HOST_RUN_DIR"));
+
+	setenv("XDG_RUNTIME_DIR", "/run/user/65534", 1);
+	state_choose_dir();
+	ck_assert_str_eq(state_dir(), was);
+	unsetenv("UBLK_HOST_RUN_DIR");
+	if (!geteuid()) {
+		state_choose_dir();
+		ck_assert_str_eq(state_dir(), RUNSTATEDIR);
+		ck_assert_int_eq(seteuid(65534), 0);
+	}
+	setenv("XDG_RUNTIME_DIR", "not/absolute", 1);
+	state_choose_dir();
+	ck_assert_str_eq(state_dir(), RUNSTATEDIR);
+	setenv("XDG_RUNTIME_DIR", "/run/user/65534", 1);
+	state_choose_dir();
+	ck_assert_str_eq(state_dir(), "/run/user/65534/ublk-host");
+	if (!getuid())
+		ck_assert_int_eq(seteuid(0), 0);
+	setenv("UBLK_HOST_RUN_DIR", was, 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("state names");
@@ -131,6 +157,7 @@ int main(void)
 	tcase_add_test(tc, live_server_is_preferred);
 	tcase_add_test(tc, reused_pid_is_not_alive);
 	tcase_add_test(tc, ended_process_is_not_alive);
+	tcase_add_test(tc, users_have_a_folder_of_their_own);
 	suite_add_tcase(suite, tc);
 	return run_tap(suite);
 }

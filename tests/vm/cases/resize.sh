@@ -43,8 +43,8 @@ worst=0
 for ((i = 1; i <= times; i++)); do
 	size=$((24 + RANDOM % 200))
 	for node in "$disk" "$ram"; do
-		kill -0 $verify_disk 2>/dev/null || fail "fio on the file ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
-		kill -0 $verify_ram 2>/dev/null || fail "fio on mem ended: $(tail -n 5 "$T/ram.err" "$T/ram.out")"
+		kill -0 "$verify_disk" 2>/dev/null || fail "fio on the file ended: $(tail -n 5 "$T/fio.err" "$T/fio.out")"
+		kill -0 "$verify_ram" 2>/dev/null || fail "fio on mem ended: $(tail -n 5 "$T/ram.err" "$T/ram.out")"
 		began=$(now_ms)
 		ublk-host resize --force "$node" ${size}M >"$T/out" 2>&1 || fail "round $i: $node to ${size}M: $(cat "$T/out")"
 		took=$(($(now_ms) - began))
@@ -54,8 +54,8 @@ for ((i = 1; i <= times; i++)); do
 done
 note "$((times * 2)) times, $worst ms at worst"
 for job in $verify_disk $verify_ram; do
-	kill -INT $job
-	wait $job || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out" "$T/ram.err" "$T/ram.out")"
+	kill -INT "$job"
+	wait "$job" || [[ $? == 128 ]] || fail "fio: $(tail -n 15 "$T/fio.err" "$T/fio.out" "$T/ram.err" "$T/ram.out")"
 done
 not_matches "$T/fio.out" 'verify: bad|err= *[1-9]'
 not_matches "$T/ram.out" 'verify: bad|err= *[1-9]'
@@ -68,8 +68,8 @@ write_at "$ram" $((40 << 20)) 65536 "$T/data"
 write_at "$disk" $((40 << 20)) 65536 "$T/data"
 expect_fail 1 'No space left' dd if="$T/data" of="$ram" bs=64k seek=1024 oflag=direct conv=notrunc
 for node in "$ram" "$disk"; do
-	ublk-host resize $node 32M >/dev/null || fail "shrink"
-	ublk-host resize $node 64M >/dev/null || fail "grow"
+	ublk-host resize "$node" 32M >/dev/null || fail "shrink"
+	ublk-host resize "$node" 64M >/dev/null || fail "grow"
 done
 same "mem, grown again" "$(read_at "$ram" $((40 << 20)) 65536 | tr -d '\0' | wc -c)" 0
 same "the file, grown again" "$(read_at "$disk" $((40 << 20)) 65536 | sum)" "$(sum <"$T/data")"
@@ -110,8 +110,8 @@ down inner
 
 # The next server has the size that there is, and the data.
 for name in ram disk; do
-	kill -KILL "$(server_pid $name)"
-	timeout 30 ublk-host recover $name >"$T/out" 2>&1 || fail "recover $name: $(cat "$T/out")"
+	kill -KILL "$(server_pid "$name")"
+	timeout 30 ublk-host recover "$name" >"$T/out" 2>&1 || fail "recover $name: $(cat "$T/out")"
 done
 same "mem after its server died" "$(size_of "$ram")" $((160 << 20))
 same "the file after its server died" "$(size_of "$disk")" $((64 << 20))
