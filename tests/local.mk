@@ -18,6 +18,7 @@ include tests/unit/kernel.mk
 include tests/unit/queue.mk
 endif
 include tests/plugins/local.mk
+include tests/faults/local.mk
 include tests/vm/local.mk
 include tests/bench/local.mk
 EXTRA_DIST += tests/unit/tap.h

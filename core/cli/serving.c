@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/notify.h"
 #include "cli/serving.h"
@@ -18,6 +19,7 @@
 
 /* For as long as the plugin may take to start, and for what the driver and we need. */
 #define START_SPARE_SECONDS 30
+#define KILLED_MS 2000
 #define START_END_MS 10000 /* for an interrupted server to remove what it has made */
 
 /* Whoever waits for the device. A loaded() or ready() that returns non-zero ends it. */
@@ -165,8 +167,16 @@ static int wait_for_go(void *arg)
 {
 	struct background *background = arg;
 	char c = LOADED;
+	ssize_t n;
 
-	if (write(background->fd, &c, 1) != 1 || read(background->go_fd, &c, 1) != 1)
+	if (write(background->fd, &c, 1) != 1) {
+		log_err("telling that the server is loaded: %m");
+		return -EIO;
+	}
+	n = read(background->go_fd, &c, 1);
+	if (n < 0)
+		log_err("waiting for the word to go on: %m");
+	if (n != 1)
 		return -ECANCELED;
 	close(background->go_fd);
 	background->go_fd = -1;
@@ -199,6 +209,32 @@ static int tell_ready(const char *node, void *arg)
 	return 0;
 }
 
+/* True: it has ended. */
+static bool wait_end(const struct prepared_server *server, unsigned int ms)
+{
+	const struct timespec nap = { .tv_nsec = 10000000 };
+	uint64_t until = now_ms() + ms;
+
+	while (!waitpid(server->pid, NULL, WNOHANG)) {
+		if (now_ms() >= until)
+			return false;
+		nanosleep(&nap, NULL);
+	}
+	return true;
+}
+
+/* It gets time to remove what it has made. */
+static void stop_server(const struct prepared_server *server)
+{
+	kill(server->pid, SIGTERM);
+	if (wait_end(server, START_END_MS))
+		return;
+	kill(server->pid, SIGKILL);
+	if (!wait_end(server, KILLED_MS))
+		log_err("process %d does not end although it was killed: it is stuck in the kernel",
+			server->pid);
+}
+
 /* The server's answer, n bytes of it in text; or, *status, its exit status, which is not EXIT_DONE. */
 static ssize_t wait_answer(const struct prepared_server *server, char *text, size_t size,
 			   int *status)
@@ -209,15 +245,19 @@ static ssize_t wait_answer(const struct prepared_server *server, char *text, siz
 
 	*status = EXIT_FAILED;
 	n = poll(&pfd, 1, (int)server->seconds * 1000);
-	if (n <= 0) {
+	if (n > 0)
+		n = read(server->answer_fd, text, size);
+	else if (!n)
 		log_err("the device is not usable after %u s; stopping its server (process %d)",
 			server->seconds, server->pid);
-		kill(server->pid, SIGTERM);
-		poll(&pfd, 1, START_END_MS); /* its end closes the pipe */
-		kill(server->pid, SIGKILL);
+	else
+		n = -errno;
+	if (n < 0)
+		log_err("waiting for the server: %m");
+	if (n < 0 || !pfd.revents) {
+		stop_server(server);
 		return 0;
 	}
-	n = read(server->answer_fd, text, size);
 	if (n > 0)
 		return n;
 	if (waitpid(server->pid, &wstatus, 0) == server->pid && WIFEXITED(wstatus) &&
@@ -273,7 +313,8 @@ int serving_begin(const struct serving *serving, struct prepared_server *server)
 		close(answer[1]);
 		return -EMFILE;
 	}
-	fflush(stdout); /* or it would come twice */
+	signal(SIGPIPE, SIG_IGN); /* a server that has ended is told nothing */
+	fflush(stdout);		  /* or it would come twice */
 	*server = (struct prepared_server){
 		.pid = fork(),
 		.id = -1,
@@ -345,8 +386,11 @@ int serving_go(struct prepared_server *server, char *node)
 	int status = EXIT_FAILED;
 	ssize_t n;
 
-	if (serving_tell(server))
+	if (serving_tell(server)) {
 		log_err("telling the server to go on: %m");
+		serving_drop(server); /* which it takes as the word to end */
+		return EXIT_FAILED;
+	}
 	do {
 		n = wait_answer(server, text, sizeof(text) - 1, &status);
 		text[n] = 0;

@@ -58,6 +58,11 @@ static void *guard_thread(void *arg)
 	int n = poll(fds, d->live ? 1 : 2, time_left(d, INT32_MAX));
 	bool interrupted = n > 0 && !fds[0].revents;
 
+	if (n < 0) { /* no deadline then, but no false alarm either */
+		log_warn("no deadline for %s of plugin %s: %m", g->what, d->plugin->desc.name);
+		return NULL;
+	}
+
 	/* A plugin that is only slow gets the chance to end the device in good order. */
 	if (interrupted && d->added)
 		n = poll(fds, 1, time_left(d, GUARD_GRACE_MS));
@@ -103,7 +108,8 @@ void guard_end(struct guard *g)
 
 	if (g->done_fd < 0)
 		return;
-	if (write(g->done_fd, &one, sizeof(one)) == sizeof(one))
-		pthread_join(g->thread, NULL);
+	if (write(g->done_fd, &one, sizeof(one)) != sizeof(one))
+		pthread_cancel(g->thread); /* it waits in poll() */
+	pthread_join(g->thread, NULL);
 	close(g->done_fd);
 }

@@ -79,12 +79,12 @@ static int views_attach(const struct view *views, unsigned int nr)
 	return 0;
 }
 
-/* The new root over the old one, and that off. What the kept mounts came from tells them no more. */
-static int change_root(void)
+/* The new root is over the old one: that off. What the kept mounts came from tells them no more. */
+static int settle_root(void)
 {
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
-	if (syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/") ||
+	if (umount2(".", MNT_DETACH) || chdir("/") ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL))
 		return -errno;
@@ -94,15 +94,24 @@ static int change_root(void)
 static int replace_tree(struct view *views, unsigned int nr)
 {
 	int err = views_open(views, nr);
+	bool staged = false;
 
-	if (!err && (mount("ublk-host", STAGE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			   "size=64k,mode=755") ||
-		     chdir(STAGE)))
+	if (!err && mount("ublk-host", STAGE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			  "size=64k,mode=755"))
+		err = -errno;
+	staged = !err;
+	if (!err && chdir(STAGE))
 		err = -errno;
 	if (!err)
 		err = views_attach(views, nr);
+	if (!err && syscall(SYS_pivot_root, ".", "."))
+		err = -errno;
+	staged = staged && err;
 	if (!err)
-		err = change_root();
+		err = settle_root();
+	/* Whoever takes the device away again looks at its node, below the stage. */
+	if (err && staged && (chdir("/") || umount2(STAGE, MNT_DETACH)))
+		log_debug("the stage of the namespace stays: %m");
 	for (unsigned int i = 0; i < nr; i++)
 		if (views[i].fd >= 0)
 			close(views[i].fd);
@@ -115,17 +124,20 @@ int namespace_enter(bool keep_tree, const char *const *folders)
 					       { "/proc", -1, 0 },
 					       { "/sys", -1, 0 } };
 	unsigned int nr = 3;
-	int err;
+	int err = 0;
 
-	if (unshare(CLONE_NEWNS)) {
-		log_debug("no mount namespace of the server's own: %m");
-		return errno == EPERM ? 0 : -errno;
+	if (unshare(CLONE_NEWNS))
+		err = -errno;
+	if (err == -EPERM) {
+		log_debug("no mount namespace of the server's own: %s", strerror(-err));
+		return 0;
 	}
 	for (; *folders && nr < ARRAY_SIZE(views); folders++)
 		if (**folders)
 			views[nr++] = (struct view){ *folders, -1, AT_RECURSIVE };
 	/* What is done outside comes in, so that it can be undone there; not the other way. */
-	err = mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) ? -errno : 0;
+	if (!err && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
+		err = -errno;
 	if (!err && !keep_tree)
 		err = replace_tree(views, nr);
 	if (err)

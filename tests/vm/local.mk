@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/vm/cases/enters.sh \
 	tests/vm/cases/errno.sh \
 	tests/vm/cases/example.sh \
+	tests/vm/cases/faults.sh \
 	tests/vm/cases/features.sh \
 	tests/vm/cases/flush.sh \
 	tests/vm/cases/fs-ext4.sh \
