@@ -121,8 +121,9 @@ END_TEST
 /* Root's is the built-in one, a user's in the user's own folder, and what is set stays. */
 START_TEST(users_have_a_folder_of_their_own)
 {
-	const char *was = strdup(getenv("UBLK_HOST_RUN_DIR"));
+	char was[128];
 
+	snprintf(was, sizeof(was), "%s", getenv("UBLK_HOST_RUN_DIR"));
 	setenv("XDG_RUNTIME_DIR", "/run/user/65534", 1);
 	state_choose_dir();
 	ck_assert_str_eq(state_dir(), was);
