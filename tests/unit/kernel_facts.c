@@ -408,7 +408,8 @@ START_TEST(users_are_capped)
 
 	put_disk();
 	for (unsigned int i = 0; i < DISK_USERS_MAX + 3; i++) {
-		snprintf(path, sizeof(path), "/proc/%u/fd/3", 1000 + i);
+		/* More than any process has: our own does not count. */
+		snprintf(path, sizeof(path), "/proc/%u/fd/3", 5000000 + i);
 		put_link(path, "/dev/ublkb3");
 	}
 	ck_assert_int_eq(disk_users_find(root, 3, &users), 0);
