@@ -19,8 +19,8 @@
 
 /* For as long as the plugin may take to start, and for what the driver and we need. */
 #define START_SPARE_SECONDS 30
-#define KILLED_MS 2000
 #define START_END_MS 10000 /* for an interrupted server to remove what it has made */
+#define KILLED_MS 2000	   /* for one that is killed to be gone */
 
 /* Whoever waits for the device. A loaded() or ready() that returns non-zero ends it. */
 struct watcher {
@@ -235,37 +235,40 @@ static void stop_server(const struct prepared_server *server)
 			server->pid);
 }
 
-/* The server's answer, n bytes of it in text; or, *status, its exit status, which is not EXIT_DONE. */
+/* The status of one that ended without an answer; not EXIT_DONE. */
+static int early_end(const struct prepared_server *server)
+{
+	int status = 0;
+
+	if (waitpid(server->pid, &status, 0) == server->pid && WIFEXITED(status) &&
+	    WEXITSTATUS(status))
+		return WEXITSTATUS(status); /* it has said why */
+	log_err("the server ended before the device was usable%s",
+		WIFSIGNALED(status) ? ": killed by a signal" : "");
+	return EXIT_FAILED;
+}
+
+/* Bytes of the server's answer, in text; or 0, and *status is how it ended, which is not EXIT_DONE. */
 static ssize_t wait_answer(const struct prepared_server *server, char *text, size_t size,
 			   int *status)
 {
 	struct pollfd pfd = { server->answer_fd, POLLIN, 0 };
-	int wstatus;
-	ssize_t n;
+	int ready = poll(&pfd, 1, (int)server->seconds * 1000);
+	ssize_t n = ready > 0 ? read(server->answer_fd, text, size) : ready;
 
-	*status = EXIT_FAILED;
-	n = poll(&pfd, 1, (int)server->seconds * 1000);
-	if (n > 0)
-		n = read(server->answer_fd, text, size);
-	else if (!n)
-		log_err("the device is not usable after %u s; stopping its server (process %d)",
-			server->seconds, server->pid);
-	else
-		n = -errno;
-	if (n < 0)
-		log_err("waiting for the server: %m");
-	if (n < 0 || !pfd.revents) {
-		stop_server(server);
-		return 0;
-	}
 	if (n > 0)
 		return n;
-	if (waitpid(server->pid, &wstatus, 0) == server->pid && WIFEXITED(wstatus) &&
-	    WEXITSTATUS(wstatus))
-		*status = WEXITSTATUS(wstatus); /* it has said why */
-	else
-		log_err("the server ended before the device was usable%s",
-			WIFSIGNALED(wstatus) ? ": killed by a signal" : "");
+	if (n < 0)
+		log_err("waiting for the server: %m");
+	else if (!ready)
+		log_err("the device is not usable after %u s; stopping its server (process %d)",
+			server->seconds, server->pid);
+	if (n == 0 && ready) {
+		*status = early_end(server);
+		return 0;
+	}
+	stop_server(server);
+	*status = EXIT_FAILED;
 	return 0;
 }
 

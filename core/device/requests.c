@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
-#include <time.h>
 
 #include "device/internal.h"
 #include "device/requests.h"
@@ -20,52 +19,69 @@ void request_answer(struct device *d)
 {
 	struct stats_request *request = &d->dev.stats->request;
 	uint32_t asked = __atomic_load_n(&request->asked, __ATOMIC_ACQUIRE);
-	char why[sizeof(request->text)] = "";
+	char why[RESIZE_WHY_SIZE] = "";
 
 	if (!d->shared_stats || asked == request->answered)
 		return;
-	request->err = device_resize(d, request->size, why, sizeof(why));
+	request->err = device_resize(d, request->size, why);
 	memcpy(request->text, why, sizeof(why));
 	__atomic_store_n(&request->answered, asked, __ATOMIC_RELEASE);
 }
 
-int request_begin(const struct device_state *state, unsigned int ms, struct request_line *line)
+/* 0 or -errno, logged. */
+static int lock_line(const struct request_line *line, const char *name, unsigned int ms)
 {
 	uint64_t until = now_ms() + ms;
-	struct stats *now = NULL;
+	int err;
+
+	while (flock(line->fd, LOCK_EX | LOCK_NB)) {
+		err = -errno;
+		if (err == -EWOULDBLOCK && now_ms() < until) {
+			poll(NULL, 0, LOOK_MS);
+			continue;
+		}
+		if (err == -EWOULDBLOCK)
+			log_err("another program asks the server of %s for something, and has not "
+				"come to an end within %u s",
+				name, ms / 1000);
+		else
+			log_err("cannot lock the statistics of %s: %m", name);
+		return err;
+	}
+	return 0;
+}
+
+static int find_server(const struct device_state *state, struct request_line *line)
+{
+	__cleanup_free struct stats *now = NULL;
+
+	if (line->pidfd < 0 || !state_server_alive(state)) {
+		log_err("cannot find the server of %s, process %d", state->name, state->pid);
+		return -ESRCH;
+	}
+	line->fd = stats_open_for_write(state->id, &now);
+	if (line->fd == -ENOENT)
+		log_err("the server of %s cannot be asked: it has no statistics, as %s is not in memory",
+			state->name, state_dir());
+	if (line->fd < 0)
+		return line->fd;
+	line->size_option = now->request.size_option;
+	if (now->pid == state->pid && now->pid_start == state->pid_start)
+		return 0;
+	log_err("%s has just got another server; try again", state->name);
+	return -EAGAIN;
+}
+
+int request_begin(const struct device_state *state, unsigned int ms, struct request_line *line)
+{
 	int err;
 
 	*line = (struct request_line){ .fd = -1, .pidfd = pidfd_open(state->pid, 0) };
-	if (line->pidfd < 0 || !state_server_alive(state)) {
-		log_err("cannot find the server of %s, process %d", state->name, state->pid);
-		err = -ESRCH;
-		goto fail;
-	}
-	line->fd = stats_open_for_write(state->id, &now);
-	err = line->fd < 0 ? line->fd : 0;
-	if (err == -ENOENT)
-		log_err("the server of %s cannot be asked: it has no statistics, as %s is not in memory",
-			state->name, state_dir());
+	err = find_server(state, line);
+	if (!err)
+		err = lock_line(line, state->name, ms);
 	if (err)
-		goto fail;
-	line->size_option = now->request.size_option;
-	if (now->pid != state->pid || now->pid_start != state->pid_start) {
-		log_err("%s has just got another server; try again", state->name);
-		err = -EAGAIN;
-		goto fail;
-	}
-	while ((err = flock(line->fd, LOCK_EX | LOCK_NB) ? -errno : 0) && now_ms() < until)
-		poll(NULL, 0, LOOK_MS);
-	if (!err) {
-		free(now);
-		return 0;
-	}
-	log_err("another program asks the server of %s for something, and has not come to an end within "
-		"%u ms",
-		state->name, ms);
-fail:
-	free(now);
-	request_end(line);
+		request_end(line);
 	return err;
 }
 
@@ -85,6 +101,13 @@ static int read_request(const struct request_line *line, struct stats_request *r
 	return n == sizeof(*request) ? 0 : n < 0 ? -errno : -EIO;
 }
 
+static int write_request(const struct request_line *line, size_t at, const void *word, size_t size)
+{
+	ssize_t n = pwrite(line->fd, word, size, (off_t)at);
+
+	return n == (ssize_t)size ? 0 : n < 0 ? -errno : -EIO;
+}
+
 static int ask(const struct request_line *line, uint64_t size, uint32_t *asked)
 {
 	struct stats_request request;
@@ -93,10 +116,12 @@ static int ask(const struct request_line *line, uint64_t size, uint32_t *asked)
 	if (err)
 		return err;
 	*asked = request.asked + 1;
-	if (pwrite(line->fd, &size, sizeof(size), AT(size)) != sizeof(size) ||
-	    pwrite(line->fd, asked, sizeof(*asked), AT(asked)) != sizeof(*asked))
-		return errno ? -errno : -EIO;
-	return pidfd_send_signal(line->pidfd, SIGUSR2, NULL, 0) ? -errno : 0;
+	err = write_request(line, AT(size), &size, sizeof(size));
+	if (!err) /* what tells the server, last */
+		err = write_request(line, AT(asked), asked, sizeof(*asked));
+	if (!err && pidfd_send_signal(line->pidfd, SIGUSR2, NULL, 0))
+		err = -errno;
+	return err;
 }
 
 int request_resize(struct request_line *line, uint64_t size, unsigned int ms, char *why,
