@@ -116,6 +116,9 @@ enum {
 
 enum { UBLK_OPTF_REQUIRED = 1u << 0 };
 
+/* resize() flags. */
+enum { UBLK_RESIZE_CHECK = 1u << 0 /* change nothing: tell whether it could be done */ };
+
 /* struct ublk_open_args flags. */
 enum {
 	UBLK_OPEN_READ_ONLY = 1u << 0, /* do not open the backing for writing */
@@ -303,23 +306,24 @@ struct ublk_plugin {
 	uint32_t map_kinds;	/* UBLK_EXT_* that map may return */
 	uint32_t data_modes;	/* UBLK_DATA_* that submit can take */
 
-	/* Control thread, never two at once. */
+	/* Control thread, never two at once, but for resize. */
 
 	int (*load)(const struct ublk_host *host);
 	int (*open)(struct ublk_dev *dev, const struct ublk_open_args *args, void **priv);
 	int (*get_limits)(void *priv, struct ublk_limits *limits);
 	int (*start)(void *priv, const struct ublk_limits *final_limits);
 	/*
-	 * Between start and stop, while ios are served, whatever the thread model: the device is to have
-	 * size_bytes, a multiple of logical_block. 0, or -errno with nothing changed: -ENOSPC, -EFBIG,
-	 * -EOPNOTSUPP. NULL: such a device keeps its size. More than before: no io reaches beyond the old
-	 * end until this has returned. Less: no io is in flight beyond the new end, none will come, and
-	 * the space there may be given back. What it is given later, once more, has to read as zeroes or
-	 * as what was there.
+	 * Between start and stop, on a thread of the host's own, while ios are served, whatever the
+	 * thread model: the device is to have size_bytes, a multiple of logical_block. First with
+	 * UBLK_RESIZE_CHECK, then without. 0, or -errno with nothing changed: -EINVAL for a size that
+	 * cannot be, -ENOSPC, -EFBIG, -EOPNOTSUPP. NULL: such a device keeps its size.
+	 * More than before: no io reaches beyond the old end until this has returned. Less: no io is in
+	 * flight beyond the new end, none will come, and the space there may be given back. What it is
+	 * given later, once more, has to read as zeroes or as what was there.
 	 * A size that the device has kept becomes the value of the plugin's option `size` for its next
 	 * server, if it has one of type SIZE.
 	 */
-	int (*resize)(void *priv, uint64_t size_bytes);
+	int (*resize)(void *priv, uint64_t size_bytes, uint32_t flags);
 	void (*stop)(void *priv);
 	void (*close)(void *priv);
 

@@ -12,7 +12,7 @@ plugins_null_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_null_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 plugins_null_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)
 
-plugins_mem_la_SOURCES = plugins/mem.c
+plugins_mem_la_SOURCES = plugins/mem/mem.c plugins/mem/store.c plugins/mem/store.h
 plugins_mem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_mem_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 plugins_mem_la_LDFLAGS = -module $(PLUGIN_LDFLAGS)

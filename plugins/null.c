@@ -70,11 +70,12 @@ static int null_get_limits(void *priv, struct ublk_limits *limits)
 	return 0;
 }
 
-static int null_resize(void *priv, uint64_t size)
+static int null_resize(void *priv, uint64_t size, uint32_t flags)
 {
 	struct null_dev *null = priv;
 
-	null->size = size;
+	if (!(flags & UBLK_RESIZE_CHECK))
+		null->size = size;
 	return 0;
 }
 

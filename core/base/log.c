@@ -24,6 +24,11 @@ static struct {
 		.fd = STDERR_FILENO,
 		.next_fd = STDERR_FILENO };
 
+static _Thread_local struct {
+	char *buf;
+	size_t size;
+} log_echoed;
+
 void log_set_level(enum log_level level)
 {
 	__atomic_store_n(&log_state.level, level, __ATOMIC_RELAXED);
@@ -107,6 +112,14 @@ static void put_line(enum log_level level, const char *text)
 		return; /* nowhere left to say so */
 }
 
+void log_echo(char *buf, size_t size)
+{
+	if (buf)
+		*buf = 0;
+	log_echoed.buf = buf;
+	log_echoed.size = size;
+}
+
 unsigned int log_count(enum log_level level)
 {
 	unsigned int n;
@@ -128,6 +141,8 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (level == LOG_LVL_ERR && log_echoed.buf && !*log_echoed.buf)
+		snprintf(log_echoed.buf, log_echoed.size, "%s", text);
 	pthread_mutex_lock(&log_state.lock);
 	log_state.count[level]++;
 	if (log_state.syslog)

@@ -26,6 +26,10 @@ bool log_uses_socket(void);
 
 void log_msg(enum log_level level, const char *fmt, ...) __printf_like(2, 3);
 
+/* The first error that this thread logs from here on is written to buf as well, without a head, for who is told
+ * of it elsewhere; until then buf is "". NULL: no more. */
+void log_echo(char *buf, size_t size);
+
 /* How many messages of this level there were so far: tells whether somebody has explained. */
 unsigned int log_count(enum log_level level);
 

@@ -127,6 +127,16 @@ json_t *manifest_made(const struct device_config *cfg, json_t *wanted, const jso
 	return made;
 }
 
+void manifest_note_size(json_t *made, const struct device_config *cfg, json_t *wanted,
+			const json_t *resolved)
+{
+	const char *key = OPTIONS "size";
+	json_t *is = at_pointer(resolved, key), *value = json_object_get(wanted, key);
+
+	if (value && json_is_integer(is))
+		json_object_set(made, key, same(cfg, key, value, is) ? value : is);
+}
+
 static size_t add_key(char *buf, size_t size, size_t len, const char *key)
 {
 	if (len < size)

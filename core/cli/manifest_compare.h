@@ -16,6 +16,9 @@ json_t *manifest_wanted(const struct device_config *cfg);
  * what is wanted. What is negotiated (queues, depth ...) or chosen ("auto") is taken to be as wanted, and
  * so is what cannot be seen. */
 json_t *manifest_made(const struct device_config *cfg, json_t *wanted, const json_t *resolved);
+/* A device that was resized since has the size that its state tells, which may be what is wanted now. */
+void manifest_note_size(json_t *made, const struct device_config *cfg, json_t *wanted,
+			const json_t *resolved);
 /* "/options/size, /device/depth", or "": which keys differ. Returns buf. */
 const char *manifest_differences(json_t *made, json_t *wanted, char *buf, size_t size);
 

@@ -13,7 +13,8 @@
 #include "kernel/sysfs.h"
 
 #define OTHERS_MS 20000 /* for another program that asks this server */
-#define SPARE_MS 20000	/* beside the plugin's time */
+#define PLUGIN_CALLS 3	/* that may take their time: asked, told, told to go back */
+#define SPARE_MS 20000	/* beside that */
 
 static const struct cli_opt opts[] = {
 	{ 'f', "force", NULL, "make it smaller although it is in use" },
@@ -37,7 +38,7 @@ struct resize_args {
 	bool force, json;
 };
 
-/* The plugin's own time, of the server's manifest. */
+/* The plugin's time is that of the server's manifest. */
 static unsigned int deadline_ms(const struct device_state *state)
 {
 	json_t *device = json_object_get(state->manifest, "device");
@@ -45,7 +46,7 @@ static unsigned int deadline_ms(const struct device_state *state)
 
 	if (seconds < 1 || seconds > MAX_PLUGIN_TIMEOUT)
 		seconds = DEFAULT_PLUGIN_TIMEOUT;
-	return (unsigned int)seconds * 1000 + SPARE_MS;
+	return (unsigned int)seconds * PLUGIN_CALLS * 1000 + SPARE_MS;
 }
 
 /* 0, or -EBUSY, logged: somebody uses what would be cut off. */
@@ -107,7 +108,7 @@ static int ask_server(const struct device_view *view, uint64_t size)
 		marked = state_set_size(view->id, err ? former : size);
 	request_end(&line);
 	if (err)
-		log_err("%s keeps its size: %s", view->state.name, why);
+		log_err("cannot resize %s: %s", view->state.name, why);
 	if (marked)
 		log_err("cannot write the size of %s into its state: %s", view->state.name,
 			strerror(-marked));

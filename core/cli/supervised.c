@@ -130,19 +130,6 @@ static void start(struct supervised *s, const struct device_state *former)
 	s->at = now_ms() + s->server.seconds * (uint64_t)1000;
 }
 
-/* Say what the manifest asks for that a device which is there does not have. */
-static void compare(struct supervised *s)
-{
-	char keys[256];
-
-	if (!s->made || !*manifest_differences(s->made, s->wanted, keys, sizeof(keys)))
-		return;
-	supervised_log(s, log_warn,
-		       "its manifest asks for another %s than it was made with: ublk-host down %s, "
-		       "and a reload, make it anew",
-		       keys, s->name);
-}
-
 static void live(struct supervised *s)
 {
 	rest(s, PHASE_LIVE);
@@ -163,7 +150,7 @@ static void adopt(struct supervised *s, const struct device_view *view)
 	}
 	if (!s->made) {
 		s->made = manifest_made(&s->options.cfg, s->wanted, view->state.manifest);
-		compare(s);
+		supervised_compare(s);
 	}
 	if (!known && !s->refused)
 		supervised_log(s, log_info, "served by process %d (%s)", s->pid, view->state.node);
@@ -363,7 +350,7 @@ static void server_answers(struct supervised *s)
 		return;
 	if (s->anew) {
 		json_decref(s->made);
-		s->made = json_incref(s->wanted);
+		s->made = json_copy(s->wanted); /* a resize changes one of them */
 	}
 	supervised_log(s, log_info, "%s %s, process %d", s->anew ? "live," : "served again,", node,
 		       s->pid);
@@ -406,7 +393,7 @@ void supervised_retry(struct supervised *s)
 		s->settled = false;
 		go_on(s);
 	} else if (s->phase == PHASE_LIVE) {
-		compare(s);
+		supervised_compare(s);
 	}
 }
 

@@ -85,6 +85,9 @@ void supervised_woken(struct supervised *s, const struct pollfd *fds, unsigned i
 /* It is time; called at any time. */
 void supervised_tick(struct supervised *s, uint64_t now);
 
+/* supervised_look.c: say what the manifest asks for that a device which is there does not have. */
+void supervised_compare(struct supervised *s);
+
 /* supervised_job.c */
 /* A child that does it. 0; or -errno, logged. */
 int supervised_job_begin(struct supervised *s, enum supervised_job job);

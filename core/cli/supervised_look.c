@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "cli/manifest_compare.h"
+#include "cli/supervised.h"
 #include "cli/supervised_look.h"
 #include "device/stats_file.h"
 
@@ -85,4 +87,23 @@ const char *server_end_text(int status, char *buf, size_t size)
 	else
 		snprintf(buf, size, "ended with status %d", WEXITSTATUS(status));
 	return buf;
+}
+
+void supervised_compare(struct supervised *s)
+{
+	struct device_state state;
+	char keys[256];
+
+	if (!s->made)
+		return;
+	if (!state_find_name(s->name, &state)) {
+		manifest_note_size(s->made, &s->options.cfg, s->wanted, state.manifest);
+		state_free(&state);
+	}
+	if (*manifest_differences(s->made, s->wanted, keys, sizeof(keys)))
+		supervised_log(
+			s, log_warn,
+			"its manifest asks for another %s than it was made with: ublk-host down "
+			"%s, and a reload, make it anew",
+			keys, s->name);
 }

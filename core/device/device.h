@@ -18,9 +18,9 @@ struct device_request {
 	struct device_config *cfg; /* its members that are resolved change: name, id, queues ... */
 	struct plugin *plugin;
 	struct option_values *values;
-	int signal_fd; /* a signalfd: SIGUSR1 hands the device over, SIGUSR2 tells of a request in the statistics, any
-			  * other signal stops it. It also
-			  * interrupts a plugin that does not come back from open(). Or -1 */
+	/* A signalfd, or -1: SIGUSR1 hands the device over, SIGUSR2 tells of a request in the statistics, any
+	 * other signal stops it. It also interrupts a plugin that does not come back from open(). */
+	int signal_fd;
 	const char *log; /* where messages go when it is ready: a file, "syslog"; NULL: stay */
 	/* A device whose server is gone, to be served on; cfg is its manifest. NULL: a new one. */
 	const struct device_state *former;

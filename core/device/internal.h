@@ -46,6 +46,7 @@ struct device {
 	uint64_t plugin_until; /* of now_ms(): when the plugin must have started, or stopped */
 	struct ublk_queue **queues;
 	unsigned int nr_started;
+	struct resize_call *resize_call;	      /* that has not come back, or NULL */
 	struct file_id shared_ids[MAX_SHARED_MEMORY]; /* of dev.shared */
 	unsigned int nr_registered;		      /* of these, with the driver */
 	atomic_int fail_err;			      /* first dev_fail() */
@@ -116,13 +117,22 @@ int udev_wait_given(const struct device *d, const char *node);
 /* The state tells the device's name now, for udev's links. */
 void udev_tell_name(const struct device *d);
 
-/* resize.c: 0, or -errno with why, a line for people; then the device is as it was. */
-int device_resize(struct device *d, uint64_t size, char *why, size_t why_size);
+/* resize.c: 0, or -errno with why, for people. Then the device is as it was, unless the plugin is stuck. */
+#define RESIZE_WHY_SIZE STATS_TEXT_SIZE
+int device_resize(struct device *d, uint64_t size, char why[RESIZE_WHY_SIZE]);
+
+/* resize_call.c: 0 or -errno, with why; flags: UBLK_RESIZE_*. -ETIMEDOUT: the call goes on. */
+int resize_ask_plugin(struct device *d, uint64_t size, uint32_t flags, char why[RESIZE_WHY_SIZE]);
+/* Is a call still in the plugin? Then that must not be stopped, nor asked again. */
+bool resize_is_stuck(struct device *d);
 
 /* requests.c: a verb may have asked for something. */
 void request_answer(struct device *d);
 
-/* serve.c: remove what tells others of the device. */
+/* serve.c: for who keeps the control thread, once in TICK_MS. */
+#define TICK_MS 1000u
+void device_tick(struct device *d);
+/* Remove what tells others of the device. */
 void device_forget(const struct device *d);
 
 /* resolve.c */

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Another size for a device that is served. To grow, room is made first and the driver told last; to shrink,
- * the other way round, so that the driver never hands out what the plugin has not got. The control thread's.
+ * Another size for a device that is served. Nothing may reach what is not there: a device grows from the inside
+ * out (plugin, queues, driver) and shrinks the other way, and a step that fails is undone in the order of the
+ * other way. The control thread's.
  */
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,114 +14,144 @@
 
 #define BEYOND_MS 5000 /* for requests beyond a new end to be over */
 
-static const char *obstacle(const struct device *d, uint64_t size, char *buf, size_t buf_size)
-{
-	const uint32_t block = d->dev.limits.logical_block;
+static int refuse(char why[RESIZE_WHY_SIZE], int err, const char *fmt, ...) __printf_like(3, 4);
 
+static int refuse(char why[RESIZE_WHY_SIZE], int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, RESIZE_WHY_SIZE, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+static int check_size(const struct device *d, uint64_t size, char why[RESIZE_WHY_SIZE])
+{
+	const uint64_t block = d->dev.limits.logical_block, rest = size % block;
+
+	if (!size || size > INT64_MAX)
+		return refuse(why, -EINVAL, "no device can have %" PRIu64 " bytes", size);
+	if (rest)
+		return refuse(why, -EINVAL,
+			      "%" PRIu64 " bytes are no multiple of its logical block, %" PRIu64
+			      "; the nearest are %" PRIu64 " and %" PRIu64,
+			      size, block, size - rest, size - rest + block);
+	return 0;
+}
+
+/* All that can be known before anything changes. */
+static int check(struct device *d, uint64_t size, char why[RESIZE_WHY_SIZE])
+{
+	const char *plugin = d->plugin->desc.name;
+	int err = check_size(d, size, why);
+
+	if (err)
+		return err;
+	if (!(d->kernel.features & UBLK_F_UPDATE_SIZE))
+		return refuse(why, -EOPNOTSUPP,
+			      "the ublk driver cannot (UPDATE_SIZE, Linux 6.16): take the device "
+			      "down, and make it anew with the other size");
 	if (!d->plugin->desc.resize)
-		snprintf(buf, buf_size, "plugin %s cannot change the size of a device",
-			 d->plugin->desc.name);
-	else if (!(d->kernel.features & UBLK_F_UPDATE_SIZE))
-		snprintf(
-			buf, buf_size,
-			"the ublk driver cannot (UPDATE_SIZE, Linux 6.16): take the device down, and make "
-			"it anew with the other size");
-	else if (!size || size % block || size > INT64_MAX)
-		snprintf(buf, buf_size, "%llu bytes are no multiple of its logical block, %u bytes",
-			 (unsigned long long)size, block);
-	else
-		return NULL;
-	return buf;
+		return refuse(
+			why, -EOPNOTSUPP,
+			"plugin %s cannot change the size of a device: take it down, and make "
+			"it anew with the other size",
+			plugin);
+	if (resize_is_stuck(d))
+		return refuse(why, -EBUSY,
+			      "plugin %s has not returned from an earlier resize() yet", plugin);
+	return resize_ask_plugin(d, size, UBLK_RESIZE_CHECK, why);
 }
 
-/* A plugin that never comes back takes the server with it, not the device if that can have another. */
-static int ask_plugin(struct device *d, uint64_t size)
+static int set_driver(struct device *d, uint64_t size, char why[RESIZE_WHY_SIZE])
 {
-	struct guard guard;
-	int err;
+	int err = ctrl_plain(d->ctrl, UBLK_U_CMD_UPDATE_SIZE, d->info.dev_id, size >> 9);
 
-	guard_new_time(d);
-	d->handed_over = d->recovery_flags;
-	guard_begin(&guard, d, "resize");
-	err = d->plugin->desc.resize(d->dev.priv, size);
-	guard_end(&guard);
-	d->handed_over = false;
-	return err > 0 ? -EIO : err;
-}
-
-static int tell_driver(struct device *d, uint64_t size)
-{
-	return ctrl_plain(d->ctrl, UBLK_U_CMD_UPDATE_SIZE, d->info.dev_id, size >> 9);
-}
-
-static int set_queues(struct device *d, uint64_t size)
-{
-	return dev_set_size(&d->dev, d->queues, d->nr_started, size, BEYOND_MS);
-}
-
-static int grow(struct device *d, uint64_t former, uint64_t size, const char **who)
-{
-	int err;
-
-	*who = d->plugin->desc.name;
-	err = ask_plugin(d, size);
 	if (err)
-		return err;
-	*who = "a queue";
-	err = set_queues(d, size);
-	if (!err) {
-		*who = "the driver";
-		err = tell_driver(d, size);
-		if (err)
-			set_queues(d, former);
-	}
-	if (err && ask_plugin(d, former))
-		log_warn("plugin %s keeps the room for %llu bytes", d->plugin->desc.name,
-			 (unsigned long long)size);
+		ctrl_explain(UBLK_U_CMD_UPDATE_SIZE, d->info.dev_id, err, why, RESIZE_WHY_SIZE);
 	return err;
 }
 
-static int shrink(struct device *d, uint64_t former, uint64_t size, const char **who)
+/* Where it fails, the queues have their former size. */
+static int set_queues(struct device *d, uint64_t size, char why[RESIZE_WHY_SIZE])
 {
-	int err;
+	int err = dev_set_size(&d->dev, d->queues, d->nr_started, size, BEYOND_MS);
 
-	*who = "the driver";
-	err = tell_driver(d, size);
+	return err ? refuse(why, err,
+			    "requests beyond the new end have not come to an end within %u s",
+			    BEYOND_MS / 1000)
+		   : 0;
+}
+
+static int set_plugin(struct device *d, uint64_t size, char why[RESIZE_WHY_SIZE])
+{
+	return resize_ask_plugin(d, size, 0, why);
+}
+
+/* What has failed is told; that it cannot be undone is only logged. */
+static void undo(struct device *d, uint64_t former,
+		 int (*step)(struct device *d, uint64_t size, char why[RESIZE_WHY_SIZE]))
+{
+	char why[RESIZE_WHY_SIZE] = "";
+
+	if (step(d, former, why))
+		log_err("%s: going back to %" PRIu64 " bytes: %s", d->node, former, why);
+}
+
+static int grow(struct device *d, uint64_t former, uint64_t size, char why[RESIZE_WHY_SIZE])
+{
+	int err = set_plugin(d, size, why);
+
 	if (err)
 		return err;
-	*who = "a queue, with requests beyond the new end";
-	err = set_queues(d, size);
+	err = set_queues(d, size, why);
 	if (!err) {
-		*who = d->plugin->desc.name;
-		err = ask_plugin(d, size);
+		err = set_driver(d, size, why);
 		if (err)
-			set_queues(d, former);
+			undo(d, former, set_queues);
 	}
-	if (err && tell_driver(d, former))
-		log_err("%s stays at %llu bytes: the driver does not take the former size back",
-			d->node, (unsigned long long)size);
+	if (err)
+		undo(d, former, set_plugin);
 	return err;
 }
 
-int device_resize(struct device *d, uint64_t size, char *why, size_t why_size)
+static int shrink(struct device *d, uint64_t former, uint64_t size, char why[RESIZE_WHY_SIZE])
+{
+	int err = set_driver(d, size, why);
+
+	if (err)
+		return err;
+	err = set_queues(d, size, why);
+	if (!err) {
+		err = set_plugin(d, size, why);
+		/* It may be giving up what is beyond: that is not served again. */
+		if (err && resize_is_stuck(d))
+			return err;
+		if (err)
+			undo(d, former, set_queues);
+	}
+	if (err)
+		undo(d, former, set_driver);
+	return err;
+}
+
+int device_resize(struct device *d, uint64_t size, char why[RESIZE_WHY_SIZE])
 {
 	uint64_t former = atomic_load(&d->dev.size);
 	char was[SIZE_TEXT_MAX], is[SIZE_TEXT_MAX];
-	const char *who = "";
 	int err;
 
-	if (obstacle(d, size, why, why_size))
-		return size && d->plugin->desc.resize && d->kernel.features & UBLK_F_UPDATE_SIZE
-			       ? -EINVAL
-			       : -EOPNOTSUPP;
 	if (size == former)
 		return 0;
-	err = size > former ? grow(d, former, size, &who) : shrink(d, former, size, &who);
+	err = check(d, size, why);
+	if (!err)
+		err = size > former ? grow(d, former, size, why) : shrink(d, former, size, why);
+	size_format(former, was);
+	size_format(size, is);
 	if (err)
-		snprintf(why, why_size, "%s: %s%s", who, strerror(-err),
-			 who == d->plugin->desc.name ? "; the server's log may say more" : "");
+		log_warn("%s: asked for %s instead of %s: %s", d->node, is, was, why);
 	else
-		log_info("%s: %s, formerly %s", d->node, size_format(size, is),
-			 size_format(former, was));
+		log_info("%s: %s, formerly %s", d->node, is, was);
 	return err;
 }

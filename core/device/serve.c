@@ -12,7 +12,6 @@
 #include "device/kept_memory.h"
 #include "device/stats_file.h"
 
-#define TICK_MS 1000
 #define CANCEL_AFTER_MS 3000	/* plugin->cancel() for what it holds */
 #define ABANDON_AFTER_MS 6000	/* take it away */
 #define QUIT_MIN_MS 8000	/* --plugin-timeout is over: leave without the driver's consent */
@@ -27,7 +26,7 @@ static void ask_all(struct device *d, unsigned int bits)
 }
 
 /* Queues whose plugin holds nothing are left asleep. */
-static void tick(struct device *d)
+void device_tick(struct device *d)
 {
 	for (unsigned int i = 0; i < d->nr_started; i++)
 		if (!queue_ended(d->queues[i]) && queue_held(d->queues[i]))
@@ -62,7 +61,7 @@ int device_serve(struct device *d)
 		int n;
 
 		if (now >= next_tick) {
-			tick(d);
+			device_tick(d);
 			next_tick = now + TICK_MS;
 		}
 		n = poll(fds, ARRAY_SIZE(fds), next_tick - now);
@@ -270,6 +269,7 @@ int device_end(struct device *d)
 			joined &= queue_join(d->queues[i]);
 	else
 		joined = false;
+	joined &= !resize_is_stuck(d);
 	if (d->char_fd >= 0)
 		close(d->char_fd);
 	d->char_fd = -1;

@@ -47,12 +47,13 @@ struct queue_stats {
 
 /* What a verb asks of the server, and its answer; device/requests.h. The verb writes size, then asked,
  * another number each time; the server err and text, then answered, the same number. */
+#define STATS_TEXT_SIZE 232
 struct stats_request {
 	uint32_t asked, answered;
-	uint64_t size;	      /* bytes that the device is to have */
-	int32_t err;	      /* 0 or -errno */
-	uint32_t size_option; /* constant: not 0: the size is the plugin's option `size` */
-	char text[232];	      /* why not, one line */
+	uint64_t size;		    /* bytes that the device is to have */
+	int32_t err;		    /* 0 or -errno */
+	uint32_t size_option;	    /* constant: not 0: the size is the plugin's option `size` */
+	char text[STATS_TEXT_SIZE]; /* why not, one line */
 };
 
 /* Constant but for latency and request. */

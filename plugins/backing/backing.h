@@ -75,7 +75,7 @@ void backing_say(const struct backing *file, int level, const char *fmt, ...)
 int backing_open(struct backing *files, uint32_t nth);
 /* Make room for a device of `bytes`: a regular file is extended, a disk has what it has. A device that becomes
  * smaller leaves the file as it is. */
-int backing_resize(struct backing *file, uint64_t bytes);
+int backing_resize(struct backing *file, uint64_t bytes, uint32_t flags);
 /* Close it, if it is open. As long as created and grown are set nothing has been served: what
  * backing_open() created is removed, what it extended is shrunk. */
 void backing_close(struct backing *file);

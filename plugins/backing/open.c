@@ -365,29 +365,46 @@ int backing_open(struct backing *files, uint32_t nth)
 	return file->slot < 0 ? file->slot : 0;
 }
 
-int backing_resize(struct backing *file, uint64_t bytes)
+static int end_of(const struct backing *file, uint64_t *end)
+{
+	struct stat st;
+
+	if (file->is_block)
+		return ioctl(file->fd, BLKGETSIZE64, end) ? -errno : 0;
+	if (fstat(file->fd, &st))
+		return -errno;
+	*end = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* A block device may have grown since it was opened. */
+static int make_room(const struct backing *file, uint64_t bytes, bool check)
 {
 	uint64_t need = file->offset + bytes, end;
-	struct stat st;
-	int err = 0;
+	int err = end_of(file, &end);
 
-	if (file->is_block) {
-		err = ioctl(file->fd, BLKGETSIZE64, &end) ? -errno : need > end ? -ENOSPC : 0;
-	} else if (fstat(file->fd, &st)) {
-		err = -errno;
-	} else if (need > (uint64_t)st.st_size) {
-		if (file->read_only)
-			err = -EROFS;
-		else if (need < bytes || need > INT64_MAX)
-			err = -EFBIG;
-		else if (ftruncate(file->fd, (off_t)need))
-			err = -errno;
-	}
+	if (err || need <= end)
+		return err;
+	if (bytes > INT64_MAX - file->offset)
+		return -EFBIG;
+	if (file->is_block)
+		return -ENOSPC;
+	if (file->read_only)
+		return -EROFS;
+	return !check && ftruncate(file->fd, (off_t)need) ? -errno : 0;
+}
+
+int backing_resize(struct backing *file, uint64_t bytes, uint32_t flags)
+{
+	bool check = flags & UBLK_RESIZE_CHECK;
+	int err = make_room(file, bytes, check);
+
 	if (err)
-		backing_say(file, UBLK_LOG_ERR, "cannot be made %" PRIu64 " bytes large: %s", need,
+		backing_say(file, UBLK_LOG_ERR, "cannot be made %" PRIu64 " bytes large: %s",
+			    file->offset + bytes,
 			    file->is_block && err == -ENOSPC ? "the disk is smaller"
 							     : strerror(-err));
-	else
+	else if (!check)
 		file->bytes = bytes;
 	return err;
 }

@@ -236,14 +236,17 @@ static int file_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *o
 	return 1;
 }
 
-static int file_resize(void *priv, uint64_t size)
+static int file_resize(void *priv, uint64_t size, uint32_t flags)
 {
 	struct file_dev *fdev = priv;
 
 	/* What is mapped cannot follow, and is for reading. */
-	if (fdev->mapped)
+	if (fdev->mapped) {
+		backing_say(&fdev->file, UBLK_LOG_ERR,
+			    "is mapped (mmap=on), and such a device keeps its size");
 		return -EOPNOTSUPP;
-	return backing_resize(&fdev->file, size);
+	}
+	return backing_resize(&fdev->file, size, flags);
 }
 
 const struct ublk_plugin ublk_plugin_v1 = {

@@ -3,7 +3,8 @@
 TEST_PLUGIN_LDFLAGS = -rpath /nowhere $(PLUGIN_LDFLAGS)
 
 # Well-behaved ones, for what the three backends that we ship leave out: the call and async profiles.
-check_LTLIBRARIES += tests/plugins/callmem.la tests/plugins/asyncmem.la tests/plugins/mortal.la
+check_LTLIBRARIES += tests/plugins/callmem.la tests/plugins/asyncmem.la \
+	tests/plugins/mortal.la tests/plugins/sized.la
 
 tests_plugins_callmem_la_SOURCES = tests/plugins/callmem.c
 tests_plugins_callmem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
@@ -14,6 +15,11 @@ tests_plugins_mortal_la_SOURCES = tests/plugins/mortal.c
 tests_plugins_mortal_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_plugins_mortal_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 tests_plugins_mortal_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
+
+tests_plugins_sized_la_SOURCES = tests/plugins/sized.c
+tests_plugins_sized_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_sized_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+tests_plugins_sized_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
 
 tests_plugins_asyncmem_la_SOURCES = tests/plugins/asyncmem.c
 tests_plugins_asyncmem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)

@@ -76,13 +76,15 @@ START_TEST(resizes)
 	ck_assert_int_eq(mock_open(&dev, plugin, 0, path_opt, "offset=64K", "size=128K", NULL), 0);
 	ck_assert_int_eq(mock_limits(&dev, 4096), 0);
 	ck_assert_int_eq(mock_start(&dev), 0);
-	ck_assert_int_eq(plugin->resize(dev.priv, 256 << 10), 0);
+	ck_assert_int_eq(plugin->resize(dev.priv, 256 << 10, 0), 0);
 	ck_assert_int_eq(file_size(), 1 << 20);
-	ck_assert_int_eq(plugin->resize(dev.priv, 2 << 20), 0);
+	ck_assert_int_eq(plugin->resize(dev.priv, 2 << 20, UBLK_RESIZE_CHECK), 0);
+	ck_assert_int_eq(file_size(), 1 << 20);
+	ck_assert_int_eq(plugin->resize(dev.priv, 2 << 20, 0), 0);
 	ck_assert_int_eq(file_size(), (2 << 20) + (64 << 10));
-	ck_assert_int_eq(plugin->resize(dev.priv, 4096), 0);
+	ck_assert_int_eq(plugin->resize(dev.priv, 4096, 0), 0);
 	ck_assert_int_eq(file_size(), (2 << 20) + (64 << 10));
-	ck_assert_int_eq(plugin->resize(dev.priv, INT64_MAX & ~4095ull), -EFBIG);
+	ck_assert_int_eq(plugin->resize(dev.priv, INT64_MAX & ~4095ull, 0), -EFBIG);
 	ck_assert(mock_said(&dev, UBLK_LOG_ERR, "File too large"));
 	mock_close(&dev, true);
 	ck_assert_int_eq(file_size(), (2 << 20) + (64 << 10));
@@ -96,7 +98,7 @@ START_TEST(resizes)
 
 	ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_READ_ONLY, path_opt, NULL), 0);
 	ck_assert_int_eq(mock_limits(&dev, 4096), 0);
-	ck_assert_int_eq(plugin->resize(dev.priv, 8 << 20), -EROFS);
+	ck_assert_int_eq(plugin->resize(dev.priv, 8 << 20, 0), -EROFS);
 	mock_close(&dev, false);
 }
 END_TEST

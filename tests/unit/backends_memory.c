@@ -152,20 +152,23 @@ START_TEST(mem_resizes)
 	ck_assert_int_eq(mock_start(&dev), 0);
 	before = mock_map(&dev, UBLK_OP_WRITE, 0, 512).at.addr;
 	memset(before, 0x5a, 512);
-	ck_assert_int_eq(mem->resize(dev.priv, large), 0);
+	ck_assert_int_eq(mem->resize(dev.priv, 4096, UBLK_RESIZE_CHECK), 0); /* nothing changes */
+	ck_assert_int_eq(before[0], 0x5a);
+	ck_assert_int_eq(mem->resize(dev.priv, 2ull << 40, UBLK_RESIZE_CHECK), -ENOSPC);
+	ck_assert_int_eq(mem->resize(dev.priv, large, 0), 0);
 	ck_assert_ptr_eq(mock_map(&dev, UBLK_OP_WRITE, 0, 512).at.addr, before);
 	memset(mock_map(&dev, UBLK_OP_WRITE, large - 4096, 4096).at.addr, 0x77, 4096);
 	memset(mock_map(&dev, UBLK_OP_WRITE, small, 4096).at.addr, 0x77, 4096);
-	ck_assert_int_eq(mem->resize(dev.priv, small + 512), 0);
+	ck_assert_int_eq(mem->resize(dev.priv, small + 512, 0), 0);
 	ck_assert_int_eq(before[0], 0x5a);
 	ck_assert_int_eq(before[small + 511], 0x77);
-	ck_assert_int_eq(mem->resize(dev.priv, large), 0);
+	ck_assert_int_eq(mem->resize(dev.priv, large, 0), 0);
 	ck_assert_int_eq(before[small + 511], 0x77);
 	ck_assert_int_eq(before[small + 512], 0);
 	ck_assert_uint_eq(mock_map(&dev, UBLK_OP_READ, large - 4096, 4096).kind,
 			  _i ? UBLK_EXT_ZERO : UBLK_EXT_MEM);
 	ck_assert_int_eq(before[large - 1], 0);
-	ck_assert_int_eq(mem->resize(dev.priv, 2ull << 40), -ENOSPC);
+	ck_assert_int_eq(mem->resize(dev.priv, 2ull << 40, 0), -ENOSPC);
 	ck_assert(mock_said(&dev, UBLK_LOG_ERR, "cannot grow to"));
 	ck_assert_int_eq(before[0], 0x5a);
 	mock_close(&dev, true);

@@ -176,6 +176,35 @@ END_TEST
 
 /* -- restarts */
 
+/* It has the size that its state tells, whatever it was made with. */
+START_TEST(a_resized_device)
+{
+	json_t *state = json_loads("{\"options\": {\"size\": 67108864}}", 0, NULL);
+	const char *const sizes[] = { "32M", "64M", "65536K" };
+	char text[256];
+
+	ck_assert_ptr_nonnull(state);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct device_config cfg;
+		json_t *wanted, *made;
+		char manifest[256];
+
+		snprintf(manifest, sizeof(manifest),
+			 HEAD "\"plugin\": \"mem\", \"options\": {\"size\": \"%s\"}}", sizes[i]);
+		load(&cfg, manifest);
+		wanted = manifest_wanted(&cfg);
+		made = json_copy(wanted);
+		manifest_note_size(made, &cfg, wanted, state);
+		ck_assert_str_eq(manifest_differences(made, wanted, text, sizeof(text)),
+				 i ? "" : "/options/size");
+		json_decref(wanted);
+		json_decref(made);
+		device_config_free(&cfg);
+	}
+	json_decref(state);
+}
+END_TEST
+
 START_TEST(back_off)
 {
 	static const unsigned int waits[] = { 0,    100,  200,	 400,	800,  1600,
@@ -334,6 +363,7 @@ int main(void)
 	tcase_add_test(files, folder_names);
 	tcase_add_test(files, two_manifests);
 	tcase_add_test(files, manifest_and_device);
+	tcase_add_test(files, a_resized_device);
 	tcase_add_test(rest, back_off);
 	tcase_add_test(rest, limit);
 	tcase_add_test(rest, notify_words);

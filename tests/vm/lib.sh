@@ -217,6 +217,10 @@ server_pid() { # ID: of a device that is up
 
 state_is() { ublk-host list 2>/dev/null | grep -Eq "^[0-9]+ +$1 .* $2 "; } # NAME STATE
 
+size_of() { blockdev --getsize64 "$1"; } # NODE
+size_option() { # NAME: the plugin's option `size`, as the state has it
+	ublk-host info --json "$1" | sed -n '/"options"/,/}/s/.*"size": *\([0-9]*\).*/\1/p' | head -n 1
+}
 attr() { # NODE NAME: of the block queue, as the kernel tells it
 	cat "/sys/block/${1#/dev/}/queue/$2"
 }

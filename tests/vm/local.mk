@@ -45,11 +45,13 @@ EXTRA_DIST += \
 	tests/vm/cases/poll.sh \
 	tests/vm/cases/read-only.sh \
 	tests/vm/cases/recover.sh \
+	tests/vm/cases/resize-refused.sh \
 	tests/vm/cases/resize.sh \
 	tests/vm/cases/reused-id.sh \
 	tests/vm/cases/serve-crash.sh \
 	tests/vm/cases/serve-keep.sh \
 	tests/vm/cases/serve-killed.sh \
+	tests/vm/cases/serve-resize.sh \
 	tests/vm/cases/serve.sh \
 	tests/vm/cases/server-killed.sh \
 	tests/vm/cases/shared-memory.sh \

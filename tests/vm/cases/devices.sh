@@ -3,7 +3,7 @@
 . "$UBLK_TEST_LIB"
 
 serve --plugin mem --opt size=64M --name scratch
-same "size" "$(blockdev --getsize64 "$dev")" $((64 << 20))
+same "size" "$(size_of "$dev")" $((64 << 20))
 same "link by name" "$(readlink -f /run/ublk-host/by-name/scratch)" "$dev"
 [[ -e /run/ublk-host/$id.json ]] || fail "no state file"
 same "process" "$(server_pid scratch)" "$pid"

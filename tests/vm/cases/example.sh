@@ -14,7 +14,7 @@ make CFLAGS="-O2 -Wall -Wextra -Werror" >"$T/make.log" 2>&1 || fail "make: $(tai
 ublk-host plugins "$PWD/concat.so"
 truncate -s 8M first second
 serve --plugin ./concat.so --opt first="$PWD/first" --opt second="$PWD/second"
-same "size" "$(blockdev --getsize64 "$dev")" $((16 << 20))
+same "size" "$(size_of "$dev")" $((16 << 20))
 fio_verify "$dev" --size=16M
 random_file data 65536
 write_at "$dev" $(((8 << 20) - 32768)) 65536 data

@@ -7,7 +7,7 @@ zeroes=$(head -c 65536 /dev/zero | sum)
 
 borders() { # SIZE: at each border and at the very end
 	local at
-	same "size" "$(blockdev --getsize64 "$dev")" "$1"
+	same "size" "$(size_of "$dev")" "$1"
 	for at in $((1 << 32)) $((1 << 41)) $((1 << 44)) "$1"; do
 		((at <= $1)) || continue
 		at=$((at - 32768))
@@ -32,7 +32,7 @@ at_most "space of a sparse 17 TiB file (KiB)" "$(blocks_of "$T/backing")" 1024
 
 for size in 20T 1024T; do
 	serve --plugin null --opt size=$size
-	bytes=$(blockdev --getsize64 "$dev")
+	bytes=$(size_of "$dev")
 	write_at "$dev" $((bytes - 65536)) 65536 "$T/data"
 	same "null at its end" "$(read_at "$dev" $((bytes - 65536)) 65536 | sum)" "$zeroes"
 	stop

@@ -13,13 +13,13 @@ cat >"$T/dev.json" <<'END'
 }
 END
 serve --manifest "$T/dev.json"
-same "size" "$(blockdev --getsize64 "$dev")" $((32 << 20))
+same "size" "$(size_of "$dev")" $((32 << 20))
 same "logical block" "$(blockdev --getss "$dev")" 4096
 same "largest request" "$(attr "$dev" max_hw_sectors_kb)" 128
 same "link by name" "$(readlink -f /run/ublk-host/by-name/from-manifest)" "$dev"
 stop
 serve --manifest "$T/dev.json" --name other --opt size=16M --logical-block 512
-same "size" "$(blockdev --getsize64 "$dev")" $((16 << 20))
+same "size" "$(size_of "$dev")" $((16 << 20))
 same "logical block" "$(blockdev --getss "$dev")" 512
 [[ -e /run/ublk-host/by-name/other ]] || fail "no link by the name given"
 stop

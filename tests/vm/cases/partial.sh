@@ -5,7 +5,7 @@
 random_file "$T/backing" $((1048576 + 3 * 512))
 want=$(sum <"$T/backing")
 serve --plugin file --opt path="$T/backing" --opt direct=off
-same "size" "$(blockdev --getsize64 "$dev")" $((1048576 + 3 * 512))
+same "size" "$(size_of "$dev")" $((1048576 + 3 * 512))
 same "all of it, through the page cache" "$(sum <"$dev")" "$want"
 read_at "$dev" 1048576 1536 | cmp - <(tail -c 1536 "$T/backing") || fail "the last sectors differ"
 random_file "$T/data" 512
@@ -19,7 +19,7 @@ same "size of the backing" "$(stat -c %s "$T/backing")" $((1048576 + 3 * 512))
 random_file "$T/backing" $((1048576 + 100))
 want=$(tail -c 100 "$T/backing" | sum)
 serve --plugin file --opt path="$T/backing"
-same "size" "$(blockdev --getsize64 "$dev")" 1048576
+same "size" "$(size_of "$dev")" 1048576
 matches "$log" '100 bytes'
 dd if=/dev/zero of="$dev" bs=64k count=16 oflag=direct conv=notrunc status=none
 stop

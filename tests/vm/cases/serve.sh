@@ -128,7 +128,7 @@ sed -i 's/1G/2G/' /run/ublk-host/devices.d/shadowed.json
 ln -sf /dev/null /run/ublk-host/devices.d/masked.json
 supervise
 matches "$log" 'ready: 1 of 1 devices served'
-same "the size" "$(blockdev --getsize64 "$(readlink -f /run/ublk-host/by-name/shadowed)")" 2147483648
+same "the size" "$(size_of "$(readlink -f /run/ublk-host/by-name/shadowed)")" 2147483648
 expect_fail 1 'already sees to the devices of this machine' ublk-host serve
 stop "$supervisor"
 # shellcheck disable=SC2086 # words

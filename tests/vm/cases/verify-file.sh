@@ -19,7 +19,7 @@ done
 # A part of it: the rest stays as it is.
 head -c $((32 << 20)) /dev/zero | tr '\0' x >"$T/backing"
 serve --plugin file --opt path="$T/backing" --opt offset=1M --opt size=16M
-same "size" "$(blockdev --getsize64 "$dev")" $((16 << 20))
+same "size" "$(size_of "$dev")" $((16 << 20))
 fio_verify "$dev"
 stop
 same "bytes before the part" "$(head -c 1048576 "$T/backing" | tr -d x | wc -c)" 0
@@ -29,7 +29,7 @@ truncate -s 32M "$T/disk"
 loop=$(losetup --find --show "$T/disk")
 for direct in off on; do
 	serve --plugin file --opt path="$loop" --opt direct=$direct
-	same "size" "$(blockdev --getsize64 "$dev")" $((32 << 20))
+	same "size" "$(size_of "$dev")" $((32 << 20))
 	fio_verify "$dev"
 	stop
 done

@@ -3,7 +3,7 @@
 . "$UBLK_TEST_LIB"
 
 serve --plugin null
-size=$(blockdev --getsize64 "$dev")
+size=$(size_of "$dev")
 same "size" "$size" $((250 << 30))
 random_file "$T/data" 65536
 for at in 0 $((size - 65536)); do

@@ -40,7 +40,7 @@ for chunk in 4K 64K; do
 		truncate -s 4M "$T/$f"
 	done
 	serve --plugin stripe --opt "$(members a b c)" --opt chunk=$chunk
-	same "size" "$(blockdev --getsize64 "$dev")" $((12 << 20))
+	same "size" "$(size_of "$dev")" $((12 << 20))
 	same "minimum I/O size" "$(attr "$dev" minimum_io_size)" $bytes
 	fio_verify "$dev" --size=4M
 	# One request of 512 KiB in chunks of all members, and 4 MiB in several of them.
@@ -66,7 +66,7 @@ done
 truncate -s 6M "$T/c"
 cp --sparse=always "$T/a" "$T/was-a"
 serve --plugin stripe --opt "$(members a b c)" --read-only
-same "size by the smallest" "$(blockdev --getsize64 "$dev")" $((12 << 20))
+same "size by the smallest" "$(size_of "$dev")" $((12 << 20))
 same "read-only" "$(blockdev --getro "$dev")" 1
 stop
 cmp "$T/a" "$T/was-a"

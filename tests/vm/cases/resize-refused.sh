@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+# limit: 120
+# A plugin that does not want another size, cannot have it, or does not come back from it: its device has the
+# size that it can be served with, goes on being served, and ends; who asked is told why.
+. "$UBLK_TEST_LIB"
+need_plugin sized
+kernel_has update_size || skip "this driver cannot change the size of a device"
+
+changes() { dmesg | grep -c "${dev#/dev/}: detected capacity change" || :; }
+
+turn() { # HOW MIB STATUS REGEX CHANGES-IN-THE-DRIVER MIB-THEN
+	up --plugin "$plugins/sized.so" --opt resize="$1" --name "$1" --plugin-timeout 1
+	local before
+	before=$(changes)
+	if [[ $3 == 0 ]]; then
+		ublk-host resize "$1" "$2" >"$T/out" 2>&1 || fail "$1: $(cat "$T/out")"
+	else
+		expect_fail "$3" "cannot resize $1: $4" ublk-host resize "$1" "$2"
+	fi
+	same "$1: how often the driver was told" "$(($(changes) - before))" "$5"
+	same "$1: its size" "$(size_of "$dev")" "$6"
+	read_at "$dev" 0 4096 >/dev/null || fail "$1: it is not served any more"
+}
+
+turn "done" 2M 0 '' 1 $((2 << 20))
+down "done"
+# The device must not even have shrunk for a moment.
+turn refused 512K 2 'sized: the landlord does not allow it$' 0 $((1 << 20))
+same "refused: lines of its log" "$(grep -c 'that is that' "$log")" 1
+down refused
+turn failed 2M 1 'sized: the walls do not move$' 0 $((1 << 20))
+expect_fail 1 'the walls do not move$' ublk-host resize failed 512K
+same "failed: its size" "$(size_of "$dev")" $((1 << 20))
+down failed
+turn mute 2M 1 'plugin sized cannot change the size: No space left on device$' 0 $((1 << 20))
+down mute
+turn nonsense 2M 1 'plugin sized: resize\(\) returned 17, which is neither 0 nor an errno$' 0 $((1 << 20))
+down nonsense
+
+# It comes back after its time: then it can be asked again.
+turn slow 2M 1 'plugin sized has not returned from resize\(\) within 1 s' 0 $((1 << 20))
+expect_fail 1 'has not returned from an earlier resize' ublk-host resize slow 3M
+sleep 2
+expect_fail 1 'has not returned from resize\(\) within 1 s' ublk-host resize slow 4M
+sleep 2
+down slow
+
+# It never comes back: growing is off, what shrinks has shrunk.
+turn stuck 2M 1 'plugin sized has not returned from resize' 0 $((1 << 20))
+expect_fail 1 'has not returned from an earlier resize' ublk-host resize stuck 512K
+server=$(server_pid stuck)
+down stuck
+wait_for 20 eval "! kill -0 $server 2>/dev/null"
+matches "$log" 'plugin sized has not returned from a call: leaving without it'
+turn stuck 512K 1 'plugin sized has not returned from resize' 1 $((512 << 10))
+down stuck
+wait_for 20 nothing_served
