@@ -263,23 +263,33 @@ static int unknown(const char *name, const char *base, const struct plugin_dirs 
 	return ret ? ret : -ENOENT;
 }
 
+/* A folder that cannot be looked into may have the one that was meant. */
 static int search(const char *name, const struct plugin_dirs *dirs, char **path)
 {
+	const char *where = NULL;
+	int err = -ENOENT;
 	struct stat st;
 
 	for (size_t i = 0; i < dirs->nr; i++) {
 		*path = file_in(dirs->dir[i], name, ".so");
 		if (!*path)
 			return -ENOMEM;
-		if (!lstat(*path, &st)) /* even a bad one is the one that was meant */
+		if (!lstat(*path, &st)) { /* even a bad one is the one that was meant */
+			if (where)
+				log_warn("cannot look for plugin %s in %s: %s; taking %s", name,
+					 where, strerror(-err), *path);
 			return 0;
-		if (errno != ENOENT && errno != ENOTDIR)
-			log_warn("cannot look for plugin %s in %s: %s", name, dirs->dir[i],
-				 strerror(errno));
+		}
+		if (errno != ENOENT && errno != ENOTDIR) {
+			err = -errno;
+			where = dirs->dir[i];
+		}
 		free(*path);
 		*path = NULL;
 	}
-	return -ENOENT;
+	if (where)
+		log_err("cannot look for plugin %s in %s: %s", name, where, strerror(-err));
+	return err;
 }
 
 int plugin_find(const char *name, const struct plugin_dirs *dirs, char **path)

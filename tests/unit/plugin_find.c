@@ -148,6 +148,34 @@ START_TEST(test_not_a_folder)
 }
 END_TEST
 
+/* What may be in a folder that cannot be looked into is not "unknown". */
+START_TEST(test_unreachable_folder)
+{
+	char *extra[] = { (char *)in_scratch("loop") };
+	struct plugin_dirs more;
+	struct capture cap;
+	char *path, text[1024];
+
+	ck_assert_int_eq(symlink("loop", extra[0]), 0);
+	ck_assert_int_eq(plugin_dirs_init(&more, extra, 1), 0);
+	capture_begin(&cap, STDERR_FILENO);
+	ck_assert_int_eq(plugin_find("none", &more, &path), -ELOOP);
+	snprintf(text, sizeof(text), "ublk-host: cannot look for plugin none in %s: %s\n", extra[0],
+		 strerror(ELOOP));
+	ck_assert_str_eq(capture_end(&cap), text);
+	ck_assert_ptr_null(path);
+
+	capture_begin(&cap, STDERR_FILENO);
+	ck_assert_int_eq(plugin_find("two", &more, &path), 0);
+	snprintf(text, sizeof(text),
+		 "ublk-host: warning: cannot look for plugin two in %s: %s; taking %s\n", extra[0],
+		 strerror(ELOOP), path);
+	ck_assert_str_eq(capture_end(&cap), text);
+	free(path);
+	plugin_dirs_free(&more);
+}
+END_TEST
+
 START_TEST(test_environment)
 {
 	char *extra[] = { "rel/", "./rel", "", "/", "rel/./", "." };
@@ -250,6 +278,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_unknown);
 	tcase_add_test(tc, test_none_at_all);
 	tcase_add_test(tc, test_not_a_folder);
+	tcase_add_test(tc, test_unreachable_folder);
 	tcase_add_test(tc, test_environment);
 	tcase_add_test(tc, test_missing_folder);
 	tcase_add_test(tc, test_for_each);
