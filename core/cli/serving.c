@@ -197,13 +197,15 @@ static int tell_ready(const char *node, void *arg)
 	struct background *background = arg;
 	const int last = background->supervised ? STDOUT_FILENO : STDERR_FILENO;
 
+	if (write(background->fd, node, strlen(node)) < 0) {
+		log_err("telling that the device is ready: %m"); /* who asked for it has gone */
+		return -EIO;
+	}
 	log_switch();
 	if (chdir("/")) /* not before: folders for plugins may be relative */
 		log_warn("chdir /: %m");
 	for (int fd = STDIN_FILENO; fd <= last; fd++)
 		dup2(background->null, fd);
-	if (write(background->fd, node, strlen(node)) < 0)
-		return -errno; /* who asked for the device has gone */
 	close(background->fd);
 	background->fd = -1;
 	return 0;

@@ -41,6 +41,22 @@ static bool all_ended(const struct device *d)
 	return true;
 }
 
+static bool any_broken(const struct device *d)
+{
+	for (unsigned int i = 0; i < d->nr_started; i++)
+		if (queue_is_broken(d->queues[i]))
+			return true;
+	return false;
+}
+
+/* The last that holds it, after the queues' rings: the driver ends then what they have not completed. */
+static void close_char(struct device *d)
+{
+	if (d->char_fd >= 0)
+		close(d->char_fd);
+	d->char_fd = -1;
+}
+
 static void drain_fd(int fd)
 {
 	uint64_t count;
@@ -162,12 +178,15 @@ static int stop_and_drain(struct device *d)
 		/* Again and again: an io may have been on its way to the plugin. */
 		if (passed > ABANDON_AFTER_MS)
 			ask_all(d, QUEUE_ASK_ABANDON);
-		if (passed > quit_ms && !quitting) {
-			log_err("%s does not stop after %u s; leaving it without a server", d->node,
-				(unsigned int)(quit_ms / 1000));
+		if (!quitting && (passed > quit_ms || any_broken(d))) {
+			if (passed > quit_ms)
+				log_err("%s does not stop after %u s; leaving it without a server",
+					d->node, (unsigned int)(quit_ms / 1000));
 			ask_all(d, QUEUE_ASK_QUIT);
 			quitting = true;
 		}
+		if (quitting && all_ended(d))
+			close_char(d);
 		if (passed > quit_ms + GIVE_UP_MS) {
 			ctrl_cancel(d->ctrl);
 			return -ETIMEDOUT;
@@ -256,7 +275,7 @@ static void close_stats(struct device *d)
 int device_end(struct device *d)
 {
 	bool joined = true;
-	int err = 0, res;
+	int err = 0, res = 0;
 
 	if (d->handed_over)
 		err = leave_and_drain(d);
@@ -270,9 +289,7 @@ int device_end(struct device *d)
 	else
 		joined = false;
 	joined &= !resize_is_stuck(d);
-	if (d->char_fd >= 0)
-		close(d->char_fd);
-	d->char_fd = -1;
+	close_char(d);
 	/* With a thread still in the plugin, its memory must stay as it is. */
 	if (joined) {
 		backend_close(d);
@@ -286,7 +303,8 @@ int device_end(struct device *d)
 		res = delete_device(d);
 		err = err ? err : res;
 	}
-	device_forget(d);
+	if (!res) /* or what is left tells of a device that is still there */
+		device_forget(d);
 	ctrl_close(d->ctrl);
 	ctrl_close(d->spare_ctrl);
 	if (!joined) {

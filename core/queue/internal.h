@@ -220,8 +220,8 @@ struct ublk_queue {
 	_Atomic(struct remote *) remotes; /* newest first */
 	atomic_uint asked;
 	atomic_uint misuse_elsewhere;
-	_Atomic uint64_t
-		size_kept; /* to others: no io of this queue reaches beyond; 0: some does */
+	_Atomic uint64_t size_kept; /* no io reaches beyond this; 0: some do */
+	bool broken;		    /* it ended because its ring failed; before `ended` */
 	atomic_bool ended;
 	int wake_fd;
 	uint64_t wake_count; /* where the ring reads the eventfd to */

@@ -201,7 +201,7 @@ static void queue_round(struct ublk_queue *q)
 	if (unlikely(res < 0 && !errno_is_passing(res) && res != -ETIME)) {
 		log_err("queue %u: waiting on the ring: %s", q->qid, strerror(-res));
 		q->dev->failed(q->dev, res, "a queue's ring is broken");
-		q->quit = true;
+		q->quit = q->broken = true;
 		return;
 	}
 	if (unlikely(stats_latency_on(latency)))

@@ -234,6 +234,11 @@ bool queue_ended(const struct ublk_queue *q)
 	return atomic_load_explicit(&q->ended, memory_order_acquire);
 }
 
+bool queue_is_broken(const struct ublk_queue *q)
+{
+	return queue_ended(q) && q->broken;
+}
+
 unsigned int queue_held(const struct ublk_queue *q)
 {
 	return __atomic_load_n(&q->held, __ATOMIC_RELAXED) +

@@ -99,6 +99,8 @@ void queue_ask(struct ublk_queue *q, unsigned int bits);
 
 /* Control thread: true when the thread has left its loop (all tags aborted, or QUIT). */
 bool queue_ended(const struct ublk_queue *q);
+/* The same: it has, with requests that nobody will complete. */
+bool queue_is_broken(const struct ublk_queue *q);
 /* Ios that the plugin holds, or was too busy to take, as seen from outside: while there are any, the
  * queue wants its ticks. */
 unsigned int queue_held(const struct ublk_queue *q);
