@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "device/params.h"
+#include "kernel/knobs.h"
 
 static uint32_t basic_attrs(const struct ublk_limits *limits, bool fua_ok)
 {
@@ -74,7 +75,7 @@ static const char *flags_wrong(const struct ublksrv_ctrl_dev_info *info)
 	if (flags & UBLK_F_QUIESCE && !(flags & UBLK_F_USER_RECOVERY))
 		return "quiesce needs user_recovery";
 	/* Root's devices lose the flag before the driver looks at it. */
-	if (flags & UBLK_F_UNPRIVILEGED_DEV && flags & no_copy && geteuid())
+	if (flags & UBLK_F_UNPRIVILEGED_DEV && flags & no_copy && !knobs_privileged())
 		return "an unprivileged device must copy: none of user_copy, support_zero_copy and "
 		       "auto_buf_reg";
 	if (flags & UBLK_F_INTEGRITY && !(flags & UBLK_F_USER_COPY))

@@ -47,15 +47,15 @@ static int take(struct device_state *state, const void *arg)
 	return err;
 }
 
-static int set_size(struct device_state *state, const void *size)
+static int set_size(struct device_state *state, const void *arg)
 {
+	const uint64_t *size = arg;
 	json_t *options = json_object_get(state->manifest, "options");
-	json_int_t bytes = (json_int_t) * (const uint64_t *)size;
 
 	if (!options && json_object_set_new(state->manifest, "options", json_object()))
 		return -ENOMEM;
 	options = json_object_get(state->manifest, "options");
-	return json_object_set_new(options, "size", json_integer(bytes)) ? -ENOMEM : 0;
+	return json_object_set_new(options, "size", json_integer((json_int_t)*size)) ? -ENOMEM : 0;
 }
 
 int state_set_failed(uint32_t id, const char *why)

@@ -94,7 +94,7 @@ for plugin in mem file; do
 	expect_fail 1 'not permitted' ${as[6002]} dd if="$dev" of=/dev/null count=1
 	expect_fail 1 'no device is named' ${as[6002]} ublk-host down mine
 	for verb in "down" "down --force" "info" "recover"; do
-			expect_fail 1 'root|owner|permission|not permitted|no state' ${as[6002]} ublk-host $verb "$id"
+		expect_fail 1 'root|owner|permission|not permitted|no state' ${as[6002]} ublk-host $verb "$id"
 	done
 	expect_fail 1 'root|owner|permission|not permitted|not a device of ublk-host' \
 		${as[6001]} ublk-host down --force "$system"

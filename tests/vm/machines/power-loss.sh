@@ -51,7 +51,6 @@ for disk in /dev/vd /dev/ubd; do
 	[[ $disk == /dev/ubd ]] || (need_module virtio_blk) || continue
 	[[ ! -b ${disk}b ]] || break
 done
-(need_module ext4)
 need_module ext4
 mount -t ext4 ${disk}a /tmp/fs
 if [[ $lie ]]; then
