@@ -117,6 +117,7 @@ static int view_read(struct device_view *view, uint32_t id, bool read_state, str
 	if (err == -ENOMEM)
 		return err;
 	view->ours = err == 0;
+	view->unusable_state = err && err != -ENOENT;
 	view->id_taken = view->ours && in_kernel && state_is_of_former(&view->state);
 	in_kernel &= !view->id_taken;
 	if (!view->ours && !in_kernel)
@@ -200,6 +201,8 @@ static int find_all(struct found_list *list)
 		err = add_found(list, ids[i], false);
 	if (!err)
 		err = state_for_each(add_state, list);
+	if (err == -EBADMSG) /* told; the device is there all the same */
+		err = 0;
 	if (err || !list->nr)
 		return err;
 	qsort(list->found, list->nr, sizeof(*list->found), compare_found);
@@ -347,7 +350,7 @@ static void no_such_name(const char *word)
 	struct errors errors = { 0 };
 
 	suggest_begin(&closest.suggest, word);
-	if (state_for_each(offer_name, &closest) < 0)
+	if (state_for_each(offer_name, &closest) == -ENOMEM)
 		closest.best = NULL;
 	/* the collector makes control characters visible */
 	errors_add(&errors, "no device is named \"%s\"%s; ublk-host list shows what there is", word,
@@ -385,7 +388,7 @@ int device_find(const char *word, uint32_t *id)
 		state_free(&state);
 		return 0;
 	}
-	if (err == -ENOENT && word_is_id(word, id)) {
+	if ((err == -ENOENT || err == -EBADMSG) && word_is_id(word, id)) {
 		err = state_read(*id, &state);
 		if (err == 0)
 			state_free(&state);
@@ -397,6 +400,10 @@ int device_find(const char *word, uint32_t *id)
 	}
 	if (err == -ENOENT)
 		no_such_name(word);
+	if (err == -EBADMSG)
+		log_err("whether a device is named \"%s\" cannot be told without that file; ublk-host "
+			"list shows what there is: give the id, /dev/ublkbID",
+			word);
 	return err;
 }
 

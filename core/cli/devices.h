@@ -21,7 +21,8 @@ enum device_condition {
 struct device_view {
 	uint32_t id;
 	enum device_condition condition;
-	bool ours;     /* there is a state file */
+	bool ours;	     /* there is a state file */
+	bool unusable_state; /* there is one that tells nothing, which was logged */
 	bool id_taken; /* by another device, since the state was written; the view is of the former */
 	bool has_disk; /* /dev/ublkbN is there */
 	struct device_state state;

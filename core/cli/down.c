@@ -40,6 +40,7 @@ struct down_args {
 struct stops {
 	struct stop *stop;
 	size_t nr;
+	bool passed_over; /* there is a device, perhaps, of which nothing is known */
 };
 
 static int add_stop(struct stops *stops, uint32_t id)
@@ -71,7 +72,9 @@ static int choose(struct stops *stops, const struct down_args *down)
 	err = state_for_each(add_state, stops);
 	if (!err && !stops->nr)
 		log_info("no devices to stop");
-	return err;
+	if (err == -EBADMSG) /* told; the others are stopped all the same */
+		stops->passed_over = true;
+	return err == -EBADMSG ? 0 : err;
 }
 
 /* An array of objects: id, name (null: another program's device), outcome ("stopped": its server
@@ -110,7 +113,7 @@ static int stop_all(struct stops *stops, const struct down_args *down)
 {
 	uint64_t deadline = now_ms() + down->timeout * 1000;
 	struct ctrl *ctrl = devices_ctrl();
-	int status = EXIT_DONE;
+	int status = stops->passed_over ? EXIT_FAILED : EXIT_DONE;
 	size_t i;
 
 	for (i = 0; i < stops->nr; i++)

@@ -18,8 +18,8 @@ static int find_former(const struct device_options *options, struct device_state
 	if (!options->recover || !options->cfg.name)
 		return 1;
 	err = state_find_name(options->cfg.name, former);
-	if (err)
-		return err == -ENOENT ? 1 : err;
+	if (err) /* a file that cannot be used was told of, and may be anybody's */
+		return err == -ENOENT || err == -EBADMSG ? 1 : err;
 	ctrl = devices_ctrl();
 	err = device_view_read(&view, former->id, ctrl);
 	ctrl_close(ctrl);

@@ -115,6 +115,12 @@ static int check_foreign(const struct stop *stop, const struct device_view *view
 		return -EPERM;
 	if (stop->force)
 		return 0;
+	if (view->unusable_state && (view->server_alive || view->condition != DEVICE_STOPPED)) {
+		log_err("%s: whose it is cannot be told without its state file; --force stops it "
+			"anyway",
+			stop->label);
+		return -EPERM;
+	}
 	if (view->server_alive) {
 		log_err("%s belongs to another program, process %d (%s): stop it there, or with "
 			"--force here",

@@ -294,6 +294,7 @@ int state_for_each(int (*fn)(const struct device_state *state, void *arg), void 
 {
 	__cleanup_fd int dir = state_open_folder(false);
 	struct dirent **entries;
+	bool unusable = false;
 	int i, nr, ret = 0;
 
 	if (dir < 0)
@@ -307,15 +308,17 @@ int state_for_each(int (*fn)(const struct device_state *state, void *arg), void 
 	for (i = 0; i < nr; i++) {
 		struct device_state state;
 		uint32_t id = strtoul(entries[i]->d_name, NULL, 10);
+		int err = ret ? -ECANCELED : state_file_read(dir, id, &state, false);
 
 		free(entries[i]);
-		if (ret || state_file_read(dir, id, &state, false) < 0)
+		unusable |= !ret && err && err != -ENOENT; /* it may have gone just now */
+		if (err)
 			continue;
 		ret = fn(&state, arg);
 		state_free(&state);
 	}
 	free(entries);
-	return ret;
+	return !ret && unusable ? -EBADMSG : ret;
 }
 
 struct name_search {
@@ -339,9 +342,9 @@ int state_find_name(const char *name, struct device_state *state)
 	struct name_search search = { .name = name, .found = -1, .not_this = UINT32_MAX };
 	int err = state_for_each(match_name, &search);
 
-	if (err < 0)
-		return err;
-	return search.found < 0 ? -ENOENT : state_read(search.found, state);
+	if (search.found >= 0)
+		return state_read(search.found, state);
+	return err < 0 ? err : -ENOENT;
 }
 
 static bool recovers(const struct device_state *state)
@@ -366,7 +369,7 @@ static int check_name(int dir, const char *name, uint32_t own)
 		return -EINVAL;
 	}
 	err = state_for_each(match_name, &search);
-	if (err < 0)
+	if (err < 0 && err != -EBADMSG) /* what cannot be read, has no name */
 		return err;
 	if (search.found < 0 || state_read(search.found, &other) < 0)
 		return 0;

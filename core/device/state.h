@@ -60,7 +60,8 @@ void state_remove(uint32_t id, const char *name);
 /* -ENOENT: no such device. A file that is damaged, not a regular file, or that somebody other than
  * root and the caller owns or can write: -EBADMSG, logged. Free with state_free(). */
 int state_read(uint32_t id, struct device_state *state);
-/* Of several (leftovers of a device that is gone), one whose server is alive wins. */
+/* Of several (leftovers of a device that is gone), one whose server is alive wins. -EBADMSG: none, but there
+ * are files that cannot be used. */
 int state_find_name(const char *name, struct device_state *state);
 void state_free(struct device_state *state);
 
@@ -77,7 +78,7 @@ int state_set_size(uint32_t id, uint64_t size);
 bool state_in_hand(const struct device_state *state);
 
 /* Call fn for each state file, in order of id. Stops when fn returns non-zero and returns that.
- * Damaged files are logged and skipped; no folder is no files. */
+ * Files that cannot be used are logged and passed over, which ends in -EBADMSG; no folder is no files. */
 int state_for_each(int (*fn)(const struct device_state *state, void *arg), void *arg);
 
 /* When process pid started, in clock ticks since the boot, field 22 of /proc/PID/stat. -ESRCH: there

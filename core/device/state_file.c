@@ -164,8 +164,8 @@ static int read_file(int dir, uint32_t id, char **text, const char **why)
 	if (!*text)
 		return -ENOMEM;
 	n = read(fd, *text, st.st_size);
+	*why = n < 0 ? strerror(errno) : "it was cut off while it was read";
 	(*text)[max_of(n, 0)] = 0;
-	*why = "it cannot be read";
 	return n == st.st_size ? 0 : -EBADMSG;
 }
 

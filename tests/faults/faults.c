@@ -4,8 +4,9 @@
  * system calls, and the driver's control commands, in all processes that come of one; and has the N-th of
  * them fail, once. For tests/vm/cases/faults.sh.
  *
- * FAULTS=FILE is memory that the processes share: a struct faults below, made and read by the case. What
- * is locked or measured in the program is not changed: a call either fails, or is the real one.
+ * FAULTS=FILE is memory that the processes share, FAULTS_FAIL=N says which fails (none: they are counted),
+ * FAULTS_ONLY=NAME that only those of this name count. What is locked or measured in the program is not
+ * changed: a call either fails, or is the real one.
  */
 #include "config.h"
 
@@ -38,33 +39,41 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MOST 4096u
+#include "base/util.h"
+#include "kernel/uapi.h"
 
-/* Numbers are little-endian words, for od(1). */
+#define MOST 4096u
+#define NAME_SIZE 48
+
+/* The case reads it: texts first, each ends with a zero or fills its field. */
 struct faults {
-	atomic_uint count; /* calls so far */
-	uint32_t fail;	   /* which fails; 0: none */
-	uint32_t error;	   /* out: its errno */
-	int32_t pid;	   /* out: of its process */
-	char name[48];	   /* out: what it was */
-	char names[MOST][48];
+	char failed[2 * NAME_SIZE]; /* what failed, a tab, and how; "": nothing has */
+	char names[MOST][NAME_SIZE];
+	atomic_uint count;
 };
 
 static struct faults *faults;
+static unsigned int fail_nr;
+static const char *only;
 
 static void __attribute__((constructor)) begin(void)
 {
-	const char *path = getenv("FAULTS");
-	int fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC) : -1;
+	const char *path = getenv("FAULTS"), *nr = getenv("FAULTS_FAIL");
 	void *map = MAP_FAILED;
+	int fd = -1;
 
-	if (fd >= 0)
+	/* Not timeout(1), on the way to it. */
+	if (path && !strcmp(program_invocation_short_name, "ublk-host"))
+		fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && !syscall(SYS_ftruncate, fd, sizeof(*faults)))
 		map = (void *)syscall(SYS_mmap, NULL, sizeof(*faults), PROT_READ | PROT_WRITE,
 				      MAP_SHARED, fd, 0);
-	if (map != MAP_FAILED)
-		faults = map;
 	if (fd >= 0)
 		syscall(SYS_close, fd);
+	fail_nr = nr ? strtoul(nr, NULL, 10) : 0;
+	only = getenv("FAULTS_ONLY");
+	if (map != MAP_FAILED)
+		faults = map;
 }
 
 /* True: this call is to fail. */
@@ -72,16 +81,14 @@ static bool fails(const char *name, int error)
 {
 	unsigned int n;
 
-	if (!faults)
+	if (!faults || (only && *only && strcmp(only, name)))
 		return false;
 	n = atomic_fetch_add(&faults->count, 1) + 1;
 	if (n < MOST)
-		memcpy(faults->names[n], name, strnlen(name, sizeof(faults->names[n]) - 1));
-	if (n != faults->fail)
+		memcpy(faults->names[n], name, strnlen(name, NAME_SIZE - 1));
+	if (n != fail_nr)
 		return false;
-	faults->error = (uint32_t)error;
-	faults->pid = getpid();
-	memcpy(faults->name, name, strnlen(name, sizeof(faults->name) - 1));
+	snprintf(faults->failed, sizeof(faults->failed), "%s\t%s", name, strerrordesc_np(error));
 	return true;
 }
 
@@ -160,6 +167,10 @@ WRAP(int, umount2, (const char *path, int flags), (path, flags), -1, EIO)
 WRAP(int, open_tree, (int dir, const char *path, unsigned int flags), (dir, path, flags), -1, EMFILE)
 WRAP(int, move_mount, (int from, const char *old, int to, const char *new, unsigned int flags), (from, old, to, new, flags), -1, ENOMEM)
 WRAP(int, memfd_create, (const char *name, unsigned int flags), (name, flags), -1, EMFILE)
+WRAP(int, access, (const char *path, int mode), (path, mode), -1, EIO)
+WRAP(int, connect, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size), -1, ECONNREFUSED)
+WRAP(int, scandir, (const char *path, struct dirent ***list, int (*take)(const struct dirent *), int (*order)(const struct dirent **, const struct dirent **)), (path, list, take, order), -1, ENOMEM)
+WRAP(int, scandirat, (int dir, const char *path, struct dirent ***list, int (*take)(const struct dirent *), int (*order)(const struct dirent **, const struct dirent **)), (dir, path, list, take, order), -1, ENOMEM)
 WRAP(int, setrlimit, (__rlimit_resource_t what, const struct rlimit *limit), (what, limit), -1, EPERM)
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol), -1, EMFILE)
 WRAP(int, pidfd_open, (pid_t pid, unsigned int flags), (pid, flags), -1, EMFILE)
@@ -173,6 +184,8 @@ WRAP_ERR(io_uring_register_files, (struct io_uring *ring, const int *files, unsi
 WRAP_ERR(io_uring_register_files_sparse, (struct io_uring *ring, unsigned int nr), (ring, nr), -ENOMEM)
 WRAP_ERR(io_uring_register_buffers_sparse, (struct io_uring *ring, unsigned int nr), (ring, nr), -ENOMEM)
 WRAP_ERR(io_uring_register_ring_fd, (struct io_uring *ring), (ring), -ENOMEM)
+WRAP_ERR(io_uring_register_sync_cancel, (struct io_uring *ring, struct io_uring_sync_cancel_reg *reg), (ring, reg), -EINVAL)
+WRAP_ERR(io_uring_register_buf_ring, (struct io_uring *ring, struct io_uring_buf_reg *reg, unsigned int flags), (ring, reg, flags), -ENOMEM)
 WRAP_ERR(io_uring_wait_cqe_timeout, (struct io_uring *ring, struct io_uring_cqe **cqe, struct __kernel_timespec *ts), (ring, cqe, ts), -EIO)
 WRAP(struct io_uring_probe *, io_uring_get_probe_ring, (struct io_uring *ring), (ring), NULL, ENOMEM)
 /* clang-format on */
@@ -269,36 +282,68 @@ long syscall(long number, ...)
 	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* A ring of large SQEs is that of control commands, which go out one at a time: one that fails does not
- * reach the driver, but is a no-operation with a result. */
-int io_uring_submit(struct io_uring *ring)
+static const char *const commands[] = {
+	[_IOC_NR(UBLK_U_CMD_GET_QUEUE_AFFINITY)] = "GET_QUEUE_AFFINITY",
+	[_IOC_NR(UBLK_U_CMD_GET_DEV_INFO)] = "GET_DEV_INFO",
+	[_IOC_NR(UBLK_U_CMD_ADD_DEV)] = "ADD_DEV",
+	[_IOC_NR(UBLK_U_CMD_DEL_DEV)] = "DEL_DEV",
+	[_IOC_NR(UBLK_U_CMD_START_DEV)] = "START_DEV",
+	[_IOC_NR(UBLK_U_CMD_STOP_DEV)] = "STOP_DEV",
+	[_IOC_NR(UBLK_U_CMD_SET_PARAMS)] = "SET_PARAMS",
+	[_IOC_NR(UBLK_U_CMD_GET_PARAMS)] = "GET_PARAMS",
+	[_IOC_NR(UBLK_U_CMD_GET_FEATURES)] = "GET_FEATURES",
+	[_IOC_NR(UBLK_U_CMD_TRY_STOP_DEV)] = "TRY_STOP_DEV",
+	[_IOC_NR(UBLK_U_IO_FETCH_REQ)] = "FETCH_REQ",
+	[_IOC_NR(UBLK_U_IO_PREP_IO_CMDS)] = "PREP_IO_CMDS",
+	[_IOC_NR(UBLK_U_IO_FETCH_IO_CMDS)] = "FETCH_IO_CMDS",
+};
+
+/* The first command that goes out with this call. One that fails does not reach the driver, but is a
+ * no-operation with a result. False: there is none. */
+static bool command_fails(struct io_uring *ring)
 {
-	static int (*real)(struct io_uring *);
-	static const char *const names[] = {
-		"?",	   "GET_QUEUE_AFFINITY", "GET_DEV_INFO", "?",	       "ADD_DEV",
-		"DEL_DEV", "START_DEV",		 "STOP_DEV",	 "SET_PARAMS", "GET_PARAMS"
-	};
-	struct io_uring_sqe *sqe = &ring->sq.sqes[(ring->sq.sqe_head & *ring->sq.kring_mask) << 1];
-	uint32_t command;
+	const int shift = ring->flags & IORING_SETUP_SQE128 ? 1 : 0;
+	struct io_uring_sqe *sqe = NULL;
+	const char *name = NULL;
+	uint64_t user_data;
 
-	if (!real)
-		real = (int (*)(struct io_uring *))real_of("io_uring_submit");
-	if (!(ring->flags & IORING_SETUP_SQE128) || ring->sq.sqe_head == ring->sq.sqe_tail ||
-	    sqe->opcode != IORING_OP_URING_CMD) {
-		if (fails("io_uring_submit", EIO))
-			return -EIO;
-		return real(ring);
-	}
-	memcpy(&command, &sqe->off, sizeof(command)); /* cmd_op */
-	command &= 0xff;
-	if (fails(command < 10 ? names[command] : "control command", EIO)) {
-		uint64_t user_data = sqe->user_data;
+	for (unsigned int i = ring->sq.sqe_head; i != ring->sq.sqe_tail && !name; i++) {
+		uint32_t nr;
 
-		memset(sqe, 0, 2 * sizeof(*sqe));
-		sqe->opcode = IORING_OP_NOP;
-		sqe->len = (uint32_t)-EIO;
-		sqe->rw_flags = 1; /* IORING_NOP_INJECT_RESULT */
-		sqe->user_data = user_data;
+		sqe = &ring->sq.sqes[(i & ring->sq.ring_mask) << shift];
+		nr = _IOC_NR(sqe->cmd_op);
+		if (sqe->opcode == IORING_OP_URING_CMD && nr < ARRAY_SIZE(commands))
+			name = commands[nr];
 	}
-	return real(ring);
+	if (!name)
+		return false;
+	if (!fails(name, ENOMEM))
+		return true;
+	user_data = sqe->user_data;
+	memset(sqe, 0, sizeof(*sqe) << shift);
+	sqe->opcode = IORING_OP_NOP;
+	sqe->len = (uint32_t)-ENOMEM;
+	sqe->rw_flags = 1; /* IORING_NOP_INJECT_RESULT */
+	sqe->user_data = user_data;
+	return true;
 }
+
+/* Either what it sends fails, or the call does. */
+#define WRAP_SUBMIT(name, params, args)                                                            \
+	int name params                                                                            \
+	{                                                                                          \
+		static int(*real) params;                                                          \
+                                                                                                   \
+		if (!real)                                                                         \
+			real = (int(*) params)real_of(#name);                                      \
+		if (!command_fails(ring) && fails(#name, EIO))                                     \
+			return -EIO;                                                               \
+		return real args;                                                                  \
+	}
+
+/* clang-format off */
+WRAP_SUBMIT(io_uring_submit, (struct io_uring *ring), (ring))
+WRAP_SUBMIT(io_uring_submit_and_wait, (struct io_uring *ring, unsigned int nr), (ring, nr))
+WRAP_SUBMIT(io_uring_submit_and_get_events, (struct io_uring *ring), (ring))
+WRAP_SUBMIT(io_uring_submit_and_wait_timeout, (struct io_uring *ring, struct io_uring_cqe **cqe, unsigned int nr, struct __kernel_timespec *ts, sigset_t *set), (ring, cqe, nr, ts, set))
+/* clang-format on */

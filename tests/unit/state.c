@@ -416,6 +416,7 @@ static int see(const struct device_state *state, void *arg)
 START_TEST(all_are_visited_in_order)
 {
 	struct seen seen = { .nr = 0 }, first = { .stop_after = 1 };
+	struct device_state out;
 
 	ck_assert_int_eq(state_for_each(see, &seen), 0);
 	write_sample(900010, "ten");
@@ -425,13 +426,17 @@ START_TEST(all_are_visited_in_order)
 	put("900012.json.bak", sound, 0644);
 	put("x.json", sound, 0644);
 	put(".json", sound, 0644);
-	ck_assert_int_eq(state_for_each(see, &seen), 0);
+	ck_assert_int_eq(state_for_each(see, &seen), -EBADMSG); /* told of what it passed over */
 	ck_assert_int_eq(seen.nr, 3);
 	ck_assert_uint_eq(seen.id[0], 900009);
 	ck_assert_uint_eq(seen.id[1], 900010);
 	ck_assert_uint_eq(seen.id[2], 1000000);
 	ck_assert_int_eq(state_for_each(see, &first), 42);
 	ck_assert_int_eq(first.nr, 1);
+	ck_assert_int_eq(state_find_name("eleven", &out), -EBADMSG); /* it may be that one's */
+	ck_assert_int_eq(state_find_name("nine", &out), 0);
+	ck_assert_uint_eq(out.id, 900009);
+	state_free(&out);
 }
 END_TEST
 

@@ -1,123 +1,162 @@
 # SPDX-License-Identifier: MIT
-# limit: 900
+# limit: 1800
 # dmesg-ok: I/O error|error, dev ublkb
 # Every system call and control command of making and ending a device fails once, one at a time (tests/faults):
-# each ends with a message or is borne, and nothing stays behind that gc does not name and remove. A sample of
-# them, of another beginning each time; UBLK_TEST_STEP=1 takes all.
+# each ends with a message or is borne, and nothing stays behind that `down` does not remove. All of them under
+# User Mode Linux; elsewhere those that found something once, and a sample of the others, with another beginning
+# each time. UBLK_TEST_STEP, UBLK_TEST_SEED and UBLK_TEST_CALLS (a regular expression of names) change a run.
 . "$UBLK_TEST_LIB"
 need_plugin faults
-emulated && skip "an emulated machine is too slow for hundreds of devices"
-step=${UBLK_TEST_STEP:-4}
-first=$((RANDOM % step + 1))
+shopt -s globstar nullglob
+program=$(command -v ublk-host)
+RANDOM=${UBLK_TEST_SEED:-$RANDOM}
+seed=$RANDOM
+RANDOM=$seed
+step=8
+emulated && step=50
+grep -q "User Mode Linux" /proc/cpuinfo && step=1
+step=${UBLK_TEST_STEP:-$step}
 export FAULTS=$T/shared
-size=$((64 + 4096 * 48))
 
-arm() { # N: the call that fails; 0: none
-	truncate -s 0 "$FAULTS"
-	truncate -s $size "$FAULTS"
-	# shellcheck disable=SC2059 # bytes
-	printf "$(printf '\\x%02x\\x%02x' $(($1 & 255)) $(($1 >> 8)))" |
-		dd of="$FAULTS" bs=1 seek=4 conv=notrunc status=none
-}
-word() { od -An -t u4 -j "$1" -N 4 "$FAULTS" | tr -d ' '; } # OFFSET
-failed_call() { dd if="$FAULTS" bs=1 skip=16 count=48 status=none | tr -d '\0'; }
-call_name() { dd if="$FAULTS" bs=48 skip=$((64 + 48 * $1))B count=48B iflag=fullblock status=none | tr -d '\0'; } # N
+# -- no processes where bash will do: there are thousands of rounds
 
-run() { # OUT COMMAND...: its status
-	local out=$1 status=0
-	shift
-	timeout --kill-after=5 40 env LD_PRELOAD="$plugins/faults.so" "$@" >"$out" 2>&1 </dev/null || status=$?
+preloaded() { # N OUT COMMAND...: its status; its N-th call fails, or its N-th of the name $only
+	local nr=$1 out=$2 status=0
+	shift 2
+	LD_PRELOAD=$plugins/faults.so FAULTS_FAIL=$nr FAULTS_ONLY=${only:-} timeout --kill-after=5 40 "$@" >"$out" 2>&1 </dev/null || status=$?
 	return $status
 }
 
-left() { # what is there of devices, processes, and files of the host's
-	ls /sys/class/ublk-char
-	find /run/ublk-host -mindepth 1 ! -type d
-	find /proc -mindepth 2 -maxdepth 2 -path '/proc/[0-9]*/exe' -lname '*/ublk-host' 2>/dev/null || :
+left() { # sets left: what is there of devices, processes, and files of the host's
+	local path
+	left=
+	for path in /sys/class/ublk-char/* /dev/ublk[bc]* /run/ublk-host/**; do
+		[[ -d $path && ! -L $path && $path == /run/* ]] || left+=" $path"
+	done
+	for path in /proc/[0-9]*; do
+		[[ ! $path/exe -ef $program ]] || left+=" $path"
+	done
+	[[ $left ]]
 }
 
-nothing_left() {
-	local end=$((${EPOCHREALTIME/./} + 3000000))
-	while [[ $(left) ]]; do
+nothing_left() { # soon
+	local end=$((${EPOCHREALTIME/./} + 2000000))
+	while left; do
 		((${EPOCHREALTIME/./} < end)) || return 1
 		sleep 0.02
 	done
 }
 
 said() { sed 's/^/#     /' "$T/up" "$T/down" "$T/log" 2>/dev/null || :; }
+
 complain() { # what it is, and what was said
 	problems+=("call $n ($call): $*")
-	echo "# call $n ($call): $*"
+	echo "# $kind, call $n ($call: $why): status $up of up, $down of down: $*"
 	said
 }
 
-clean() { # by the means that a user has
-	timeout 20 ublk-host down --force --all >"$T/clean" 2>&1 || :
+# By the means that a user has, and without force.
+clean() {
+	local status=0 gc=0
+	timeout 20 ublk-host down victim >"$T/clean" 2>&1 || status=$?
+	nothing_left && return
+	timeout 20 ublk-host gc --yes >>"$T/clean" 2>&1 || gc=$?
+	nothing_left && return
+	complain "neither down ($status) nor gc ($gc) removes$left: $(cat "$T/clean")"
+	timeout 20 ublk-host down --force --all >>"$T/clean" 2>&1 || :
 	timeout 20 ublk-host gc --yes --force >>"$T/clean" 2>&1 || :
-	nothing_left || fail "call $n ($call): neither down nor gc removes: $(left); $(cat "$T/clean")"
+	nothing_left || fail "call $n ($call): even force does not remove$left: $(cat "$T/clean")"
+}
+
+# What failed and why; its own words, where it knows more than the kernel's.
+told() { # FILE...: somebody was told, and properly
+	local text line=
+	text=$(cat "$@" 2>/dev/null) || :
+	[[ ! $text =~ Success|\(null\)|[Uu]nknown\ error|Error\ 0 ]] || return 1
+	while read -r line; do
+		[[ ! $line =~ (^|Z )ublk-host: || $line =~ ", data path "|": served "[0-9] ]] || return 0
+	done <<<"$text"
+	return 1
 }
 
 # Up, a little use, down. One of the calls on the way fails.
 round() { # N PLUGIN OPTION...
-	local up=0 down=0
-	n=$1
+	local wrote=0
+	n=$1 up=0 down=0 call='' why=''
 	shift
 	rm -f "$T/log" "$T/down"
-	arm "$n"
-	run "$T/up" ublk-host up --plugin-timeout 5 --log-file "$T/log" --name victim --plugin "$@" || up=$?
+	: >"$FAULTS"
+	preloaded "$n" "$T/up" ublk-host up --plugin-timeout 5 --log-file "$T/log" --name victim --plugin "$@" || up=$?
 	if ((up == 0)); then
-		node=$(grep -m 1 -o '^/dev/ublkb[0-9]*$' "$T/up") || node=
-		[[ $node ]] || complain "up says 0 and names no node"
-		timeout 20 dd if="$T/data" of="$node" bs=64k oflag=direct conv=notrunc status=none 2>"$T/dd" ||
-			[[ $(failed_call) ]] || fail "writing: $(cat "$T/dd")"
-		run "$T/down" ublk-host down victim || down=$?
+		[[ $(<"$T/up") =~ (^|$'\n')(/dev/ublkb[0-9]+)($|$'\n') ]] || complain "it names no node"
+		timeout 20 dd if="$T/data" of="${BASH_REMATCH[2]}" bs=64k oflag=direct conv=notrunc status=none 2>"$T/dd" || wrote=$?
+		preloaded "$n" "$T/down" ublk-host down victim || down=$?
 	fi
-	call=$(failed_call)
-	[[ $call ]] || return 0
+	IFS=$'\t' read -r -d '' call why <"$FAULTS" || :
+	if [[ ! $call ]]; then # it came to fewer calls this time
+		((up == 0 && down == 0 && wrote == 0)) || complain "nothing failed; writing: $(cat "$T/dd")"
+		nothing_left || clean
+		return 0
+	fi
 	nr=$((nr + 1))
-	if ((up == 124 || up == 137 || down == 124 || down == 137)); then
+	if ((up == 124 || up == 137 || down == 124 || down == 137 || wrote == 124)); then
 		complain "it hung"
-	elif ((up > 2 || down > 2)); then
-		complain "status $up of up, $down of down"
+	elif ((up > 1 || down > 1)); then
+		complain "an exit status that is not for failures"
 	elif ((up || down)); then
 		ended=$((ended + 1))
-		[[ -s $T/up && (down -eq 0 || -s $T/down) ]] || complain "it says nothing"
+		told "$T/up" "$T/down" || complain "it does not say what failed"
+	elif ((wrote)); then
+		[[ -s $T/log ]] || complain "writing failed, and the log does not say why"
+		ended=$((ended + 1))
 	else
 		borne=$((borne + 1))
 	fi
-	if ! nothing_left; then
-		# A server that died of it, or a removal that failed: then somebody was told.
-		stays=$(left | tr '\n' ' ')
-		if ((up == 0 && down == 0)) && [[ ! -s $T/down && ! -s $T/log ]]; then
-			complain "this is left, and nobody was told: $stays"
-		else
-			tidied=$((tidied + 1))
-			echo "# call $n ($call), up $up, down $down: left to gc: $stays"
-			said
-		fi
-		clean
+	nothing_left && return
+	stayed=$((stayed + 1))
+	if ((up == 0 && down == 0)); then # a server that ended of it, or a removal that failed
+		told "$T/log" "$T/down" || complain "this is left, and nobody was told:$left"
+	elif ((up)); then
+		told "$T/log" "$T/up" || complain "up failed and left this:$left"
 	fi
+	echo "# $kind, call $n ($call: $why), up $up, down $down: left to the next down or gc:$left"
+	said
+	clean
 }
 
 sequence() { # PLUGIN OPTION...
-	local calls
-	call=none
+	local names at
+	kind="$*"
 	round 0 "$@"
-	calls=$(word 0)
-	at_least "calls on the way" "$calls" 200
-	note "$1: $calls calls"
-	for ((at = first; at <= calls; at += step)); do
+	mapfile -t names < <(head -c $((96 + 48 * 4096)) "$FAULTS" | tr -s '\0' '\n' | grep .)
+	at_least "calls on the way ($kind)" ${#names[@]} 200
+	note "$kind: ${#names[@]} calls"
+	for ((at = RANDOM % step + 1; at <= ${#names[@]}; at += step)); do
+		[[ ${names[at - 1]} =~ ${UBLK_TEST_CALLS:-} ]] || continue
 		armed=$((armed + 1))
 		round "$at" "$@"
 	done
 }
 
-problems=() armed=0 nr=0 ended=0 borne=0 tidied=0
+# What has found something wrong, once.
+known() { # PLUGIN OPTION...
+	kind="$*"
+	for only in lstat write poll unshare umount2 io_uring_submit_and_wait io_uring_submit_and_wait_timeout START_DEV \
+		SET_PARAMS DEL_DEV; do
+		[[ $only =~ ${UBLK_TEST_CALLS:-} ]] || continue
+		armed=$((armed + 1))
+		round 1 "$@"
+	done
+	only=
+}
+
+problems=() armed=0 nr=0 ended=0 borne=0 stayed=0
 random_file "$T/data" 65536
 truncate -s 16M "$T/backing"
+((step == 1)) || known mem --opt size=16M
 sequence mem --opt size=16M
 sequence file --opt path="$T/backing"
-note "$nr calls failed: $ended ended it, $borne were borne; $tidied left something to gc"
+note "$nr calls made to fail (every $step-th, seed $seed): $ended ended it, $borne were borne; $stayed left something to down or gc"
 ((${#problems[@]} == 0)) || fail "${#problems[@]} of $nr: $(printf '%s\n' "${problems[@]}" | head -n 5)"
 at_least "calls that failed" "$nr" $((armed / 2))
 # And after all that a device is a device.
