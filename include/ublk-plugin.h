@@ -327,7 +327,7 @@ struct ublk_plugin {
 	void (*stop)(void *priv);
 	void (*close)(void *priv);
 
-	/* The queue's thread. Without queue_init, qpriv is priv. */
+	/* The queue's thread; queue_init of several queues at once. Without queue_init, qpriv is priv. */
 
 	int (*queue_init)(void *priv, struct ublk_queue *q, const struct ublk_queue_info *info,
 			  void **qpriv);

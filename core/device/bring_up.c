@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "config/cpulist.h"
 #include "config/device_manifest.h"
 #include "config/size.h"
 #include "device/internal.h"
@@ -26,7 +25,7 @@
 #define START_DEADLINE_MS 15000
 #define NODE_DEADLINE_MS 5000
 
-static int ctrl_failed(uint32_t cmd, uint32_t id, int err)
+int ctrl_failed(uint32_t cmd, uint32_t id, int err)
 {
 	char why[512];
 
@@ -236,54 +235,6 @@ static int open_char(struct device *d)
 	return -errno;
 }
 
-/* The CPUs of a queue: *mask is malloc()ed, NULL for anywhere. */
-static int queue_cpus(struct device *d, uint16_t index, cpu_set_t **mask, size_t *size)
-{
-	struct cpulist list;
-	int err;
-
-	*mask = NULL;
-	*size = CPU_ALLOC_SIZE(max_of(sysfs_nr_cpu_ids(""), 1024u));
-	if (d->cfg->cpus_mode == CPUS_NONE)
-		return 0;
-	*mask = calloc(1, *size);
-	if (!*mask)
-		return -ENOMEM;
-	if (d->cfg->cpus_mode == CPUS_AUTO) {
-		err = ctrl_get_queue_affinity(d->ctrl, d->info.dev_id,
-					      index / d->dev.threads_per_queue, *mask, *size);
-		if (err)
-			ctrl_failed(UBLK_U_CMD_GET_QUEUE_AFFINITY, d->info.dev_id, err);
-	} else {
-		err = cpulist_parse(d->cfg->cpus_list, &list, NULL);
-		if (!err) {
-			CPU_SET_S(cpulist_nth(&list, index % list.nr), *size, *mask);
-			cpulist_free(&list);
-		}
-	}
-	if (err || !CPU_COUNT_S(*size, *mask)) {
-		free(*mask);
-		*mask = NULL;
-	}
-	return err;
-}
-
-static int start_queue(struct device *d, uint16_t index)
-{
-	struct guard guard;
-	cpu_set_t *mask;
-	size_t size;
-	int err = queue_cpus(d, index, &mask, &size);
-
-	if (!err) {
-		guard_begin(&guard, d, "queue_init of queue %u", index);
-		err = queue_start(&d->dev, index, mask, size, &d->queues[index]);
-		guard_end(&guard);
-	}
-	free(mask);
-	return err;
-}
-
 /* Where they cannot be shared, the queues count for themselves. */
 static int make_stats(struct device *d)
 {
@@ -298,27 +249,6 @@ static int make_stats(struct device *d)
 	}
 	log_err("no memory for the counters of %u queues", nr_queues);
 	return -ENOMEM;
-}
-
-static int start_queues(struct device *d)
-{
-	const unsigned int nr = d->info.nr_hw_queues * d->dev.threads_per_queue;
-	int err = 0;
-
-	transport_kernel_init(&d->transport, d->char_fd, ctrl_is_legacy(d->ctrl), d->info.flags,
-			      d->info.nr_hw_queues, d->info.queue_depth);
-	err = dev_prepare(&d->dev);
-	if (err)
-		return err;
-	d->prepared = true;
-	d->queues = calloc(nr, sizeof(*d->queues));
-	if (!d->queues)
-		return -ENOMEM;
-	for (uint16_t index = 0; index < nr && !err; index++) {
-		err = start_queue(d, index);
-		d->nr_started += !err;
-	}
-	return err;
 }
 
 /* A queue has ended, or is about to: its own message says why, if it was not the driver that ended it. */
@@ -419,7 +349,7 @@ static int bring_up(struct device *d)
 		pressure_begin, probe_kernel,  check_name,	recovery_settle, recovery_begin,
 		backend_open,	settle_limits, headroom_check,	shared_open,	 obtain_device,
 		open_char,	confine_begin, backend_start,	shared_register, make_stats,
-		pressure_fill,	start_queues,  pressure_settle, start_device,	 resolve_config,
+		pressure_fill,	queues_start,  pressure_settle, start_device,	 resolve_config,
 		announce,	confine_calls,
 	};
 	int err = 0;

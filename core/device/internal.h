@@ -75,6 +75,12 @@ void guard_end(struct guard *g);
 /* The plugin's time begins: what it does from here on takes --plugin-timeout at most. */
 void guard_new_time(struct device *d);
 
+/* bring_up.c: says why a control command failed, and returns err. */
+int ctrl_failed(uint32_t cmd, uint32_t id, int err);
+
+/* queues.c: a step of bring-up, 0 or -errno, logged. Those that were started, nr_started, are to be ended. */
+int queues_start(struct device *d);
+
 /* backend.c: 0 or -errno, logged. */
 int backend_open(struct device *d);
 int backend_start(struct device *d);

@@ -4,7 +4,7 @@ libcore_la_SOURCES += core/device/backend.c core/device/bring_up.c core/device/c
 	core/device/headroom.h core/device/internal.h core/device/kept_memory.c \
 	core/device/kept_memory.h core/device/landlock.c core/device/leftovers.c core/device/leftovers.h \
 	core/device/limits.c core/device/namespace.c core/device/params.c core/device/params.h \
-	core/device/pressure.c core/device/recovery.c core/device/requests.c \
+	core/device/pressure.c core/device/queues.c core/device/recovery.c core/device/requests.c \
 	core/device/requests.h core/device/resize.c core/device/resize_call.c \
 	core/device/resolve.c core/device/seccomp.c core/device/serve.c \
 	core/device/shared_memory.c core/device/state.c core/device/state.h \

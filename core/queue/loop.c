@@ -273,7 +273,7 @@ void *queue_thread(void *arg)
 		queue_round(q);
 	queue_teardown(q);
 	atomic_store_explicit(&q->ended, true, memory_order_release);
-	if (!res && write(q->dev->notify_fd, &one, sizeof(one)) < 0)
+	if (write(q->dev->notify_fd, &one, sizeof(one)) < 0)
 		log_err("queue %u: telling its end: %m", q->qid);
 	return NULL;
 }

@@ -208,16 +208,15 @@ int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, siz
 	}
 	snprintf(name, sizeof(name), "ublk-q%u", index);
 	pthread_setname_np(q->thread, name);
-	while (sem_wait(&q->ready))
-		; /* EINTR */
-	if (q->start_res) {
-		err = q->start_res;
-		if (queue_join(q))
-			queue_free(q);
-		return err;
-	}
 	*out = q;
 	return 0;
+}
+
+int queue_wait_started(struct ublk_queue *q)
+{
+	while (sem_wait(&q->ready))
+		; /* EINTR */
+	return q->start_res;
 }
 
 void queue_ask(struct ublk_queue *q, unsigned int bits)

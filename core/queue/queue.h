@@ -88,11 +88,14 @@ struct ublk_queue;
  * plugin, and in messages, each is a queue of its own, and its qid is its index.
  */
 
-/* Build a queue and start its thread on the CPUs of mask (NULL: anywhere). Returns when its tags
- * are fetched, or -errno, logged. Control thread, which waits for the plugin's queue_init() here:
- * the caller keeps a deadline over that. */
+/* Build a queue and start its thread on the CPUs of mask (NULL: anywhere), which sets it up, beside those
+ * of other queues. 0 or -errno, logged. Control thread. */
 int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, size_t mask_size,
 		struct ublk_queue **out);
+/* Once for each queue that was started, whatever comes of it: returns when its tags are fetched; or -errno,
+ * logged, when it has ended instead. Waits for the plugin's queue_init(): the caller keeps a deadline over
+ * that. */
+int queue_wait_started(struct ublk_queue *q);
 
 /* Any thread. */
 void queue_ask(struct ublk_queue *q, unsigned int bits);

@@ -100,6 +100,8 @@ void plane_start(struct plane *p)
 	ck_assert_int_eq(dev_prepare(&p->dev), 0);
 	for (uint16_t i = 0; i < plane_threads(p); i++)
 		ck_assert_int_eq(queue_start(&p->dev, i, p->cpus, sizeof(*p->cpus), &p->q[i]), 0);
+	for (uint16_t i = 0; i < plane_threads(p); i++)
+		ck_assert_int_eq(queue_wait_started(p->q[i]), 0);
 }
 
 void plane_wait_ended(struct plane *p)

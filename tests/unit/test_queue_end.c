@@ -99,8 +99,11 @@ START_TEST(queue_init_fails)
 		plane.dev.stats = stats_alloc(1);
 		ck_assert_ptr_nonnull(plane.dev.stats);
 		ck_assert_int_eq(dev_prepare(&plane.dev), 0);
-		ck_assert_int_eq(queue_start(&plane.dev, 0, NULL, 0, &q), results[i][1]);
-		ck_assert_ptr_null(q);
+		ck_assert_int_eq(queue_start(&plane.dev, 0, NULL, 0, &q), 0);
+		ck_assert_int_eq(queue_wait_started(q), results[i][1]);
+		ck_assert(queue_join(q));
+		ck_assert(queue_ended(q));
+		queue_free(q);
 		ck_assert_uint_eq(atomic_load(&async.exits), 0);
 		dev_unprepare(&plane.dev);
 		free(plane.dev.stats);
