@@ -7,7 +7,7 @@ set -euo pipefail
 trap 'echo "FAIL: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND (status $?)" >&2' ERR
 set -o errtrace
 
-plugins=$UBLK_TEST_PLUGINS # test plugins, built in the tree and never installed
+plugins=$UBLK_TEST_PLUGINS # test plugins and tools, built in the tree and never installed
 lib_devices=0
 
 fail() { # MESSAGE
@@ -314,6 +314,20 @@ entries() { # FOLDER: how many
 rss_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; } # PID
 
 # Writes of mixed sizes, read back and compared, over and over until it is told to end.
+stalls_begin() { # NODE: from here on, how long do its readers wait, where that is more than 10 ms?
+	[[ -x $plugins/stalls ]] || skip "tests/vm/stalls was not built"
+	"$plugins/stalls" "$1" 10 >"$T/stalls.${1##*/}" 2>&1 &
+	lib_stalls+=($!)
+}
+stalls_end() { # WHAT NR: a note of the longest NR, in ms
+	kill "${lib_stalls[@]}" || fail "reading on: $(tail -n 1 "$T"/stalls.*)"
+	lib_stalls=()
+	note "$1: readers waited $(sort -n "$T"/stalls.* | tail -n "$2" | awk '{ at[NR] = $1 / 1000; sum += at[NR] }
+		END { if (NR) printf "%d ms in the middle, %d on average, %d at worst (%d waits)",
+			at[int((NR + 1) / 2)], sum / NR, at[NR], NR; else print "not at all" }')"
+	rm "$T"/stalls.*
+}
+
 verify_begin() { # NODE SIZE
 	fio --name=disk --filename="$1" --rw=randwrite --bsrange=4k-64k --size="$2" --ioengine=libaio \
 		--direct=1 --iodepth=16 --verify=crc32c --verify_fatal=1 --do_verify=1 --loops=1000000 \

@@ -3,8 +3,9 @@
 EXTRA_DIST += .ci/run tests/vm/boot tests/vm/demo tests/vm/fetch-kernel tests/vm/guest-init \
 	tests/vm/lib.sh tests/vm/make-initrd tests/vm/run tests/vm/run.t tests/vm/suite tests/vm/uml-init
 TESTS += tests/vm/run.t
-check_PROGRAMS += tests/vm/ledger
+check_PROGRAMS += tests/vm/ledger tests/vm/stalls
 tests_vm_ledger_SOURCES = tests/vm/ledger.c
+tests_vm_stalls_SOURCES = tests/vm/stalls.c
 EXTRA_DIST += tests/vm/machines/power-loss.sh
 EXTRA_DIST += \
 	tests/vm/cases/blocks-4k.sh \

@@ -23,25 +23,22 @@ write_tree "$T/mnt"
 
 load_begin "$disk" "$T/mnt"
 
-# Outage: from the kill until a request that came meanwhile is served.
-worst=0 total=0
+# How long nobody serves is what a reader of the device notices of it.
+stalls_begin "$disk"
+stalls_begin "$ram"
 for ((i = 0; i < rounds; i++)); do
 	name=disk node=$disk
 	((i % 2)) || { name=ram node=$ram; }
 	server=$(server_pid $name)
 	sleep "0.0$((RANDOM % 90 + 10))"
 	load_goes_on
-	began=$(now_ms)
 	kill -9 "$server"
 	timeout --kill-after=5 30 ublk-host recover $name >"$T/recover.out" 2>&1 ||
 		fail "round $i: recover $name: status $?: $(cat "$T/recover.out")"
 	timeout 20 dd if="$node" of=/dev/null bs=4k count=1 iflag=direct status=none ||
 		fail "round $i: a read of $name after its recovery failed"
-	outage=$(($(now_ms) - began))
-	total=$((total + outage))
-	((outage <= worst)) || worst=$outage
 done
-note "$rounds kills: outage $((total / rounds)) ms on average, $worst ms at worst; $(cat "$T/copies") copies of the tree"
+stalls_end "$rounds kills, under load ($(cat "$T/copies") copies of the tree)" "$rounds"
 
 load_end "$ram"
 down --all
