@@ -261,8 +261,9 @@ void queue_teardown(struct ublk_queue *q)
 	if (q->has_plugin && q->plugin->queue_exit)
 		q->plugin->queue_exit(q->qpriv);
 	/* After QUIT or LEAVE there are fetches in flight, which unregistering would wait for on some kernels:
-	 * the ring's own end cancels them. */
-	if (q->has_ring && !q->quit && !q->leaving) {
+	 * the ring's own end cancels them. After FINISH there are none, and the next server waits until the
+	 * files are let go, which the ring's end does late (RCU). */
+	if (q->has_ring && !q->quit && !(q->leaving && q->takes_no_more)) {
 		io_uring_unregister_files(&q->ring);
 		if (q->path->needs_buf_table)
 			io_uring_unregister_buffers(&q->ring);

@@ -13,7 +13,6 @@ RANDOM=${UBLK_TEST_SEED:-$RANDOM}
 seed=$RANDOM
 RANDOM=$seed
 step=8
-emulated && step=50
 grep -q "User Mode Linux" /proc/cpuinfo && step=1
 step=${UBLK_TEST_STEP:-$step}
 export FAULTS=$T/shared
