@@ -332,7 +332,9 @@ static int announce(struct device *d)
 	};
 	int err = state.manifest ? state_self(&state) : -ENOMEM;
 
-	if (!err)
+	if (err)
+		log_err("cannot put together the state of %s: %s", d->node, strerror(-err));
+	else
 		err = state_write(&state);
 	json_decref(state.manifest);
 	d->written = !err;

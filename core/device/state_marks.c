@@ -52,6 +52,8 @@ static int set_size(struct device_state *state, const void *arg)
 	const uint64_t *size = arg;
 	json_t *options = json_object_get(state->manifest, "options");
 
+	if (!state->manifest)
+		return -EBADMSG;
 	if (!options && json_object_set_new(state->manifest, "options", json_object()))
 		return -ENOMEM;
 	options = json_object_get(state->manifest, "options");

@@ -20,6 +20,20 @@ tests_unit_state_names_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_state_names_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_state_names_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/state_marks
+TESTS += tests/unit/state_marks
+tests_unit_state_marks_SOURCES = tests/unit/state_marks.c tests/unit/state_help.h
+tests_unit_state_marks_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_state_marks_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_state_marks_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/device_requests
+TESTS += tests/unit/device_requests
+tests_unit_device_requests_SOURCES = tests/unit/device_requests.c tests/unit/capture.h tests/unit/tap.h
+tests_unit_device_requests_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_device_requests_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_device_requests_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/stats tests/unit/stats_file tests/unit/verb_stats
 TESTS += tests/unit/stats tests/unit/stats_file tests/unit/verb_stats
 tests_unit_stats_SOURCES = tests/unit/stats.c tests/unit/tap.h

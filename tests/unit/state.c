@@ -224,52 +224,6 @@ START_TEST(second_write_replaces)
 }
 END_TEST
 
-START_TEST(marks_of_others)
-{
-	char name[] = "disk";
-	struct device_state state;
-	pid_t child;
-	int status;
-
-	ck_assert_int_eq(state_set_failed(ID, "nobody there"), -ENOENT);
-	write_sample(ID, name);
-	ck_assert_int_eq(state_set_failed(ID, "5 servers ended"), 0);
-	ck_assert_int_eq(state_read(ID, &state), 0);
-	ck_assert_str_eq(state.failed, "5 servers ended");
-	ck_assert_str_eq(state.name, name);
-	ck_assert_int_eq(state.pid, getpid());
-	state_free(&state);
-	/* in our own hand it is nobody else's */
-	ck_assert_int_eq(state_take_in_hand(ID), 0);
-	ck_assert_int_eq(state_read(ID, &state), 0);
-	ck_assert_int_eq(state.in_hand, getpid());
-	ck_assert(!state_in_hand(&state));
-	ck_assert_str_eq(state.failed, "5 servers ended");
-	child = fork();
-	if (!child)
-		_exit(!state_in_hand(&state));
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_int_eq(status, 0);
-	state_free(&state);
-	/* in that of a process that has ended, nobody's */
-	child = fork();
-	if (!child)
-		_exit(state_take_in_hand(ID) != 0);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_int_eq(status, 0);
-	ck_assert_int_eq(state_read(ID, &state), 0);
-	ck_assert_int_eq(state.in_hand, child);
-	ck_assert(!state_in_hand(&state));
-	state_free(&state);
-	/* a new server's state is without */
-	write_sample(ID, name);
-	ck_assert_int_eq(state_read(ID, &state), 0);
-	ck_assert_ptr_null(state.failed);
-	ck_assert_int_eq(state.in_hand, 0);
-	state_free(&state);
-}
-END_TEST
-
 START_TEST(killed_writer_leaves_no_trace)
 {
 	struct device_state out;
@@ -473,7 +427,6 @@ int main(void)
 	tcase_add_test(tc, removal_waits_for_who_writes);
 	tcase_add_test(tc, removal_does_not_wait_for_ever);
 	tcase_add_test(tc, second_write_replaces);
-	tcase_add_test(tc, marks_of_others);
 	tcase_add_test(tc, killed_writer_leaves_no_trace);
 	tcase_add_test(tc, file_is_never_seen_half_written);
 	tcase_add_loop_test(tc, damaged_file_is_told, 0, ARRAY_SIZE(damaged));

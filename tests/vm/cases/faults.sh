@@ -16,6 +16,9 @@ step=8
 grep -q "User Mode Linux" /proc/cpuinfo && step=1
 step=${UBLK_TEST_STEP:-$step}
 export FAULTS=$T/shared
+# Before Linux 7.0, START_DEV reads partitions itself, and hangs for ever if a queue ends then.
+hopeless='^$'
+kernel_has batch_io || hopeless='^io_uring_submit_and_wait'
 
 # -- no processes where bash will do: there are thousands of rounds
 
@@ -131,7 +134,7 @@ sequence() { # PLUGIN OPTION...
 	at_least "calls on the way ($kind)" ${#names[@]} 200
 	note "$kind: ${#names[@]} calls"
 	for ((at = RANDOM % step + 1; at <= ${#names[@]}; at += step)); do
-		[[ ${names[at - 1]} =~ ${UBLK_TEST_CALLS:-} ]] || continue
+		[[ ${names[at - 1]} =~ ${UBLK_TEST_CALLS:-} && ! ${names[at - 1]} =~ $hopeless ]] || continue
 		armed=$((armed + 1))
 		round "$at" "$@"
 	done
@@ -142,7 +145,7 @@ known() { # PLUGIN OPTION...
 	kind="$*"
 	for only in lstat write poll unshare umount2 io_uring_submit_and_wait io_uring_submit_and_wait_timeout START_DEV \
 		SET_PARAMS DEL_DEV; do
-		[[ $only =~ ${UBLK_TEST_CALLS:-} ]] || continue
+		[[ $only =~ ${UBLK_TEST_CALLS:-} && ! $only =~ $hopeless ]] || continue
 		armed=$((armed + 1))
 		round 1 "$@"
 	done

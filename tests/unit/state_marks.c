@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+/* What others than its server write into the state of a device. */
+#include <sys/wait.h>
+
+#include "state_help.h"
+
+START_TEST(marks_of_others)
+{
+	char name[] = "disk";
+	struct device_state state;
+	pid_t child;
+	int status;
+
+	ck_assert_int_eq(state_set_failed(ID, "nobody there"), -ENOENT);
+	write_sample(ID, name);
+	ck_assert_int_eq(state_set_failed(ID, "5 servers ended"), 0);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_str_eq(state.failed, "5 servers ended");
+	ck_assert_str_eq(state.name, name);
+	ck_assert_int_eq(state.pid, getpid());
+	state_free(&state);
+	/* in our own hand it is nobody else's */
+	ck_assert_int_eq(state_take_in_hand(ID), 0);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_int_eq(state.in_hand, getpid());
+	ck_assert(!state_in_hand(&state));
+	ck_assert_str_eq(state.failed, "5 servers ended");
+	child = fork();
+	if (!child)
+		_exit(!state_in_hand(&state));
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	state_free(&state);
+	/* in that of a process that has ended, nobody's */
+	child = fork();
+	if (!child)
+		_exit(state_take_in_hand(ID) != 0);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_int_eq(state.in_hand, child);
+	ck_assert(!state_in_hand(&state));
+	state_free(&state);
+	/* a new server's state is without */
+	write_sample(ID, name);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_ptr_null(state.failed);
+	ck_assert_int_eq(state.in_hand, 0);
+	state_free(&state);
+}
+END_TEST
+
+/* The next server's option `size`, whatever else the state has. */
+START_TEST(another_size)
+{
+	char name[] = "disk";
+	struct device_state state = sample(ID, name);
+	json_t *options;
+
+	ck_assert_int_eq(state_set_size(ID, 4096), -ENOENT);
+	write_sample(ID, name);
+	ck_assert_int_eq(state_set_size(ID, 4096), -EBADMSG); /* it says nothing of the plugin */
+	state.manifest = json_pack("{s:s, s:{s:I, s:b}}", "plugin", "mem", "options", "size",
+				   (json_int_t)512, "huge", 0);
+	for (uint64_t size = 1 << 20; size; size = size > 1 << 20 ? 0 : 3ull << 40) {
+		ck_assert_int_eq(state_write(&state), 0);
+		ck_assert_int_eq(state_set_size(ID, size), 0);
+		json_decref(state.manifest);
+		ck_assert_int_eq(state_read(ID, &state), 0);
+		options = json_object_get(state.manifest, "options");
+		ck_assert_uint_eq(json_integer_value(json_object_get(options, "size")), size);
+		ck_assert(json_is_false(json_object_get(options, "huge")));
+		state_free(&state);
+		state = sample(ID, name);
+		state.manifest = json_pack("{s:s, s:{s:b}}", "plugin", "mem", "options", "huge", 0);
+	}
+	json_decref(state.manifest);
+
+	/* One without options. */
+	state = sample(ID, name);
+	state.manifest = json_pack("{s:s}", "plugin", "mem");
+	ck_assert_int_eq(state_write(&state), 0);
+	json_decref(state.manifest);
+	ck_assert_int_eq(state_set_size(ID, 1536), 0);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	options = json_object_get(state.manifest, "options");
+	ck_assert_int_eq(json_integer_value(json_object_get(options, "size")), 1536);
+	state_free(&state);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("state marks");
+	TCase *tc = tcase_create("state");
+
+	tcase_add_checked_fixture(tc, state_setup, state_teardown);
+	tcase_add_test(tc, marks_of_others);
+	tcase_add_test(tc, another_size);
+	suite_add_tcase(suite, tc);
+	return run_tap(suite);
+}
