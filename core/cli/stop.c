@@ -141,15 +141,18 @@ static int check_foreign(const struct stop *stop, const struct device_view *view
  * descriptor in hand, what /proc says is said of the process that it stands for. */
 static int find_server(struct stop *stop, const struct device_state *state)
 {
+	int err;
+
 	stop->pid = state->pid;
 	stop->pidfd = pidfd_open(state->pid, 0);
 	if (stop->pidfd < 0 && errno != ESRCH)
 		return -errno;
-	if (stop->pidfd >= 0 && !state_server_alive(state)) {
+	err = stop->pidfd < 0 ? -ESRCH : state_find_server(state);
+	if (err && stop->pidfd >= 0) {
 		close(stop->pidfd);
 		stop->pidfd = -1;
 	}
-	return 0;
+	return err == -ESRCH ? 0 : err;
 }
 
 static int ask_server(const struct stop *stop)

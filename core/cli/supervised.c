@@ -143,7 +143,7 @@ static void adopt(struct supervised *s, const struct device_view *view)
 	forget_server(s);
 	s->pid = view->pid;
 	s->pidfd = pidfd_open(view->pid, 0);
-	if (s->pidfd < 0 || !state_server_alive(&view->state)) {
+	if (s->pidfd < 0 || state_find_server(&view->state)) {
 		forget_server(s);
 		wait_until(s, now_ms() + LOOK_AGAIN_MS); /* it has just ended */
 		return;

@@ -58,12 +58,14 @@ struct outcome {
 static int old_server_find(struct old_server *old, const struct device_view *view)
 {
 	char path[40];
+	int err;
 
 	*old = (struct old_server){ .exe = -1 };
 	old->pidfd = pidfd_open(view->pid, 0);
-	if (old->pidfd < 0) {
-		log_err("cannot find process %d: %m", view->pid);
-		return -errno;
+	err = old->pidfd < 0 ? -errno : state_find_server(&view->state);
+	if (err) {
+		log_err("cannot find process %d: %s", view->pid, strerror(-err));
+		return err;
 	}
 	/* Also of a program that is no longer on the disk. */
 	snprintf(path, sizeof(path), "/proc/%d/exe", view->pid);

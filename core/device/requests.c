@@ -55,7 +55,7 @@ static int find_server(const struct device_state *state, struct request_line *li
 {
 	__cleanup_free struct stats *now = NULL;
 
-	if (line->pidfd < 0 || !state_server_alive(state)) {
+	if (line->pidfd < 0 || state_find_server(state)) {
 		log_err("cannot find the server of %s, process %d", state->name, state->pid);
 		return -ESRCH;
 	}

@@ -430,15 +430,21 @@ int state_pid_start(int32_t pid, uint64_t *start)
 	return 0;
 }
 
-bool state_server_alive(const struct device_state *state)
+int state_find_server(const struct device_state *state)
 {
 	uint64_t start;
 	int err = state_pid_start(state->pid, &start);
 
 	if (!err)
-		return start == state->pid_start;
+		return start == state->pid_start ? 0 : -ESRCH;
 	/* /proc may hide other users' processes (hidepid): then all that shows is that it exists */
-	return err == -ESRCH && kill(state->pid, 0) < 0 && errno == EPERM;
+	return err == -ESRCH && kill(state->pid, 0) < 0 && errno == EPERM ? 0 : err;
+}
+
+/* Nobody is to take a device from a server for want of a descriptor. */
+bool state_server_alive(const struct device_state *state)
+{
+	return state_find_server(state) != -ESRCH;
 }
 
 int state_self(struct device_state *state)

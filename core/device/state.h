@@ -87,7 +87,10 @@ int state_pid_start(int32_t pid, uint64_t *start);
 /* The device is gone, and its id may be another's: the one that is there now was added after this was
  * written. */
 bool state_is_of_former(const struct device_state *state);
-/* The process that wrote it is still the one: alive and with the same start time. */
+/* The process that wrote it: 0: it is alive, with the same start time; -ESRCH: it is not; another -errno: that
+ * cannot be told, so that nobody may signal it. */
+int state_find_server(const struct device_state *state);
+/* It is, or may be. */
 bool state_server_alive(const struct device_state *state);
 int state_self(struct device_state *state); /* fill pid and pid_start of this process */
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Devices by name, the folder of their states, and whether the server that a state tells of is alive. */
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "state_help.h"
@@ -94,6 +95,30 @@ START_TEST(reused_pid_is_not_alive)
 }
 END_TEST
 
+/* Who has no descriptor left cannot tell; then it is taken to be. */
+START_TEST(what_cannot_be_told_is_alive)
+{
+	char name[] = "disk";
+	struct device_state state = sample(ID, name);
+	struct rlimit before, none;
+	uint64_t start;
+	bool alive;
+	int err, found;
+
+	ck_assert(state_server_alive(&state));
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	err = state_pid_start(getpid(), &start);
+	alive = state_server_alive(&state);
+	found = state_find_server(&state);
+	setrlimit(RLIMIT_NOFILE, &before);
+	ck_assert_int_eq(err, -EMFILE);
+	ck_assert(alive);
+	ck_assert_int_eq(found, -EMFILE); /* but not to be signalled */
+}
+END_TEST
+
 START_TEST(ended_process_is_not_alive)
 {
 	struct device_state state = { 0 };
@@ -158,6 +183,7 @@ int main(void)
 	tcase_add_test(tc, live_server_is_preferred);
 	tcase_add_test(tc, reused_pid_is_not_alive);
 	tcase_add_test(tc, ended_process_is_not_alive);
+	tcase_add_test(tc, what_cannot_be_told_is_alive);
 	tcase_add_test(tc, users_have_a_folder_of_their_own);
 	suite_add_tcase(suite, tc);
 	return run_tap(suite);
