@@ -105,6 +105,7 @@ start_machine() { # sets boot
 	truncate -s 48M "$work/disk1.img"
 	truncate -s 16M "$work/disk2.img"
 	mkfs.ext4 -q -F -d "$work/empty" "$work/disk1.img" >"$work/mkfs" 2>&1 || fail "mkfs.ext4: $(cat "$work/mkfs")"
+	: >"$work/console" # the last machine's acknowledgements are not this one's
 	UBLK_VM_DISKS="$work/disk1.img $work/disk2.img" "$here/boot" "$kernel" "$work" 180 >"$work/console" 2>&1 &
 	boot=$!
 	until grep -q '^ack onfile' "$work/console"; do
@@ -162,7 +163,10 @@ done
 
 round=lie
 printf 'seed=%s\ndirect=off\nserver_dies=\nlie=1\n' "$seed" >"$work/round"
-run_machine
-! check_file || fail "a flush that is a lie was not noticed"
+for try in 1 2 3; do # the guest may have written it back by itself, where little was written
+	run_machine
+	check_file || break
+	((try < 3)) || fail "a flush that is a lie was not noticed, $try times"
+done
 echo "# $rounds rounds; a flush that is a lie is found out"
 rm -rf "$work"
