@@ -8,12 +8,10 @@
 
 #include "ublk-plugin.h"
 
-enum { OPT_RESIZE };
+enum { OPT_RESIZE, OPT_UNTIL };
 
 /* As in the choices. */
 enum { DONE, REFUSED, FAILED, MUTE, NONSENSE, STUCK, SLOW };
-
-#define SLOW_SECONDS 2 /* longer than a test's --plugin-timeout */
 
 static const struct ublk_opt_spec opts[] = {
 	[OPT_RESIZE] = { .name = "resize",
@@ -21,11 +19,16 @@ static const struct ublk_opt_spec opts[] = {
 			 .def = "done",
 			 .choices = "done|refused|failed|mute|nonsense|stuck|slow",
 			 .type = UBLK_OPT_ENUM },
+	[OPT_UNTIL] = { .name = "until",
+			.help = "slow comes back as soon as this file is there",
+			.def = "/nowhere",
+			.type = UBLK_OPT_PATH },
 };
 
 static const struct ublk_host *host; /* set once by load() */
 static struct ublk_dev *device;	     /* by open() */
 static uint64_t how;
+static const char *until;
 
 static int sized_load(const struct ublk_host *services)
 {
@@ -37,6 +40,7 @@ static int sized_open(struct ublk_dev *dev, const struct ublk_open_args *args, v
 {
 	device = dev;
 	how = args->opts[OPT_RESIZE].u64;
+	until = args->opts[OPT_UNTIL].str;
 	*priv = NULL;
 	return 0;
 }
@@ -64,8 +68,8 @@ static int sized_resize(void *priv, uint64_t size, uint32_t flags)
 	}
 	if (how == MUTE && size != 1 << 20)
 		return -ENOSPC;
-	if (how == SLOW)
-		sleep(SLOW_SECONDS);
+	while (how == SLOW && access(until, F_OK))
+		usleep(10000);
 	while (how == STUCK)
 		pause();
 	return how == NONSENSE ? 17 : 0;
@@ -88,6 +92,7 @@ UBLK_PLUGIN_EXPORT const struct ublk_plugin ublk_plugin_v1 = {
 	.nr_opts = sizeof(opts) / sizeof(opts[0]),
 	.opt_spec_size = sizeof(struct ublk_opt_spec),
 	.thread_model = UBLK_THREADS_PARALLEL,
+	.flags = UBLK_PLUGIN_NEEDS_FILES, /* to look for one */
 	.map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE,
 	.map_kinds = UBLK_EXT_ZERO,
 	.load = sized_load,

@@ -9,7 +9,7 @@ kernel_has update_size || skip "this driver cannot change the size of a device"
 changes() { dmesg | grep -c "${dev#/dev/}: detected capacity change" || :; }
 
 turn() { # HOW MIB STATUS REGEX CHANGES-IN-THE-DRIVER MIB-THEN
-	up --plugin "$plugins/sized.so" --opt resize="$1" --name "$1" --plugin-timeout 1
+	up --plugin "$plugins/sized.so" --opt resize="$1" --opt until="$T/until" --name "$1" --plugin-timeout 1
 	local before
 	before=$(changes)
 	if [[ $3 == 0 ]]; then
@@ -37,12 +37,15 @@ down mute
 turn nonsense 2M 1 'plugin sized: resize\(\) returned 17, which is neither 0 nor an errno$' 0 $((1 << 20))
 down nonsense
 
-# It comes back after its time: then it can be asked again.
+# It comes back at last: then it can be asked again.
 turn slow 2M 1 'plugin sized has not returned from resize\(\) within 1 s' 0 $((1 << 20))
 expect_fail 1 'has not returned from an earlier resize' ublk-host resize slow 3M
-sleep 2
+touch "$T/until"
+wait_for 20 ublk-host resize slow 3M
+same "slow: its size" "$(size_of "$dev")" $((3 << 20))
+rm "$T/until"
 expect_fail 1 'has not returned from resize\(\) within 1 s' ublk-host resize slow 4M
-sleep 2
+touch "$T/until"
 down slow
 
 # It never comes back: growing is off, what shrinks has shrunk.
