@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ublk-plugin.h - the whole contract between ublk-host and a backend plugin, ABI 1.0 (candidate).
+ * ublk-plugin.h - the whole contract between ublk-host and a backend plugin, ABI 1.0.
  *
  * A plugin is a shared object that exports one const data symbol, `ublk_plugin_v1`. It links
  * against nothing of the host: services come as a table (struct ublk_host) through load().
@@ -10,10 +10,22 @@
  *   call    plain blocking functions, run by the host on worker threads
  *   async   submit() an io, complete() it later; may use the queue's own io_uring
  *
- * Rules of growth: structs are append-only, their size is told by the side that fills them, and a
- * reader never looks past that size. The first 16 bytes of struct ublk_plugin are frozen for ever.
  * Units are bytes unless a name says otherwise. Errors are negative errnos, never -1, never errno.
+ * Reserved members are 0. Macros and inline functions are a convenience: nothing needs them.
  * The manual is ublk-plugin(3).
+ *
+ * Rules of growth. What is in this file stays as it is, for all of major 1; a minor only appends:
+ *  - Structs get members at their end. Those with a struct_size tell by it what they have; who
+ *    reads one never looks beyond. struct ublk_io has the members of the minor in host->abi_minor.
+ *    struct ublk_opt and struct ublk_extent never grow.
+ *  - A host may be older than the plugin. What it does not know of a descriptor and its table of
+ *    options (members, bits; of a thread model it takes the next lower one) it does not use. What a
+ *    plugin cannot do without, it says by min_host_minor. What it decides while it runs (limits,
+ *    extents, services that it calls) it decides by host->abi_minor, or UBLK_HAS(): unknown bits
+ *    are refused there.
+ *  - A plugin may be older than the host. It is never given an operation, or a flag that must not
+ *    be ignored, that came after its abi_minor.
+ *  - The first 16 bytes of struct ublk_plugin are frozen for ever, in every major.
  */
 #ifndef UBLK_PLUGIN_H
 #define UBLK_PLUGIN_H
@@ -156,7 +168,7 @@ struct ublk_open_args {
 	uint32_t struct_size;
 	uint32_t flags;		     /* UBLK_OPEN_* */
 	uint32_t nr_opts;	     /* as in the plugin's table, same order */
-	uint32_t opt_size;	     /* sizeof(struct ublk_opt): fixed for all of major 1 */
+	uint32_t opt_size;	     /* sizeof(struct ublk_opt): the same in all of major 1 */
 	const struct ublk_opt *opts; /* the array and its strings live until close() returns */
 };
 
@@ -195,7 +207,8 @@ struct ublk_queue_info {
 	uint32_t data_mode; /* the UBLK_DATA_* in force */
 };
 
-/* One request. Allocated by the host; a plugin never copies, sizes or indexes it. */
+/* One request. Allocated by the host; a plugin never copies, sizes or indexes it, and keeps what
+ * belongs to it in scratch. */
 struct ublk_io {
 	uint64_t offset; /* from the start of the device; in bounds, a multiple of logical_block */
 	uint64_t length; /* likewise; 0 for FLUSH */
@@ -204,13 +217,13 @@ struct ublk_io {
 	uint64_t
 		fixed_addr; /* buf NULL: address of the first byte for IORING_OP_{READ,WRITE}_FIXED */
 	uint32_t flags;	    /* UBLK_IOF_* */
-	uint16_t qid, tag;  /* for messages; no two ios in flight share both */
+	uint16_t qid, tag;  /* for messages: the kernel's request; may serve several ios at once */
 	uint16_t buf_index; /* buf NULL: registered buffer of this queue's ring */
 	uint8_t op;	    /* UBLK_OP_* */
 	uint8_t reserved[5];
 };
 
-/* A run of an io's bytes and where it is. */
+/* A run of an io's bytes and where it is. The same size in all of major 1. */
 struct ublk_extent {
 	uint64_t length; /* > 0 */
 	union {
@@ -279,6 +292,10 @@ struct ublk_host {
  *   load -> open -> get_limits -> start -> queue_init (per queue, on its thread)
  *        -> map / submit / cqe / event / batch_end / cancel | read ... write_zeroes | resize
  *        -> queue_exit -> stop -> close
+ *
+ * load() is called once in a process. open() may be called again while a device is open, for another
+ * device: what belongs to a device is in its priv, to a queue in its qpriv. A plugin that can be open
+ * once only answers -EBUSY.
  *
  * From start() on, the process has only those rights that serving takes, and what the plugin's flags
  * say that it needs. What takes more belongs into load() and open(), threads into start().
@@ -361,10 +378,14 @@ struct ublk_plugin {
 	/* append new members here only, and raise UBLK_PLUGIN_ABI_MINOR */
 };
 
+/* Does *p, a struct with a struct_size, have this member? UBLK_HAS(host, struct ublk_host, wake) */
+#define UBLK_HAS(p, type, member) ((p)->struct_size >= offsetof(type, member) + sizeof((p)->member))
+
 #define UBLK_PLUGIN_V1_0_SIZE (offsetof(struct ublk_plugin, write_zeroes) + sizeof(void *))
 #define UBLK_HOST_V1_0_SIZE (offsetof(struct ublk_host, sqe_commit) + sizeof(void *))
 
-/* The first members of a descriptor; min_minor: oldest host minor that the plugin can live with. */
+/* The first members of a descriptor; min_minor: oldest host minor that the plugin can live with.
+ * Where positions and names do not mix (C++, other languages), the six are written by name. */
 #define UBLK_PLUGIN_INIT(min_minor)                                                                \
 	UBLK_PLUGIN_MAGIC, UBLK_PLUGIN_ABI_MAJOR, UBLK_PLUGIN_ABI_MINOR,                           \
 		(uint32_t)sizeof(struct ublk_plugin), (min_minor), 0

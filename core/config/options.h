@@ -22,10 +22,11 @@ struct option_values {
 
 /* Is this table fit to parse with: names [a-z][a-z0-9_-]* (not x-*), unique; types and flags known;
  * choices for ENUM and nothing else; bounds for U64 and SIZE and nothing else; defaults that pass
- * their own checks, none for a required option or a secret. who: the plugin, for messages.
+ * their own checks, none for a required option or a secret. newer: the plugin is of a later minor of
+ * the ABI, whose flags are left alone. who: the plugin, for messages.
  * 0, or -EINVAL with every fault in errors. */
 int options_check_table(const char *who, const struct ublk_opt_spec *spec, uint32_t nr,
-			uint32_t stride, struct errors *errors);
+			uint32_t stride, bool newer, struct errors *errors);
 
 /* Copy entry i; members beyond the stride are zero. i < nr. */
 struct ublk_opt_spec options_spec(const struct ublk_opt_spec *spec, uint32_t stride, uint32_t i);

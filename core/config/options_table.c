@@ -21,6 +21,7 @@ struct table {
 	const char *who;
 	const struct ublk_opt_spec *spec;
 	uint32_t nr, stride;
+	bool newer;
 	struct errors *errors;
 };
 
@@ -96,12 +97,12 @@ static void check_entry(const struct table *t, uint32_t i)
 	if (!o.help || !*o.help || strchr(o.help, '\n') || !is_utf8(o.help))
 		errors_add(t->errors, "%s: option \"%s\" must have a help text of one line", t->who,
 			   o.name);
-	if (o.flags & ~(uint32_t)UBLK_OPTF_REQUIRED)
+	if (o.flags & ~(uint32_t)UBLK_OPTF_REQUIRED && !t->newer)
 		errors_add(t->errors, "%s: option \"%s\" has unknown flags 0x%" PRIx32, t->who,
 			   o.name, o.flags & ~(uint32_t)UBLK_OPTF_REQUIRED);
 	if (!option_type_name(o.type)) {
-		errors_add(t->errors, "%s: option \"%s\" has an unknown type %" PRIu32, t->who,
-			   o.name, o.type);
+		errors_add(t->errors, "%s: option \"%s\" has an unknown type %" PRIu32 "%s", t->who,
+			   o.name, o.type, t->newer ? ": it takes a newer host" : "");
 		return;
 	}
 	if ((o.type == UBLK_OPT_ENUM) != (o.choices != NULL))
@@ -124,9 +125,9 @@ static void check_entry(const struct table *t, uint32_t i)
 }
 
 int options_check_table(const char *who, const struct ublk_opt_spec *spec, uint32_t nr,
-			uint32_t stride, struct errors *errors)
+			uint32_t stride, bool newer, struct errors *errors)
 {
-	struct table t = { who, spec, nr, stride, errors };
+	struct table t = { who, spec, nr, stride, newer, errors };
 	size_t before = errors_count(errors);
 
 	if (!nr)

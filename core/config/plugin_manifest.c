@@ -217,6 +217,7 @@ json_t *plugin_manifest_build(const struct ublk_plugin *desc, const char *librar
 struct comparison {
 	const struct json_text *jt;
 	const char *library;
+	bool newer; /* of a later minor than ours: may say more than we know */
 	struct errors *errors;
 };
 
@@ -252,6 +253,8 @@ static void compare_child(const struct comparison *c, const char *parent, const 
 
 	if (!pointer)
 		errors_add(c->errors, "out of memory");
+	else if (c->newer && !ours)
+		return;
 	else if (!theirs || !ours)
 		differ(c, pointer, theirs, ours);
 	else
@@ -299,16 +302,19 @@ static void compare(const struct comparison *c, const char *pointer, json_t *the
 int plugin_manifest_compare(const struct json_text *jt, const struct ublk_plugin *desc,
 			    const char *library, struct errors *errors)
 {
-	const struct comparison c = { jt, library, errors };
+	struct comparison c = { .jt = jt, .library = library, .errors = errors };
 	size_t before = errors_count(errors);
 	json_t *ours = plugin_manifest_build(desc, library);
+	char note[MANIFEST_NOTE_MAX];
 
 	if (!ours) {
 		errors_add(errors, "%s: cannot be compared with %s: out of memory", jt->file,
 			   library);
 		return -ENOMEM;
 	}
-	/* A newer format that says nothing new is as good. */
+	c.newer = !manifest_version(jt, PLUGIN_MANIFEST_KEY, PLUGIN_MANIFEST_MAJOR,
+				    PLUGIN_MANIFEST_MINOR, note, errors) &&
+		  *note;
 	json_object_set(ours, PLUGIN_MANIFEST_KEY, json_object_get(jt->root, PLUGIN_MANIFEST_KEY));
 	compare(&c, "", jt->root, ours);
 	json_decref(ours);

@@ -17,15 +17,15 @@
  * NULL: no memory. */
 json_t *plugin_manifest_build(const struct ublk_plugin *desc, const char *library);
 
-/* Is it a well-formed plugin manifest: every key, type, word, option. 0, or -EINVAL with every
- * fault in errors. */
+/* Is it a well-formed plugin manifest: every key, type, word, option. Of a newer minor, keys and words
+ * that are not known are left alone. 0, or -EINVAL with every fault in errors. */
 int plugin_manifest_check(const struct json_text *jt, struct errors *errors);
 /* json_text_load() and the check. On success jt->root is what plugin_manifest_build() made. */
 int plugin_manifest_load(struct json_text *jt, const char *path, struct errors *errors);
 
 /* Does a checked manifest say what the descriptor says: 0, or -ESTALE with one message in errors
  * for each value that differs ("FILE:LINE:COL: /version: stale manifest: says "1", file.so says
- * "2""). x-* and $schema are not looked at. -ENOMEM. */
+ * "2""). x-* and $schema are not looked at, nor what only a newer minor knows. -ENOMEM. */
 int plugin_manifest_compare(const struct json_text *jt, const struct ublk_plugin *desc,
 			    const char *library, struct errors *errors);
 

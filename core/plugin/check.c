@@ -145,35 +145,67 @@ static int check_texts(const char *who, const struct ublk_plugin *desc)
 	return 0;
 }
 
-static int check_mask(const char *who, const char *what, uint32_t found, uint32_t known)
+#define ALL_FLAGS                                                                                  \
+	(UBLK_PLUGIN_NONBLOCKING | UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE |                    \
+	 UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_NETWORK | UBLK_PLUGIN_NEEDS_PROCESSES |       \
+	 UBLK_PLUGIN_NEEDS_IOCTLS)
+
+static const struct {
+	const char *what;
+	size_t offset; /* of a mask in struct ublk_plugin */
+	uint32_t known;
+} masks[] = {
+	{ "flags", offsetof(struct ublk_plugin, flags), ALL_FLAGS },
+	{ "map_ops", offsetof(struct ublk_plugin, map_ops), ALL_OPS },
+	{ "submit_ops", offsetof(struct ublk_plugin, submit_ops), ALL_OPS },
+	{ "map_kinds", offsetof(struct ublk_plugin, map_kinds),
+	  UBLK_EXT_FD | UBLK_EXT_MEM | UBLK_EXT_ZERO | UBLK_EXT_VOID },
+	{ "data_modes", offsetof(struct ublk_plugin, data_modes),
+	  UBLK_DATA_MAPPED | UBLK_DATA_FIXED },
+};
+
+static uint32_t *mask_of(struct ublk_plugin *desc, size_t i)
 {
-	if (!(found & ~known))
-		return 0;
-	log_err("plugin %s: %s is 0x%x; this host (ABI %u.%u) knows the bits 0x%x only", who, what,
-		found, UBLK_PLUGIN_ABI_MAJOR, UBLK_PLUGIN_ABI_MINOR, known);
-	return -EINVAL;
+	return (uint32_t *)((char *)desc + masks[i].offset);
 }
 
-static int check_bits(const char *who, const struct ublk_plugin *desc)
+/* Of a newer minor: bits that came later are not used, nor is a callback that only serves those. What
+ * such a plugin cannot do without, it has said by min_host_minor. */
+static void leave_out_newer(const char *who, struct ublk_plugin *desc)
 {
-	const struct {
-		const char *what;
-		uint32_t found, known;
-	} masks[] = {
-		{ "flags", desc->flags,
-		  UBLK_PLUGIN_NONBLOCKING | UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE |
-			  UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_NETWORK |
-			  UBLK_PLUGIN_NEEDS_PROCESSES | UBLK_PLUGIN_NEEDS_IOCTLS },
-		{ "map_ops", desc->map_ops, ALL_OPS },
-		{ "submit_ops", desc->submit_ops, ALL_OPS },
-		{ "map_kinds", desc->map_kinds,
-		  UBLK_EXT_FD | UBLK_EXT_MEM | UBLK_EXT_ZERO | UBLK_EXT_VOID },
-		{ "data_modes", desc->data_modes, UBLK_DATA_MAPPED | UBLK_DATA_FIXED },
-	};
+	bool maps = desc->map_ops, submits = desc->submit_ops;
 
-	for (size_t i = 0; i < ARRAY_SIZE(masks); i++)
-		if (check_mask(who, masks[i].what, masks[i].found, masks[i].known))
-			return -EINVAL;
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
+		uint32_t *mask = mask_of(desc, i), newer = *mask & ~masks[i].known;
+
+		*mask &= masks[i].known;
+		if (newer)
+			log_debug("plugin %s: its %s of ABI %u.%u, 0x%x, are left out", who,
+				  masks[i].what, desc->abi_major, desc->abi_minor, newer);
+	}
+	if (maps && !desc->map_ops)
+		desc->map = NULL;
+	if (submits && !desc->submit_ops)
+		desc->submit = NULL;
+	/* The more that may overlap, the larger the number. */
+	if (desc->thread_model > UBLK_THREADS_PARALLEL)
+		desc->thread_model = UBLK_THREADS_PARALLEL;
+	else if (desc->thread_model < UBLK_THREADS_PARALLEL)
+		desc->thread_model -= desc->thread_model % UBLK_THREADS_PER_QUEUE;
+}
+
+static int check_bits(const char *who, struct ublk_plugin *desc)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
+		uint32_t found = *mask_of(desc, i);
+
+		if (!(found & ~masks[i].known))
+			continue;
+		log_err("plugin %s: %s is 0x%x; this host (ABI %u.%u) knows the bits 0x%x only",
+			who, masks[i].what, found, UBLK_PLUGIN_ABI_MAJOR, UBLK_PLUGIN_ABI_MINOR,
+			masks[i].known);
+		return -EINVAL;
+	}
 	if (desc->thread_model != UBLK_THREADS_SERIAL &&
 	    desc->thread_model != UBLK_THREADS_PER_QUEUE &&
 	    desc->thread_model != UBLK_THREADS_PARALLEL) {
@@ -272,6 +304,8 @@ int plugin_check_descriptor(const char *who, const void *raw, struct ublk_plugin
 		return ret;
 	memcpy(copy, raw, min_of((size_t)copy->struct_size, sizeof(*copy)));
 	ret = check_texts(who, copy);
+	if (!ret && plugin_is_newer(copy))
+		leave_out_newer(who, copy);
 	if (!ret)
 		ret = check_bits(who, copy);
 	if (!ret)

@@ -146,7 +146,8 @@ static int check_table(const struct plugin *plugin)
 		who = NULL;
 		return -ENOMEM;
 	}
-	ret = options_check_table(who, desc->opts, desc->nr_opts, desc->opt_spec_size, &errors);
+	ret = options_check_table(who, desc->opts, desc->nr_opts, desc->opt_spec_size,
+				  plugin_is_newer(desc), &errors);
 	errors_print(&errors);
 	errors_free(&errors);
 	return ret;

@@ -76,6 +76,12 @@ void plugin_free(struct plugin *plugin);
  * when the first 16 pass. Fills *copy. who: for messages. 0 or -errno, logged. */
 int plugin_check_descriptor(const char *who, const void *raw, struct ublk_plugin *copy);
 
+/* Built for a minor that came after this host's: see "Rules of growth" in ublk-plugin.h. */
+static inline bool plugin_is_newer(const struct ublk_plugin *desc)
+{
+	return desc->abi_minor > UBLK_PLUGIN_ABI_MINOR;
+}
+
 /* How an operation is served. */
 enum profile { PROFILE_NONE, PROFILE_MAP, PROFILE_SUBMIT, PROFILE_CALL };
 enum profile plugin_profile(const struct ublk_plugin *desc, unsigned int op);

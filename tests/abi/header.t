@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The contract's header alone: compiles by itself, without a warning, without padding, and twice
-# over, in every language version that it promises.
+# over, in every language version that it promises; and it has the layout that was frozen, here and
+# on other machines.
 top=${top_srcdir:-.}
 build=${top_builddir:-$top}
 dir=$(mktemp -d) || exit 99
@@ -91,4 +92,50 @@ done
 each "$list" "c99 c11 c17 gnu11" c
 try "$cc_name" gnu11 beside.c
 each "g++ clang++" "c++11 c++17 c++20" cc
+
+# result NAME COMMAND...
+result() {
+	name=$1
+	n=$((n + 1))
+	shift
+	if "$@" >"$dir/out" 2>&1; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		sed 's/^/# /' "$dir/out"
+	fi
+}
+
+frozen=$top/tests/abi/1.0
+if grep -q '^#define UBLK_PLUGIN_ABI_MINOR 0u' "$top/include/ublk-plugin.h"; then
+	# but for its comments
+	for header in "$top/include" "$frozen"; do
+		$cc_name -E -P -dD -I"$header" "$dir/alone.c" >"$dir/$(basename "$header").i"
+	done
+	result "the header is the one that was frozen" diff "$dir/include.i" "$dir/1.0.i"
+fi
+mkdir "$dir/future"
+"$top/tests/abi/make-future" <"$top/include/ublk-plugin.h" >"$dir/future/ublk-plugin.h"
+printf '#include "ublk-plugin.h"\n#if UBLK_PLUGIN_ABI_MINOR == 0\n#error "it has not grown"\n#endif\n' >"$dir/grown.c"
+result "a header of the future has grown" "$cc_name" -I"$dir/future" -fsyntax-only "$dir/grown.c"
+# A member that moves is noticed.
+sed 's/^	uint64_t offset; .*from the start.*/	uint32_t flags0;\n&/' "$frozen/ublk-plugin.h" >"$dir/ublk-plugin.h"
+result "a layout that is another is refused" sh -c '! "$@" && "$@" 2>&1 | grep -q "the offset of ublk_io"' - \
+	"$cc_name" -std=c11 -I"$dir" -fsyntax-only "$top/tests/abi/layout.c"
+for header in "$top/include" "$frozen" "$dir/future"; do
+	result "the layout of $(basename "$header")/ublk-plugin.h" \
+		"$cc_name" -std=c11 -Wall -Werror -I"$header" -fsyntax-only "$top/tests/abi/layout.c"
+	for target in x86_64 i386 aarch64 riscv64 s390x arm; do
+		triple=$target-linux-gnu
+		[ $target != arm ] || triple=armv7-linux-gnueabihf
+		what="the layout of $(basename "$header")/ublk-plugin.h for $target"
+		if command -v clang >/dev/null; then
+			result "$what" clang --target=$triple -std=c11 -ffreestanding -nostdlibinc -Wall -Werror \
+				-I"$top/tests/abi/cross" -I"$header" -fsyntax-only "$top/tests/abi/layout.c"
+		else
+			n=$((n + 1))
+			echo "ok $n - $what # SKIP there is no clang"
+		fi
+	done
+done
 echo "1..$n"

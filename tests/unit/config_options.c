@@ -166,7 +166,7 @@ START_TEST(a_long_list_of_options_is_cut)
 						  .help = "x",
 						  .type = UBLK_OPT_STRING };
 	}
-	ck_assert_int_eq(options_check_table("big", many, 200, sizeof(many[0]), &errors), 0);
+	ck_assert_int_eq(options_check_table("big", many, 200, sizeof(many[0]), false, &errors), 0);
 	ck_assert_int_eq(options_parse(&big, &arg, 1, &v, &errors), -EINVAL);
 	ck_assert_uint_lt(strlen(errors.msg[0]), 600);
 	ck_assert_str_eq(errors.msg[0] + strlen(errors.msg[0]) - 5, ", ...");

@@ -33,7 +33,8 @@ static void assert_table(const struct ublk_opt_spec *spec, uint32_t nr, const ch
 {
 	struct errors errors = { 0 };
 
-	ck_assert_int_eq(options_check_table("x.so", spec, nr, sizeof(*spec), &errors), -EINVAL);
+	ck_assert_int_eq(options_check_table("x.so", spec, nr, sizeof(*spec), false, &errors),
+			 -EINVAL);
 	assert_messages(&errors, message);
 }
 
@@ -45,10 +46,10 @@ START_TEST(tables_are_checked)
 {
 	struct errors errors = { 0 };
 
-	ck_assert_int_eq(
-		options_check_table("x.so", table, ARRAY_SIZE(table), sizeof(table[0]), &errors),
-		0);
-	ck_assert_int_eq(options_check_table("x.so", NULL, 0, 0, &errors), 0);
+	ck_assert_int_eq(options_check_table("x.so", table, ARRAY_SIZE(table), sizeof(table[0]),
+					     false, &errors),
+			 0);
+	ck_assert_int_eq(options_check_table("x.so", NULL, 0, 0, false, &errors), 0);
 	assert_silent(&errors);
 	ASSERT_ENTRY("\"a\" has an unknown type 0", .type = 0);
 	ASSERT_ENTRY("\"a\" has an unknown type 8", .type = 8);
@@ -94,7 +95,7 @@ START_TEST(choices_must_be_different_words)
 								      .help = "A",
 								      .type = UBLK_OPT_ENUM,
 								      .choices = "one|On|1.5_x+-" },
-					     1, sizeof(table[0]), &errors),
+					     1, sizeof(table[0]), false, &errors),
 			 0);
 }
 END_TEST
@@ -127,18 +128,18 @@ START_TEST(names_in_a_table_are_checked)
 	assert_table(two, 2, "x.so: option \"b\" must have a help text of one line");
 	two[1].help = "two\nlines";
 	assert_table(two, 2, "x.so: option \"b\" must have a help text of one line");
-	ck_assert_int_eq(options_check_table("x.so", two, 2, 16, &errors), -EINVAL);
+	ck_assert_int_eq(options_check_table("x.so", two, 2, 16, false, &errors), -EINVAL);
 	assert_messages(&errors, "x.so: impossible opt_spec_size 16 (ABI 1.0: 56)");
-	ck_assert_int_eq(options_check_table("x.so", two, 2, 60, &errors), -EINVAL);
+	ck_assert_int_eq(options_check_table("x.so", two, 2, 60, false, &errors), -EINVAL);
 	assert_messages(&errors, "x.so: impossible opt_spec_size 60 (ABI 1.0: 56)");
-	ck_assert_int_eq(options_check_table("x.so", NULL, 2, 56, &errors), -EINVAL);
+	ck_assert_int_eq(options_check_table("x.so", NULL, 2, 56, false, &errors), -EINVAL);
 	assert_messages(&errors, "x.so: 2 options, but no table of them");
-	ck_assert_int_eq(options_check_table("x.so", two, 257, 56, &errors), -EINVAL);
+	ck_assert_int_eq(options_check_table("x.so", two, 257, 56, false, &errors), -EINVAL);
 	assert_messages(&errors, "x.so: 257 options, at most 256 are allowed");
 }
 END_TEST
 
-/* A plugin built against a newer header has longer entries. */
+/* A plugin built against a newer header has longer entries, and flags that are not known. */
 START_TEST(longer_entries_are_read_by_their_stride)
 {
 	struct {
@@ -146,7 +147,8 @@ START_TEST(longer_entries_are_read_by_their_stride)
 		uint64_t newer;
 	} longer[] = {
 		{ { .name = "a", .help = "A", .type = UBLK_OPT_U64, .def = "1" }, UINT64_MAX },
-		{ { .name = "b", .help = "B", .type = UBLK_OPT_U64, .def = "2" }, UINT64_MAX },
+		{ { .name = "b", .help = "B", .type = UBLK_OPT_U64, .def = "2", .flags = 0x80 },
+		  UINT64_MAX },
 	};
 	const struct ublk_plugin newer = { .name = "newer",
 					   .opts = &longer[0].spec,
@@ -156,12 +158,18 @@ START_TEST(longer_entries_are_read_by_their_stride)
 	struct option_values v;
 	struct errors errors = { 0 };
 
-	ck_assert_int_eq(options_check_table("newer", newer.opts, 2, sizeof(longer[0]), &errors),
-			 0);
+	ck_assert_int_eq(
+		options_check_table("newer", newer.opts, 2, sizeof(longer[0]), true, &errors), 0);
 	ck_assert_int_eq(options_parse(&newer, &arg, 1, &v, &errors), 0);
 	ck_assert_uint_eq(v.opt[0].u64, 1);
 	ck_assert_uint_eq(v.opt[1].u64, 7);
 	option_values_free(&v);
+	longer[1].spec.type = 99; /* there is no way to do without the type of an option */
+	ck_assert_int_eq(
+		options_check_table("newer", newer.opts, 2, sizeof(longer[0]), true, &errors),
+		-EINVAL);
+	assert_messages(&errors,
+			"newer: option \"b\" has an unknown type 99: it takes a newer host");
 }
 END_TEST
 

@@ -348,8 +348,8 @@ START_TEST(size_texts_are_those_that_the_code_reads)
 			struct errors errors = { 0 };
 
 			spec.def = texts[i];
-			ck_assert_msg(!options_check_table("x", &spec, 1, sizeof(spec), &errors) ==
-					      matches(text, texts[i]),
+			ck_assert_msg(!options_check_table("x", &spec, 1, sizeof(spec), false,
+							   &errors) == matches(text, texts[i]),
 				      "\"%s\"", texts[i]);
 			errors_free(&errors);
 		}

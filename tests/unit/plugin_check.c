@@ -255,6 +255,45 @@ START_TEST(test_bits)
 }
 END_TEST
 
+/* What came after our minor is left out; what is left has to make a plugin. */
+START_TEST(test_newer_bits)
+{
+	static const uint32_t models[][2] = {
+		{ 1, 0 },	{ 999, 0 },	{ 1500, 1000 },
+		{ 2000, 2000 }, { 2500, 2000 }, { UINT32_MAX, 2000 }
+	};
+	struct ublk_plugin d = good, copy;
+
+	d.abi_minor = UBLK_PLUGIN_ABI_MINOR + 1;
+	d.flags = 0x80000000 | UBLK_PLUGIN_NONBLOCKING;
+	d.map = do_map;
+	d.map_ops = 0x20;
+	d.map_kinds = 0x10;
+	d.submit = do_submit;
+	d.submit_ops = UBLK_OPS_FLUSH | 0x40;
+	d.data_modes = 4;
+	ck_assert_int_eq(plugin_check_descriptor("X", &d, &copy), 0);
+	ck_assert_uint_eq(copy.flags, UBLK_PLUGIN_NONBLOCKING);
+	ck_assert_uint_eq(copy.map_ops, 0);
+	ck_assert_ptr_null(copy.map);
+	ck_assert_uint_eq(copy.map_kinds, 0);
+	ck_assert_uint_eq(copy.submit_ops, UBLK_OPS_FLUSH);
+	ck_assert_ptr_eq((void *)copy.submit, (void *)do_submit);
+	ck_assert_uint_eq(copy.data_modes, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
+		d.thread_model = models[i][0];
+		ck_assert_int_eq(plugin_check_descriptor("X", &d, &copy), 0);
+		ck_assert_uint_eq(copy.thread_model, models[i][1]);
+	}
+	d.map_ops = 0x20 | UBLK_OPS_WRITE; /* of kinds that we do not know */
+	refused(&d, -EINVAL,
+		"map_ops is 0x2, but map_kinds is 0: say which kinds of extent map() returns");
+	d.map = NULL;
+	d.map_ops = 0x20;
+	accepted(&d);
+}
+END_TEST
+
 START_TEST(test_callbacks)
 {
 	struct ublk_plugin d = good;
@@ -366,6 +405,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_names);
 	tcase_add_test(tc, test_texts);
 	tcase_add_test(tc, test_bits);
+	tcase_add_test(tc, test_newer_bits);
 	tcase_add_test(tc, test_callbacks);
 	tcase_add_test(tc, test_profiles);
 	tcase_add_test(tc, test_names_of_things);

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "config/plugin_manifest.h"
+#include "config/options.h"
 #include "plugin/plugin.h"
 #include "scratch.h"
 #include "capture.h"
@@ -84,6 +85,26 @@ START_TEST(test_future)
 	ck_assert_uint_gt(plugin->desc.struct_size, sizeof(plugin->desc));
 	ck_assert_ptr_nonnull(plugin->desc.map);
 	plugin_free(plugin);
+}
+END_TEST
+
+/* The same built by a whole header of the future: its longer table, its bits. */
+START_TEST(test_newer)
+{
+	struct plugin *plugin = accepted(scratch_fixture("newer0", "newer0.so"));
+	struct ublk_opt_spec second;
+
+	ck_assert_uint_eq(plugin->desc.abi_minor, UBLK_PLUGIN_ABI_MINOR + 1);
+	ck_assert_uint_eq(plugin->desc.flags, 0);
+	ck_assert_uint_eq(plugin->desc.map_ops, UBLK_OPS_READ | UBLK_OPS_WRITE);
+	ck_assert_uint_eq(plugin->desc.thread_model, UBLK_THREADS_PER_QUEUE);
+	ck_assert_uint_gt(plugin->desc.opt_spec_size, sizeof(second));
+	second = options_spec(plugin->desc.opts, plugin->desc.opt_spec_size, 1);
+	ck_assert_str_eq(second.name, "second");
+	plugin_free(plugin);
+	refused(scratch_fixture("newer1", "newer1.so"), -EPROTONOSUPPORT,
+		"plugin %s: needs host ABI >= 1.1; this host implements 1.0",
+		in_scratch("newer1.so"));
 }
 END_TEST
 
@@ -350,6 +371,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_good);
 	tcase_add_test(tc, test_relative);
 	tcase_add_test(tc, test_future);
+	tcase_add_test(tc, test_newer);
 	tcase_add_test(tc, test_symbols);
 	tcase_add_test(tc, test_borrowed);
 	tcase_add_test(tc, test_linker);
