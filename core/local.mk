@@ -12,6 +12,7 @@ include core/kernel/local.mk
 include core/transport/local.mk
 include core/queue/local.mk
 include core/device/local.mk
+include core/check/local.mk
 include core/cli/local.mk
 
 bin_PROGRAMS += ublk-host

@@ -82,6 +82,15 @@ _ublk_host()
 		mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur")
 		return
 		;;
+	--under)
+		mapfile -t COMPREPLY < <(compgen -W "valgrind asan" -- "$cur")
+		return
+		;;
+	--only | --skip)
+		words=$("$program" check --list 2>/dev/null | awk '{ print $1 }')
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		return
+		;;
 	--data-path)
 		words="auto $(_ublk_host_paths "$program")"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
@@ -89,7 +98,7 @@ _ublk_host()
 		;;
 	--opt | --name | --id | --queues | --depth | --max-io | --logical-block | \
 		--physical-block | --io-timeout | --plugin-timeout | --threads-per-queue | --timeout | \
-		--interval | --count | --restart-limit | --restart-window)
+		--seed | --interval | --count | --restart-limit | --restart-window)
 		return
 		;;
 	esac
@@ -98,7 +107,14 @@ _ublk_host()
 	else
 		case $verb in
 		down | info | recover | resize | stats | upgrade) words=$(_ublk_host_devices "$program") ;;
-		plugins) words=$(_ublk_host_plugins "$program") ;;
+		check | plugins)
+			if [[ $cur == */* ]]; then
+				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+				compopt -o filenames
+				return
+			fi
+			words=$(_ublk_host_plugins "$program")
+			;;
 		help) words=$(_ublk_host_verbs "$program") ;;
 		serve)
 			mapfile -t COMPREPLY < <(compgen -d -- "$cur")

@@ -18,6 +18,9 @@ include tests/unit/kernel.mk
 include tests/unit/queue.mk
 endif
 include tests/plugins/local.mk
+if HAVE_CHECK
+include tests/defects/local.mk
+endif
 include tests/faults/local.mk
 include tests/vm/local.mk
 include tests/bench/local.mk

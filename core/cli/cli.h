@@ -18,6 +18,7 @@ int verb_resize(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_info(int argc, char **argv);
 int verb_stats(int argc, char **argv);
+int verb_check(int argc, char **argv);
 int verb_plugins(int argc, char **argv);
 int verb_features(int argc, char **argv);
 int verb_doctor(int argc, char **argv);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 libcore_la_SOURCES += \
+	core/cli/check.c core/cli/check_out.c core/cli/check_out.h \
+	core/cli/check_under.c core/cli/check_under.h \
 	core/cli/cli.c core/cli/cli.h \
 	core/cli/device_options.c core/cli/device_options.h \
 	core/cli/devices.c core/cli/devices.h \

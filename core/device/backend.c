@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "device/internal.h"
+#include "device/params.h"
 
 int backend_open(struct device *d)
 {

@@ -141,11 +141,4 @@ void device_tick(struct device *d);
 /* Remove what tells others of the device. */
 void device_forget(const struct device *d);
 
-/* resolve.c */
-void limits_offer(const struct device_config *cfg, const struct ublk_plugin *desc,
-		  struct ublk_limits *limits);
-void limits_settle(const struct device_config *cfg, const struct ublk_plugin *desc,
-		   struct ublk_limits *limits);
-bool device_fua_ok(const struct ublk_plugin *desc, const struct ublk_limits *limits);
-
 #endif

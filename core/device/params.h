@@ -22,6 +22,17 @@
 /* Results have 31 bits: no discard and no write of zeroes is longer (sectors). */
 #define LIMITS_MAX_RANGE_SECTORS (INT32_MAX >> 9)
 
+/* Defaults and maxima, as get_limits() finds them. */
+void limits_offer(const struct device_config *cfg, const struct ublk_plugin *desc,
+		  struct ublk_limits *limits);
+/* What an operation that nobody serves must not promise, and what follows from the rest. */
+void limits_settle(const struct device_config *cfg, const struct ublk_plugin *desc,
+		   struct ublk_limits *limits);
+
+/* Whether a write with FUA is stable when it ends. Where it is not, the kernel is told so, and sends a FLUSH
+ * after the write instead. */
+bool device_fua_ok(const struct ublk_plugin *desc, const struct ublk_limits *limits);
+
 /*
  * What get_limits() made of what it was offered: values that no device can have, limits that were
  * widened instead of narrowed, and a choice of the user (cfg) that the plugin cannot live with.

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "device/internal.h"
+#include "device/params.h"
 
 int device_resolve(const struct device_config *cfg, const struct plugin_dirs *dirs,
 		   const char *given, struct plugin **plugin, struct option_values *values)
@@ -34,7 +35,6 @@ static uint32_t default_queues(void)
 	return online < 1 ? 1 : min_of((uint32_t)online, DEFAULT_QUEUES_CAP);
 }
 
-/* Defaults and maxima, as get_limits() finds them. */
 void limits_offer(const struct device_config *cfg, const struct ublk_plugin *desc,
 		  struct ublk_limits *limits)
 {
@@ -55,7 +55,6 @@ void limits_offer(const struct device_config *cfg, const struct ublk_plugin *des
 	};
 }
 
-/* What an operation that nobody serves must not promise, and what follows from the rest. */
 void limits_settle(const struct device_config *cfg, const struct ublk_plugin *desc,
 		   struct ublk_limits *limits)
 {
@@ -83,12 +82,11 @@ void limits_settle(const struct device_config *cfg, const struct ublk_plugin *de
 		limits->io_opt = limits->physical_block;
 }
 
-/* Whether writes honour FUA. What a plugin does not do itself, the kernel does by a FLUSH. */
 bool device_fua_ok(const struct ublk_plugin *desc, const struct ublk_limits *limits)
 {
 	switch (plugin_profile(desc, UBLK_OP_WRITE)) {
-	case PROFILE_MAP:
-		return true;
+	case PROFILE_MAP: /* a file is synced; what becomes of memory only the plugin's flush() knows */
+		return !(limits->map_kinds & UBLK_EXT_MEM);
 	case PROFILE_CALL: /* the host follows the write with a flush */
 		return desc->flush || (limits->attrs & UBLK_DEV_FUA);
 	default:

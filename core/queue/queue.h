@@ -107,6 +107,8 @@ bool queue_is_broken(const struct ublk_queue *q);
 /* Ios that the plugin holds, or was too busy to take, as seen from outside: while there are any, the
  * queue wants its ticks. */
 unsigned int queue_held(const struct ublk_queue *q);
+/* Any thread, until queue_free(): is it an io of this queue's, with the plugin or not? */
+bool queue_knows_io(struct ublk_queue *q, const struct ublk_io *io);
 const struct queue_counters *queue_counters(const struct ublk_queue *q);
 
 /* Wait for the end of its threads. False: a worker never came back from the plugin; the queue's

@@ -26,6 +26,11 @@ static struct io_slot *slot_of(struct ublk_queue *q, const struct ublk_io *io)
 	return container_of((struct ublk_io *)io, struct io_slot, io);
 }
 
+bool queue_knows_io(struct ublk_queue *q, const struct ublk_io *io)
+{
+	return slot_of(q, io);
+}
+
 /* Leave a completion for the queue's next round. Any thread. False: one is there already. */
 static bool remote_push(struct ublk_queue *q, struct io_slot *slot, int32_t res)
 {

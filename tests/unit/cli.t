@@ -13,7 +13,7 @@ UBLK_HOST_RUN_DIR=$dir/run
 UBLK_HOST_PLUGIN_PATH=$top_builddir/plugins/.libs
 export UBLK_HOST_RUN_DIR UBLK_HOST_PLUGIN_PATH
 nr=0 failed=0
-verbs="run up down serve resize list info stats plugins features doctor gc udev help version"
+verbs="run up down serve resize list info stats plugins check features doctor gc udev help version"
 
 ok() # STATUS TEXT
 {
@@ -137,9 +137,12 @@ usage "control characters are made visible" 'unexpected argument "a\\x1bb"' \
 for verb in list features doctor gc version; do
 	usage "$verb takes no word" 'unexpected argument "mem"' $verb mem
 done
-for verb in down list info stats features doctor gc; do
+for verb in down list info stats check features doctor gc; do
 	usage "$verb with an unknown option" 'unknown option --bogus' $verb --bogus
 done
+usage "check of nothing" 'which plugin' check
+usage "check of two" 'unexpected argument "b"' check a b
+usage "check of an unknown check" 'there is no check "dat" (did you mean "data"?)' check null --only dat
 usage "info of nothing" 'NAME or ID' info
 usage "info of two" 'unexpected argument "b"' info a b
 usage "down of nothing" 'NAME, ID or --all' down

@@ -68,6 +68,23 @@ START_TEST(adding_is_predicted)
 }
 END_TEST
 
+/* What cannot be promised of a write, the kernel makes up for by a FLUSH. */
+START_TEST(fua_is_promised_where_it_is_kept)
+{
+	struct ublk_plugin desc = { .map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE };
+
+	limits.map_kinds = UBLK_EXT_FD | UBLK_EXT_ZERO;
+	ck_assert(device_fua_ok(&desc, &limits));
+	limits.map_kinds =
+		UBLK_EXT_FD | UBLK_EXT_MEM; /* only its flush() knows what becomes of memory */
+	ck_assert(!device_fua_ok(&desc, &limits));
+	desc = (struct ublk_plugin){ .submit_ops = UBLK_OPS_READ | UBLK_OPS_WRITE };
+	ck_assert(!device_fua_ok(&desc, &limits));
+	limits.attrs |= UBLK_DEV_FUA;
+	ck_assert(device_fua_ok(&desc, &limits));
+}
+END_TEST
+
 START_TEST(params_are_built)
 {
 	struct ublk_params p;
@@ -260,6 +277,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, limits_setup, limits_teardown);
 	tcase_add_test(tc, adding_is_predicted);
+	tcase_add_test(tc, fua_is_promised_where_it_is_kept);
 	tcase_add_test(tc, params_are_built);
 	tcase_add_test(tc, what_passes_is_accepted_by_the_driver);
 	suite_add_tcase(suite, tc);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/* Checks of what outlives a server, one process after the other, and of a stop in the middle of work. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "check/kit.h"
+#include "device/params.h"
+
+#define PIECES 32 /* ranges that are written, each by itself */
+
+/* What the lives tell each other. In shared memory. */
+struct story {
+	uint32_t piece; /* bytes of each */
+	uint64_t size;	/* of the device */
+	bool writable, keeps, fua, cache;
+	bool persists;
+	char word[64];
+};
+
+static struct story *story_begin(struct kit *k)
+{
+	struct story *s =
+		mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (s == MAP_FAILED)
+		kit_fail(k, "out of memory");
+	return s;
+}
+
+static struct kit_dev *story_open(struct kit *k, struct story *s, uint32_t flags)
+{
+	struct kit_dev *d = kit_open(k, flags);
+
+	kit_usual_queues(d);
+	s->piece = max_of(kit_block(d), 4096u);
+	s->size = atomic_load(&d->dev.size);
+	s->writable = !kit_read_only(d) && s->size >= (uint64_t)s->piece * PIECES;
+	s->keeps = kit_keeps_data(d);
+	s->fua = device_fua_ok(k->desc, &d->dev.limits);
+	s->cache = d->dev.limits.attrs & UBLK_DEV_VOLATILE_CACHE;
+	return d;
+}
+
+static void write_pieces(struct kit_dev *d, const struct story *s, unsigned int first,
+			 unsigned int nr, uint64_t seed, unsigned int flags)
+{
+	void *buf = kit_alloc(d->kit, s->piece);
+
+	for (unsigned int i = first; i < first + nr; i++) {
+		uint64_t at = (uint64_t)i * s->piece;
+
+		kit_pattern(buf, seed, at, s->piece);
+		kit_must(d, UBLK_OP_WRITE, flags, at, s->piece, buf);
+	}
+	free(buf);
+}
+
+/* How many of the pieces have what was written. */
+static unsigned int count_pieces(struct kit_dev *d, const struct story *s, unsigned int first,
+				 unsigned int nr, uint64_t seed)
+{
+	void *buf = kit_alloc(d->kit, s->piece), *want = kit_alloc(d->kit, s->piece);
+	unsigned int n = 0;
+
+	for (unsigned int i = first; i < first + nr; i++) {
+		uint64_t at = (uint64_t)i * s->piece;
+
+		kit_pattern(want, seed, at, s->piece);
+		kit_must(d, UBLK_OP_READ, 0, at, s->piece, buf);
+		n += !memcmp(buf, want, s->piece);
+	}
+	free(buf);
+	free(want);
+	return n;
+}
+
+/* -- data that was flushed */
+
+static void life_writes_and_closes(struct kit *k, void *arg)
+{
+	struct story *s = arg;
+	struct kit_dev *d = story_open(k, s, 0);
+
+	if (s->writable && s->keeps) {
+		write_pieces(d, s, 0, PIECES, 1, 0);
+		kit_must(d, UBLK_OP_FLUSH, 0, 0, 0, NULL);
+	}
+	kit_finish(d);
+}
+
+static void life_looks(struct kit *k, void *arg)
+{
+	struct story *s = arg;
+	struct kit_dev *d = story_open(k, s, 0);
+
+	s->persists = count_pieces(d, s, 0, PIECES, 1) == PIECES;
+	kit_finish(d);
+}
+
+/* A third each: with FUA, before a FLUSH, after it. */
+static void life_dies(struct kit *k, void *arg)
+{
+	struct story *s = arg;
+	struct kit_dev *d = story_open(k, s, 0);
+
+	write_pieces(d, s, 10, 10, 2, 0);
+	kit_must(d, UBLK_OP_FLUSH, 0, 0, 0, NULL);
+	write_pieces(d, s, 0, 10, 2, UBLK_IOF_FUA);
+	write_pieces(d, s, 20, 10, 2, 0);
+}
+
+static void life_verifies(struct kit *k, void *arg)
+{
+	struct story *s = arg;
+	struct kit_dev *d = story_open(k, s, 0);
+	unsigned int fua = count_pieces(d, s, 0, 10, 2), flushed = count_pieces(d, s, 10, 10, 2);
+	unsigned int rest = count_pieces(d, s, 20, 10, 2);
+
+	if (flushed < 10)
+		kit_fail(k, "of 10 writes that a FLUSH followed, %u are lost when the server dies",
+			 10 - flushed);
+	if (s->fua && fua < 10)
+		kit_fail(k, "of 10 writes with FUA, %u are lost when the server dies", 10 - fua);
+	if (!s->cache && rest < 10)
+		kit_fail(
+			k,
+			"of 10 writes, %u are lost when the server dies: without UBLK_DEV_VOLATILE_CACHE "
+			"a write that is completed is stable",
+			10 - rest);
+	kit_finish(d);
+}
+
+void check_durable(struct kit *k)
+{
+	struct story *s = story_begin(k);
+
+	kit_life(k, life_writes_and_closes, s);
+	if (!s->writable)
+		kit_skip(k, "the device is read-only, or has less than %u blocks", PIECES);
+	if (!s->keeps)
+		kit_skip(k, "the plugin says that it keeps nothing (map_kinds)");
+	kit_life(k, life_looks, s);
+	if (!s->persists)
+		kit_skip(k, "what is written does not outlive the plugin's process");
+	kit_life(k, life_dies, s);
+	kit_life(k, life_verifies, s);
+}
+
+/* -- recovery */
+
+static void life_to_be_recovered(struct kit *k, void *arg)
+{
+	struct story *s = arg;
+	struct kit_dev *d;
+
+	if (!(k->desc->flags & UBLK_PLUGIN_RECOVERS)) {
+		snprintf(s->word, sizeof(s->word), "the plugin does not recover");
+		return;
+	}
+	d = story_open(k, s, KIT_KEEP);
+	if (s->writable && s->keeps)
+		write_pieces(d, s, 0, PIECES, 3, 0);
+}
+
+static void recovered(struct kit *k, struct story *s, uint64_t had, uint64_t writes)
+{
+	const uint64_t size = s->size;
+	struct kit_dev *d = story_open(k, s, KIT_RECOVER | KIT_KEEP);
+	unsigned int n;
+
+	if (s->size != size)
+		kit_fail(k,
+			 "the device had %llu bytes, and has %llu when it is opened with "
+			 "UBLK_OPEN_RECOVER",
+			 (unsigned long long)size, (unsigned long long)s->size);
+	if (!s->writable || !s->keeps)
+		return;
+	n = count_pieces(d, s, 0, PIECES, had);
+	if (n < PIECES)
+		kit_fail(k,
+			 "of %u writes that the former server had completed, %u are lost after "
+			 "open() with UBLK_OPEN_RECOVER",
+			 PIECES, PIECES - n);
+	write_pieces(d, s, 0, PIECES, writes, 0);
+}
+
+static void life_recovered(struct kit *k, void *arg)
+{
+	recovered(k, arg, 3, 4);
+}
+
+static void life_recovered_again(struct kit *k, void *arg)
+{
+	recovered(k, arg, 4, 5);
+	kit_finish(k->first);
+}
+
+void check_recover(struct kit *k)
+{
+	struct story *s = story_begin(k);
+
+	kit_life(k, life_to_be_recovered, s);
+	if (*s->word)
+		kit_skip(k, "%s", s->word);
+	kit_life(k, life_recovered, s);
+	kit_life(k, life_recovered_again, s);
+}
+
+/* -- a stop with requests under way */
+
+void check_stop(struct kit *k)
+{
+	const uint32_t length = 16384;
+
+	for (int round = 0; round < 8; round++) {
+		struct kit_dev *d = kit_open(k, 0);
+		const bool writes = !kit_read_only(d) && kit_keeps_data(d) && round % 2;
+		const uint64_t size = atomic_load(&d->dev.size);
+		void *buf;
+
+		kit_usual_queues(d);
+		buf = kit_alloc(k, length);
+		for (unsigned int i = 0; i < d->nr_queues * d->dev.limits.max_depth; i++) {
+			struct kit_io io = { .op = writes ? UBLK_OP_WRITE : UBLK_OP_READ,
+					     .length = kit_block(d),
+					     .data = buf,
+					     .qid = (uint16_t)(i % d->nr_queues) };
+
+			/* Where other checks have their windows. */
+			io.offset = (uint64_t)i * kit_block(d) %
+				    min_of(size, (uint64_t)MODEL_WINDOW_BYTES);
+			kit_submit(d, &io);
+		}
+		kit_doing(k, "stopping with requests under way, time %d", round + 1);
+		kit_finish(d);
+		free(buf);
+	}
+}

@@ -1,0 +1,160 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The conformance kit: passes what keeps the contract, and finds each seeded defect by the check that is for
+# it. Built with the thread sanitizer: only the former, whose data races would be ours.
+set -u
+top_srcdir=${top_srcdir:-.}
+build=${top_builddir:-$top_srcdir}
+kit=$build/tests/kit
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+export TMPDIR=$work
+n=0
+threads=$(grep -c '^CFLAGS = .*-fsanitize=thread' "$build/Makefile")
+
+result() { # NAME STATUS [FILE]
+	n=$((n + 1))
+	if (($2 == 0)); then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		[[ -z ${3:-} ]] || sed 's/^/# /' "$3"
+	fi
+}
+
+skip() { # NAME WHY
+	n=$((n + 1))
+	echo "ok $n - $1 # SKIP $2"
+}
+
+"$kit" check "$build/plugins/.libs/null.so" --only open >"$work/out" 2>&1 || {
+	if grep -q 'passes no messages' "$work/out"; then
+		echo "1..0 # SKIP this kernel's io_uring passes no messages between rings"
+		exit 0
+	fi
+}
+
+# -- what passes
+
+passes() { # NAME PLUGIN OPTION...
+	local out=$work/$1.out
+	"$kit" check "$2" --seed 7 "${@:3}" >"$out" 2>&1
+	result "$1 passes" $? "$out"
+}
+
+truncate -s 64M "$work/file" "$work/one" "$work/two" "$work/three" "$work/four"
+truncate -s 8M "$work/ram"
+passes null "$build/plugins/.libs/null.so" --opt size=1G
+passes mem "$build/plugins/.libs/mem.so" --opt size=48M
+passes file "$build/plugins/.libs/file.so" --opt "path=$work/file"
+passes stripe "$build/plugins/.libs/stripe.so" --opt "paths=$work/one:$work/two"
+passes callmem "$build/tests/plugins/.libs/callmem.so"
+passes asyncmem "$build/tests/plugins/.libs/asyncmem.so"
+for profile in call async map; do
+	passes "good-$profile" "$build/tests/defects/good-$profile.so" --opt size=8M --opt "path=$work/ram"
+done
+
+finish() {
+	echo "1..$n"
+	exit 0
+}
+((threads == 0)) || finish
+
+# -- what does not
+
+# The first lines of a file of tests/defects say which check is for it, and with what options.
+defect() { # FILE
+	local name line check opts=() out
+	name=$(basename "$1" .c)
+	out=$work/$name.out
+	line=$(sed -n 's|^/\* check: \(.*\) \*/$|\1|p' "$1")
+	check=${line%% *}
+	[[ $check != none ]] || return 0
+	case $line in
+	*' with path') opts=(--opt size=8M --opt "path=$work/$name.disk") ;;
+	*' with size='*) opts=(--opt "${line##* }") ;;
+	esac
+	"$kit" check "$build/tests/defects/$name.so" --overwrite --only "$check" --seed 7 "${opts[@]}" >"$out" 2>&1
+	if (($? == 1)) && grep -q "^not ok [0-9]* - $check:" "$out" && grep -q '^  seen: ".' "$out"; then
+		echo "ok $name is found by $check" >"$work/$name.result"
+	else
+		{
+			echo "not ok $name is found by $check"
+			sed 's/^/# /' "$out"
+		} >"$work/$name.result"
+	fi
+	rm -f "$work/$name.disk"
+}
+
+for file in "$top_srcdir"/tests/defects/*.c; do
+	while (($(jobs -pr | wc -l) >= 3)); do wait -n; done
+	defect "$file" &
+done
+wait
+found=0
+for file in "$work"/*.result; do
+	n=$((n + 1))
+	found=$((found + 1))
+	sed "1s/^\(not \)\?ok /\1ok $n - /" "$file"
+done
+result "there are enough defects: $found" "$((found < 25))"
+
+# -- how it says so
+
+good=$build/tests/defects/good-call.so bad=$build/tests/defects/zeroes-rounded.so
+# shellcheck disable=SC2016
+json() { perl -MJSON::PP -e 'my $j = decode_json(join "", <STDIN>); '"$1"; }
+
+"$kit" check "$bad" --overwrite --only write-zeroes --json >"$work/json" 2>&1
+status=$?
+# shellcheck disable=SC2016 # Perl's
+json 'my ($c) = @{$j->{checks}}; exit !($j->{failed} == 1 && $j->{passed} == 0 && $c->{check} eq "write-zeroes"
+	&& $c->{result} eq "failed" && $c->{seen} =~ /of the device/)' <"$work/json"
+result "JSON tells the same" $((status != 1 || $?)) "$work/json"
+
+for i in 1 2; do
+	"$kit" check "$build/tests/defects/write-lost.so" --overwrite --only data --seed 99 2>&1 | grep seen: >"$work/seed.$i"
+done
+cmp -s "$work/seed.1" "$work/seed.2" && [[ -s $work/seed.1 ]]
+result "the same seed finds the same" $?
+
+usage() { # NAME WANTED OPTION...
+	"$kit" check "${@:3}" >"$work/out" 2>&1
+	[[ $? == 2 ]] && grep -q "$2" "$work/out" && [[ $(wc -l <"$work/out") == 1 ]]
+	result "$1" $? "$work/out"
+}
+usage "no plugin" 'which plugin' --only open
+usage "an unknown check" 'there is no check "opn" (did you mean "open"?)' "$good" --only opn
+usage "an unknown tool" 'expected valgrind or asan, got "gdb"' "$good" --under gdb
+usage "a plugin that is not there" 'No such file' "$work/none.so"
+usage "an option that the plugin has not" 'no option "sise"' "$good" --opt sise=1M
+
+printf 'precious' | dd of="$work/data" seek=100 bs=512 status=none
+truncate -s 8M "$work/data"
+cp "$work/data" "$work/copy"
+usage "data on the device" 'which the checks would overwrite' "$good" --opt size=8M --opt "path=$work/data"
+cmp -s "$work/data" "$work/copy"
+result "it is left alone" $?
+"$kit" check "$good" --opt size=8M --opt "path=$work/data" --only reads >"$work/out" 2>&1
+result "checks that do not write need not ask" $? "$work/out"
+"$kit" check "$good" --opt size=8M --opt "path=$work/data" --overwrite --only data >"$work/out" 2>&1
+cmp -s <(head -c 8M /dev/zero) "$work/data"
+result "zeroes are left" $?
+[[ -z $(find "$work" -name 'ublk-host-check-*') ]]
+result "and no folder" $?
+
+"$kit" check "$build/tests/plugins/.libs/mortal.so" --opt again=no 2>"$work/out" >&2
+[[ $? == 2 ]]
+result "a wrong value of an option" $? "$work/out"
+"$kit" check "$build/tests/defects/limits-wide.so" >"$work/out" 2>&1
+[[ $? == 1 ]] && grep -q '^Bail out!' "$work/out" && [[ $(grep -c '^not ok' "$work/out") == 1 ]]
+result "without a device there is nothing to check" $? "$work/out"
+
+if command -v valgrind >/dev/null && ! grep -q '^CFLAGS = .*-fsanitize' "$build/Makefile"; then
+	"$build/libtool" --mode=execute "$build/ublk-host" check "$good" --under valgrind --only open --only reads \
+		--only cycles >"$work/out" 2>&1
+	result "under valgrind" $? "$work/out"
+else
+	skip "under valgrind" "there is none, or the sanitizer is"
+fi
+finish
