@@ -11,7 +11,12 @@ EXTRA_DIST += doc/benchmarks $(man_pods)
 dist_doc_DATA = CHANGELOG.md doc/architecture.md doc/performance.md
 exampledir = $(docdir)/example-plugin
 dist_example_DATA = doc/example-plugin/README.md doc/example-plugin/Makefile \
-	doc/example-plugin/concat.c
+	doc/example-plugin/heap.c doc/example-plugin/ram.c doc/example-plugin/ring.c \
+	doc/example-plugin/concat.c doc/example-plugin/sparse.cc doc/example-plugin/offsets.rs
+exampledevicesdir = $(exampledir)/devices
+dist_exampledevices_DATA = doc/example-plugin/devices/concat.json doc/example-plugin/devices/heap.json \
+	doc/example-plugin/devices/offsets.json doc/example-plugin/devices/ram.json \
+	doc/example-plugin/devices/ring.json doc/example-plugin/devices/sparse.json
 exampleclientdir = $(docdir)/example-client
 dist_exampleclient_DATA = doc/example-client/README.md doc/example-client/Makefile \
 	doc/example-client/client.c

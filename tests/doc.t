@@ -56,9 +56,9 @@ result $? "pages that are referred to exist"
 
 # -- ublk-host(8): every verb and option, in the words of --help
 
-verbs=$("$host" --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+verbs=$("$host" --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
 printf '%s\n' "$verbs" | sort >"$work/verbs"
-plain <"$doc/ublk-host.pod" | awk '/^=head1 /{on = $2 == "VERBS"} on && /^=head2 [a-z]+$/{print $2}' |
+plain <"$doc/ublk-host.pod" | awk '/^=head1 /{on = $2 == "VERBS"} on && /^=head2 [a-z-]+$/{print $2}' |
 	sort >"$work/verbs.pod"
 same "verbs" "$work/verbs" "$work/verbs.pod"
 

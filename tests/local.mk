@@ -22,3 +22,8 @@ include tests/faults/local.mk
 include tests/vm/local.mk
 include tests/bench/local.mk
 EXTRA_DIST += tests/unit/tap.h
+
+# What authors of plugins get, out of the tree.
+dist_check_SCRIPTS += tests/sdk.t
+EXTRA_DIST += tests/sdk.sh
+TESTS += tests/sdk.t
