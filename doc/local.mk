@@ -8,11 +8,13 @@ man_pages = doc/ublk-host.8 doc/ublk-host-manifest.5 doc/ublk-plugin.3 \
 	doc/ublk-host-stripe.7 doc/ublk-host-security.7
 
 EXTRA_DIST += doc/benchmarks $(man_pods)
-dist_doc_DATA = CHANGELOG.md doc/architecture.md doc/performance.md
+dist_doc_DATA = CHANGELOG.md CONTRIBUTING.md SECURITY.md doc/architecture.md doc/guide.md \
+	doc/performance.md doc/porting.md
 exampledir = $(docdir)/example-plugin
 dist_example_DATA = doc/example-plugin/README.md doc/example-plugin/Makefile \
 	doc/example-plugin/heap.c doc/example-plugin/ram.c doc/example-plugin/ring.c \
-	doc/example-plugin/concat.c doc/example-plugin/sparse.cc doc/example-plugin/offsets.rs
+	doc/example-plugin/concat.c doc/example-plugin/sparse.cc doc/example-plugin/offsets.rs \
+	doc/example-plugin/concat.check doc/example-plugin/ring.check
 exampledevicesdir = $(exampledir)/devices
 dist_exampledevices_DATA = doc/example-plugin/devices/concat.json doc/example-plugin/devices/heap.json \
 	doc/example-plugin/devices/offsets.json doc/example-plugin/devices/ram.json \

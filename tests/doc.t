@@ -118,7 +118,7 @@ done
 
 # -- every option that an example uses exists
 
-grep -hE 'ublk-host( |$)' "$top_srcdir/README.md" "$doc"/*.pod "$doc"/example-plugin/README.md |
+grep -hE 'ublk-host( |$)' "$top_srcdir"/*.md "$doc"/*.pod "$doc"/{guide,porting}.md "$doc"/example-plugin/README.md |
 	grep -oE -- '(^| )--[a-z][a-z-]*' | tr -d ' ' | sort -u >"$work/used"
 {
 	cat "$work/options"
@@ -184,6 +184,33 @@ awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$top_srcdir/README.md" >"
 	-I"$top_srcdir/include" "$work/readme.c" >"$work/why" 2>&1
 result $? "the example in README.md builds"
 
+# Names of the contract, wherever they are mentioned.
+grep -ohE '\bUBLK_(PLUGIN|DEV|THREADS|EXT|DATA|IOF|OPS?|OPT|OPEN|RESIZE|LOG|HOST_V1)_[A-Z0-9_]+' "$top_srcdir"/*.md "$doc"/*.md \
+	"$doc"/example-plugin/README.md "$top_srcdir"/core/cli/new_plugin.{md,c} | sort -u | while read -r word; do
+	grep -qw -- "$word" "$header" || echo "not in ublk-plugin.h: $word"
+done >"$work/why"
+[[ ! -s $work/why ]]
+result $? "names of the contract are the header's"
+# porting.md says what becomes what: functions, members and services, in its second column.
+awk -F ' [|] ' '/^[|] / { print $2 }' "$doc/porting.md" | grep -oE '`[^`]*`' | grep -oE '`[a-z_]+[(`]|>[a-z_]+' |
+	tr -d '`(>' | sort -u >"$work/words"
+while read -r word; do
+	grep -qw -- "$word" "$header" || echo "not in ublk-plugin.h: $word"
+done <"$work/words" >"$work/why"
+sed -i '/: \(opts\|nanosleep\|down\|mem\|file\)$/d' "$work/why" # of plugins, of C, of the command line
+(($(wc -l <"$work/words") > 25)) && [[ ! -s $work/why ]]
+result $? "what porting.md names is in the header"
+
+# -- links from page to page
+
+for page in "$top_srcdir"/*.md "$doc"/*.md "$doc"/*/README.md; do
+	grep -oE '\]\([^):]*\)' "$page" | sed -E 's/^\]\(([^#)]*).*/\1/' | sort -u | while read -r link; do
+		[[ -e ${page%/*}/$link ]] || echo "${page#"$top_srcdir/"}: no $link"
+	done
+done >"$work/why"
+grep -q '](doc/guide.md)' "$top_srcdir/README.md" && [[ ! -s $work/why ]]
+result $? "links lead somewhere"
+
 # Text that is a program's must be marked as one, or nobody checks it.
 awk '/^=for c / { marked = 1 } /^[^ =]/ { marked = 0 } !marked && /^ +#include/ { print FILENAME ": " $0 }' \
 	"$doc"/*.pod | grep -v '#include <ublk-plugin.h>$' >"$work/why"
@@ -215,6 +242,12 @@ for ((i = 1; i <= count; i++)); do
 done
 ((count > 1))
 result $? "there are device manifests on the page"
+# One that is not marked would be checked by nobody.
+awk '/^=for json / { marked = 1 } /^[^ =]/ { marked = 0 } !marked && /^ .*"ublk_device_manifest":/ { print FILENAME ": " $0 }' \
+	"$doc"/*.pod >"$work/why"
+grep -n '"ublk_device_manifest":' "$top_srcdir"/*.md "$doc"/*.md >>"$work/why"
+[[ ! -s $work/why ]]
+result $? "no device manifest in the documents is left out"
 accepts "plugin manifest" --plugin image --opt path=/none
 for program in $programs; do
 	accepts "example $program loads" --plugin "$program" --opt path=/none

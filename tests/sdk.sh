@@ -51,9 +51,9 @@ loads() { # PATH-OF-NAME.so: its code is loaded and its table read; with a manif
 }
 
 # The device manifest FILE is right in all: an option that no plugin has is the only mistake that is found.
-valid_device() { # FILE
+valid_device() { # FILE PLUGIN-FOLDER
 	local status
-	"$host" run --manifest "$1" --opt nonsense=1 >"$work/why" 2>&1 </dev/null
+	"$host" run --plugin-dir "$2" --manifest "$1" --opt nonsense=1 >"$work/why" 2>&1 </dev/null
 	status=$?
 	((status == 2)) && (($(wc -l <"$work/why") == 1)) && grep -q 'has no option "nonsense"' "$work/why"
 }

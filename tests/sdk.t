@@ -51,7 +51,7 @@ result $? "examples: make"
 for plugin in $plugins; do
 	[[ -s $plugin.json ]] && loads "./$plugin.so"
 	result $? "examples: $plugin loads"
-	valid_device "devices/$plugin.json"
+	valid_device "devices/$plugin.json" .
 	result $? "examples: the device of $plugin"
 done
 for plugin in concat heap ram ring; do
@@ -80,7 +80,7 @@ for profile in map call async; do
 		make -C "mine-$profile" CFLAGS="$strict" >"$work/why" 2>&1 && loads "./mine-$profile/mine-$profile.so" &&
 		[[ -s mine-$profile/mine-$profile.json ]]
 	result $? "new-plugin by $profile: make"
-	valid_device "mine-$profile/devices/mine-$profile.json"
+	valid_device "mine-$profile/devices/mine-$profile.json" "mine-$profile"
 	result $? "new-plugin by $profile: its device"
 done
 

@@ -40,7 +40,7 @@ libcore_la_SOURCES += \
 # The examples, as the texts of new-plugin.
 templates = doc/example-plugin/heap.c doc/example-plugin/devices/heap.json \
 	doc/example-plugin/ram.c doc/example-plugin/devices/ram.json \
-	doc/example-plugin/ring.c doc/example-plugin/devices/ring.json \
+	doc/example-plugin/ring.c doc/example-plugin/devices/ring.json doc/example-plugin/ring.check \
 	doc/example-plugin/Makefile core/cli/new_plugin.md
 EXTRA_DIST += core/cli/new_plugin.md core/cli/templates.awk
 nodist_libcore_la_SOURCES = core/cli/templates.c

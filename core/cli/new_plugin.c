@@ -41,18 +41,20 @@ static const struct profile {
 	const char *name;
 	const char *example; /* its name, which is NAME in the folder */
 	const char *source, *device;
+	const char *check; /* what `make check` needs, or NULL */
 	const char *begin; /* the end of the README, in which @NAME@ is NAME */
 } profiles[] = {
-	{ "map", "heap", template_heap_c, template_heap_json,
+	{ "map", "heap", template_heap_c, template_heap_json, NULL,
 	  "`@NAME@_map()` says where the bytes of a request are: here, in memory. Where yours are in files, "
-	  "register them\nin `@NAME@_open()` and return extents of kind `UBLK_EXT_FD`.\n" },
-	{ "call", "ram", template_ram_c, template_ram_json,
-	  "`@NAME@_read()` and `@NAME@_write()` do the work. They may block; a plugin whose functions never do "
-	  "says so with\n`UBLK_PLUGIN_NONBLOCKING`. Add `flush`, `discard` and `write_zeroes` as you have "
+	  "register\nthem in `@NAME@_open()` and return extents of kind `UBLK_EXT_FD`.\n" },
+	{ "call", "ram", template_ram_c, template_ram_json, NULL,
+	  "`@NAME@_read()` and `@NAME@_write()` do the work. They may block; a plugin whose functions never "
+	  "do says so\nwith `UBLK_PLUGIN_NONBLOCKING`. Add `flush`, `discard` and `write_zeroes` as you have "
 	  "them.\n" },
-	{ "async", "ring", template_ring_c, template_ring_json,
+	{ "async", "ring", template_ring_c, template_ring_json, template_ring_check,
 	  "`@NAME@_submit()` begins a request, `@NAME@_cqe()` goes on with it and completes it. The sample "
-	  "device needs its\nfile first: `truncate -s 64M @NAME@.img`.\n" },
+	  "device needs\nits file first: `make @NAME@.img`. `@NAME@.check` has the options that `make check` "
+	  "uses.\n" },
 };
 
 struct request {
@@ -158,7 +160,7 @@ struct folder {
 	const char *path;
 	int fd;
 	bool made, has_devices;
-	char *file[4]; /* relative to the folder */
+	char *file[5]; /* relative to the folder */
 	size_t nr;
 };
 
@@ -205,10 +207,26 @@ out:
 	return ret;
 }
 
+/* The same, of the example's own files: EXAMPLE.c and the like. */
+static int add_named(struct folder *folder, const struct request *req, const char *before,
+		     const char *after, const char *text)
+{
+	const char *example = req->profile->example;
+	__cleanup_free char *path = NULL;
+
+	if (!text)
+		return 0;
+	if (asprintf(&path, "%s%s%s", before, example, after) < 0) {
+		log_err("cannot write %s: out of memory", folder->path);
+		return -ENOMEM;
+	}
+	return add_file(folder, path, text, example, req->name);
+}
+
 static int write_files(struct folder *folder, const struct request *req)
 {
 	const struct profile *profile = req->profile;
-	__cleanup_free char *source = NULL, *device = NULL, *readme = NULL;
+	__cleanup_free char *readme = NULL;
 	int ret;
 
 	if (mkdirat(folder->fd, "devices", 0777)) {
@@ -217,17 +235,17 @@ static int write_files(struct folder *folder, const struct request *req)
 		return ret;
 	}
 	folder->has_devices = true;
-	if (asprintf(&source, "%s.c", profile->example) < 0 ||
-	    asprintf(&device, "devices/%s.json", profile->example) < 0 ||
-	    asprintf(&readme, "%s%s", template_new_plugin_md, profile->begin) < 0) {
-		log_err("cannot write %s: out of memory", folder->path);
-		return -ENOMEM;
-	}
-	ret = add_file(folder, source, profile->source, profile->example, req->name);
+	ret = add_named(folder, req, "", ".c", profile->source);
 	if (!ret)
-		ret = add_file(folder, device, profile->device, profile->example, req->name);
+		ret = add_named(folder, req, "devices/", ".json", profile->device);
+	if (!ret)
+		ret = add_named(folder, req, "", ".check", profile->check);
 	if (!ret)
 		ret = add_file(folder, "Makefile", template_Makefile, profile->example, req->name);
+	if (!ret && asprintf(&readme, "%s%s", template_new_plugin_md, profile->begin) < 0) {
+		log_err("cannot write %s: out of memory", folder->path);
+		ret = -ENOMEM;
+	}
 	if (!ret)
 		ret = add_file(folder, "README.md", readme, "@NAME@", req->name);
 	return ret;

@@ -9,7 +9,7 @@
 
 extern const char template_heap_c[], template_heap_json[];
 extern const char template_ram_c[], template_ram_json[];
-extern const char template_ring_c[], template_ring_json[];
+extern const char template_ring_c[], template_ring_json[], template_ring_check[];
 extern const char template_Makefile[];
 extern const char template_new_plugin_md[];
 

@@ -50,7 +50,10 @@ for pair in "${examples_of[@]}"; do
 	((status == 0)) && [[ ! -s err ]] && grep -q "my-$profile" out
 	result $? "$profile: written"
 	(cd "my-$profile" && find . -type f | sort) >found
-	printf './%s\n' Makefile README.md "devices/my-$profile.json" "my-$profile.c" | sort | diff - found >why
+	more=()
+	[[ $profile != async ]] || more=(my-async.check)
+	printf './%s\n' Makefile README.md "devices/my-$profile.json" "my-$profile.c" "${more[@]}" | sort |
+		diff - found >why
 	result $? "$profile: these files and no others"
 	# The example again, when the name is put back.
 	sed "s/my_${profile}_/${example}_/g; s/my-$profile/$example/g" "my-$profile/my-$profile.c" |
@@ -59,6 +62,8 @@ for pair in "${examples_of[@]}"; do
 	sed "s/my-$profile/$example/g" "my-$profile/devices/my-$profile.json" |
 		diff "$examples/devices/$example.json" - >why
 	result $? "$profile: the device is the example's"
+	[[ $profile != async ]] || sed "s/my-async/ring/g" my-async/my-async.check | diff "$examples/ring.check" - >why
+	result $? "$profile: so is what make check needs"
 	cmp "$examples/Makefile" "my-$profile/Makefile" >why
 	result $? "$profile: the Makefile is the examples'"
 	! grep -n '@' "my-$profile/README.md" >why && grep -q "my_${profile}_" "my-$profile/README.md"
@@ -84,7 +89,7 @@ for name in int if 9p 0 a-b-c x- main free io-uring shm ublk heap ram ring size 
 			"$host" plugins "./d/$name.so" >why 2>&1
 		result $? "$profile named $name"
 		# All of the manifest is right but for an option that the plugin does not have.
-		"$host" run --manifest "d/devices/$name.json" --opt nonsense=1 >why 2>&1 </dev/null
+		"$host" run --plugin-dir d --manifest "d/devices/$name.json" --opt nonsense=1 >why 2>&1 </dev/null
 		[[ $? == 2 && $(wc -l <why) == 1 ]] && grep -q 'has no option "nonsense"' why
 		result $? "device of $profile named $name"
 	done

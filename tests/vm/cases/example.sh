@@ -20,7 +20,7 @@ random_file data 65536
 sample() { # NAME SIZE OPTION...: the sample device, served; all of it is written and read back
 	local name=$1 size=$2
 	shift 2
-	serve --manifest "devices/$name.json" "$@"
+	serve --plugin-dir . --manifest "devices/$name.json" "$@"
 	same "$name: name" "$(readlink -f "/run/ublk-host/by-name/$name-disk")" "$dev"
 	same "$name: size" "$(size_of "$dev")" "$size"
 	fio_verify "$dev" --size=16M
@@ -35,7 +35,7 @@ cmp <(tail -c 32768 first.img; head -c 32768 second.img) data || fail "concat: a
 
 # Memory is given as it comes, on every data path that the kernel has.
 for path in $(data_paths); do
-	ublk-host up --manifest devices/heap.json --data-path "$path" >"$T/up" 2>"$T/up.err" || continue
+	ublk-host up --plugin-dir . --manifest devices/heap.json --data-path "$path" >"$T/up" 2>"$T/up.err" || continue
 	ublk-host down heap-disk
 	note "heap: by $path"
 	sample heap $((64 << 20)) --data-path "$path"
@@ -53,12 +53,12 @@ ublk-host stats ring-disk | tee "$T/stats" >&2
 grep -Eq '^ *flush +[1-9]' "$T/stats" || fail "ring: no flush came"
 stop
 cmp -n 65536 ring.img data || fail "ring: the file has not what was written"
-serve --manifest devices/ring.json --read-only
+serve --plugin-dir . --manifest devices/ring.json --read-only
 expect_fail 1 'Operation not permitted|Read-only' dd if=data of="$dev" bs=4096 count=1 oflag=direct status=none
 read_at "$dev" 0 65536 | cmp - data || fail "ring, read only: other data comes back"
 stop
 truncate -s 32M ring.img
-serve --manifest devices/ring.json
+serve --plugin-dir . --manifest devices/ring.json
 truncate -s 16M ring.img
 expect_fail 1 'Input/output error' dd if="$dev" of=/dev/null bs=4096 skip=$((20 << 8)) count=1 iflag=direct status=none
 stop
