@@ -166,17 +166,27 @@ after() { # MARK PAGE: the verbatim text that follows "=for MARK"; the N-th of s
 
 cc=$(sed -n 's/^CC = //p' "$top_builddir/Makefile" 2>/dev/null)
 mkdir -m 0755 "$work/plugins"
-programs=$(sed -n 's/^=for c \(.*\)\.so$/\1/p' "$doc/ublk-plugin.pod")
+programs=$(sed -n 's/^=for example \(.*\)\.c$/\1/p' "$doc/ublk-plugin.pod")
 for program in $programs; do
-	after "c $program.so" ublk-plugin.pod >"$work/$program.c"
 	# shellcheck disable=SC2086 # CC may have options
-	${cc:-cc} -std=c11 -D_DEFAULT_SOURCE -D_FILE_OFFSET_BITS=64 -O1 -Wall -Wextra -Wpedantic -Werror \
-		-fPIC -shared -fvisibility=hidden -Wl,-z,defs -I"$top_srcdir/include" \
-		-o "$work/plugins/$program.so" "$work/$program.c" >"$work/why" 2>&1
+	${cc:-cc} -std=c11 -D_DEFAULT_SOURCE -D_FILE_OFFSET_BITS=64 -O1 -Wall -Wextra -Wno-unused-parameter -Wpedantic \
+		-Werror -fPIC -shared -fvisibility=hidden -Wl,-z,defs -I"$top_srcdir/include" \
+		-o "$work/plugins/$program.so" "$doc/example-plugin/$program.c" >"$work/why" 2>&1
 	result $? "example $program builds"
+	# All of it is on the page as it is read; tabs are not.
+	if [[ -e $top_builddir/doc/ublk-plugin.3 ]] && command -v man >/dev/null; then
+		MANWIDTH=200 man -l "$top_builddir/doc/ublk-plugin.3" 2>"$work/why" | col -bx | tr -d ' ' >"$work/page"
+		tr -d ' \t' <"$doc/example-plugin/$program.c" | sed '/^$/d' | while IFS= read -r line; do
+			grep -qxF -- "$line" "$work/page" || echo "not on the page: $line"
+		done >>"$work/why"
+		[[ ! -s $work/why ]]
+		result $? "example $program is on the page"
+	else
+		skip "example $program is on the page" "there is no page, or no man"
+	fi
 done
-[[ $(echo "$programs" | wc -w) == 3 ]]
-result $? "there is an example of each profile"
+[[ $(echo "$programs" | wc -w) == 4 ]]
+result $? "there are examples of each profile"
 
 awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$top_srcdir/README.md" >"$work/readme.c"
 # shellcheck disable=SC2086 # CC may have options
@@ -192,6 +202,7 @@ done >"$work/why"
 [[ ! -s $work/why ]]
 result $? "names of the contract are the header's"
 # porting.md says what becomes what: functions, members and services, in its second column.
+# shellcheck disable=SC2016 # no commands
 awk -F ' [|] ' '/^[|] / { print $2 }' "$doc/porting.md" | grep -oE '`[^`]*`' | grep -oE '`[a-z_]+[(`]|>[a-z_]+' |
 	tr -d '`(>' | sort -u >"$work/words"
 while read -r word; do
@@ -211,18 +222,17 @@ done >"$work/why"
 grep -q '](doc/guide.md)' "$top_srcdir/README.md" && [[ ! -s $work/why ]]
 result $? "links lead somewhere"
 
-# Text that is a program's must be marked as one, or nobody checks it.
-awk '/^=for c / { marked = 1 } /^[^ =]/ { marked = 0 } !marked && /^ +#include/ { print FILENAME ": " $0 }' \
-	"$doc"/*.pod | grep -v '#include <ublk-plugin.h>$' >"$work/why"
+# A program on a page is one of the examples, or nobody checks it.
+awk '/^ +#include/ { print FILENAME ": " $0 }' "$doc"/*.pod | grep -v '#include <ublk-plugin.h>$' >"$work/why"
 [[ ! -s $work/why ]]
-result $? "no program on a page is left out"
+result $? "no page has a program of its own"
 
 # -- manifests: the program reads them. An option that no plugin has ends each run before a device.
 
 for plugin in null mem file stripe; do
 	cp "$top_builddir/plugins/.libs/$plugin.so" "$top_builddir/plugins/$plugin.json" "$work/plugins/"
 done
-after "json plugin" ublk-host-manifest.pod >"$work/plugins/image.json"
+after "json plugin" ublk-host-manifest.pod >"$work/plugins/concat.json"
 chmod 0755 "$work" "$work/plugins"
 chmod go-w "$work/plugins"/*
 
@@ -248,10 +258,11 @@ awk '/^=for json / { marked = 1 } /^[^ =]/ { marked = 0 } !marked && /^ .*"ublk_
 grep -n '"ublk_device_manifest":' "$top_srcdir"/*.md "$doc"/*.md >>"$work/why"
 [[ ! -s $work/why ]]
 result $? "no device manifest in the documents is left out"
-accepts "plugin manifest" --plugin image --opt path=/none
-for program in $programs; do
-	accepts "example $program loads" --plugin "$program" --opt path=/none
+accepts "plugin manifest" --plugin concat --opt first=/none --opt second=/none
+for program in heap ram; do
+	accepts "example $program loads" --plugin $program --opt size=1M
 done
+accepts "example ring loads" --plugin ring --opt path=/none
 
 after "json broken" ublk-host-manifest.pod >"$work/broken.json"
 after "output broken" ublk-host-manifest.pod | sed '/^$/d' >"$work/output"
