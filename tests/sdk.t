@@ -7,6 +7,16 @@
 . "${top_srcdir:-.}/tests/sdk.sh"
 examples=$top_srcdir/doc/example-plugin
 
+checked() { # NAME FOLDER NR: make check there tries NR plugins out
+	if ! "$host" help check >/dev/null 2>&1; then
+		skip "$1: make check" "this ublk-host has no verb check"
+		return
+	fi
+	make -C "$2" RUSTC="${rustc:-none}" CFLAGS="$strict" check >"$work/why" 2>&1 &&
+		(($(grep -c '^# [0-9]* passed, 0 failed' "$work/why") == $3))
+	result $? "$1: make check"
+}
+
 # -- ublk-host.pc
 
 header=$(find "$stage" -name ublk-plugin.h)
@@ -61,6 +71,7 @@ for plugin in concat heap ram ring; do
 		[[ ! -s $work/why ]]
 	result $? "examples: $plugin keeps nothing outside of its device, and exports one symbol"
 done
+checked "examples" . "$(wc -w <<<"$plugins")"
 make RUSTC="${rustc:-none}" CFLAGS="$strict" DESTDIR="$work/inst" PKG_CONFIG_SYSROOT_DIR= install >"$work/why" 2>&1
 result $? "examples: make install"
 for plugin in $plugins; do
@@ -82,6 +93,7 @@ for profile in map call async; do
 	result $? "new-plugin by $profile: make"
 	valid_device "mine-$profile/devices/mine-$profile.json" "mine-$profile"
 	result $? "new-plugin by $profile: its device"
+	checked "new-plugin by $profile" "mine-$profile" 1
 done
 
 # -- CMake
