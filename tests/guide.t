@@ -5,7 +5,7 @@
 # shellcheck source=tests/sdk.sh
 . "${top_srcdir:-.}/tests/sdk.sh"
 guide=$top_srcdir/doc/guide.md
-export ACLOCAL_PATH=$sdk/share/aclocal CMAKE_PREFIX_PATH=$sdk
+export CMAKE_PREFIX_PATH=$sdk
 
 mkdir "$work/guide"
 bash "$top_srcdir/tests/run-guide" "$guide" "$work/guide" >"$work/tap"

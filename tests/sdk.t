@@ -145,7 +145,7 @@ configure_project() { # FOLDER MACRO
 	printf '%s\n' 'mine-map.so: ../mine-map/mine-map.c' \
 		$'\t@CC@ @UBLK_HOST_CFLAGS@ @CFLAGS@ @UBLK_HOST_LDFLAGS@ -o mine-map.so ../mine-map/mine-map.c' \
 		'where:' $'\t@echo @UBLK_HOST_PLUGINDIR@' >"$1/Makefile.in"
-	(cd "$1" && ACLOCAL_PATH=$sdk/share/aclocal autoreconf -i && ! grep -n UBLK_HOST_PLUGIN\( configure) >"$work/why" 2>&1
+	(cd "$1" && ACLOCAL_PATH=$(pkg-config --variable=aclocaldir ublk-host) autoreconf -i && ! grep -n UBLK_HOST_PLUGIN\( configure) >"$work/why" 2>&1
 }
 
 if ! command -v autoreconf >/dev/null; then
