@@ -9,7 +9,7 @@ CLEANFILES += $(cmake_files)
 EXTRA_DIST += etc/sdk/ublk-host-config.cmake.in etc/sdk/ublk-host-config-version.cmake.in
 $(cmake_files): Makefile
 	$(AM_V_GEN)$(MKDIR_P) etc/sdk && $(SED) -e 's|@includedir[@]|$(includedir)|g' -e 's|@plugindir[@]|$(plugindir)|g' \
-		-e 's|@cmakedir[@]|$(cmakedir)|g' -e 's|@ABI_MAJOR[@]|$(ABI_MAJOR)|g' -e 's|@ABI_MINOR[@]|$(ABI_MINOR)|g' \
+		-e 's|@bindir[@]|$(bindir)|g' -e 's|@cmakedir[@]|$(cmakedir)|g' -e 's|@ABI_MAJOR[@]|$(ABI_MAJOR)|g' -e 's|@ABI_MINOR[@]|$(ABI_MINOR)|g' \
 		$(srcdir)/$@.in >$@
 etc/sdk/ublk-host-config.cmake: etc/sdk/ublk-host-config.cmake.in
 etc/sdk/ublk-host-config-version.cmake: etc/sdk/ublk-host-config-version.cmake.in
