@@ -9,7 +9,7 @@ _ublk_host_options()
 
 _ublk_host_verbs()
 {
-	"$1" --help 2>/dev/null | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'
+	"$1" --help 2>/dev/null | sed -n '/^Verbs:/,/^$/s/^  \([a-z-]*\) .*/\1/p'
 }
 
 # Names in the first column of a list, under its headings.
@@ -56,7 +56,7 @@ _ublk_host()
 		fi
 		return
 		;;
-	--plugin-dir)
+	--plugin-dir | --directory)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		compopt -o filenames
 		return
@@ -72,6 +72,10 @@ _ublk_host()
 		;;
 	--poll-us)
 		mapfile -t COMPREPLY < <(compgen -W "auto" -- "$cur")
+		return
+		;;
+	--profile)
+		mapfile -t COMPREPLY < <(compgen -W "map call async" -- "$cur")
 		return
 		;;
 	--sandbox)

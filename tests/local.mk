@@ -25,3 +25,8 @@ include tests/faults/local.mk
 include tests/vm/local.mk
 include tests/bench/local.mk
 EXTRA_DIST += tests/unit/tap.h
+
+# What authors of plugins get, out of the tree.
+dist_check_SCRIPTS += tests/sdk.t tests/guide.t
+EXTRA_DIST += tests/sdk.sh tests/run-guide
+TESTS += tests/sdk.t tests/guide.t

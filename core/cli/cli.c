@@ -26,6 +26,7 @@ static const struct verb verbs[] = {
 	{ "info", "tell all that is known of a device", verb_info },
 	{ "stats", "tell what a device has done, and how long it took", verb_stats },
 	{ "plugins", "list the plugins, or tell the options of one", verb_plugins },
+	{ "new-plugin", "write a plugin that works, to begin one's own with", verb_new_plugin },
 	{ "check", "check whether a plugin keeps the contract, without root or driver",
 	  verb_check },
 	{ "features", "tell what this kernel, this build and each plugin can do", verb_features },

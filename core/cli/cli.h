@@ -20,6 +20,7 @@ int verb_info(int argc, char **argv);
 int verb_stats(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_plugins(int argc, char **argv);
+int verb_new_plugin(int argc, char **argv);
 int verb_features(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_gc(int argc, char **argv);

@@ -16,6 +16,7 @@ libcore_la_SOURCES += \
 	core/cli/list.c \
 	core/cli/manifest_compare.c core/cli/manifest_compare.h \
 	core/cli/manifest_folder.c core/cli/manifest_folder.h \
+	core/cli/new_plugin.c core/cli/templates.h \
 	core/cli/notify.c core/cli/notify.h \
 	core/cli/orphans.c core/cli/orphans.h \
 	core/cli/plugins.c core/cli/plugin_text.c core/cli/plugin_text.h \
@@ -37,3 +38,16 @@ libcore_la_SOURCES += \
 	core/cli/try_stop.c core/cli/try_stop.h \
 	core/cli/usage.c core/cli/usage.h \
 	$(NULL)
+
+# The examples, as the texts of new-plugin.
+templates = doc/example-plugin/heap.c doc/example-plugin/devices/heap.json \
+	doc/example-plugin/ram.c doc/example-plugin/devices/ram.json \
+	doc/example-plugin/ring.c doc/example-plugin/devices/ring.json doc/example-plugin/ring.check \
+	doc/example-plugin/Makefile core/cli/new_plugin.md
+EXTRA_DIST += core/cli/new_plugin.md core/cli/templates.awk
+nodist_libcore_la_SOURCES = core/cli/templates.c
+CLEANFILES += core/cli/templates.c
+core/cli/templates.c: $(templates) core/cli/templates.awk
+	$(AM_V_GEN)$(MKDIR_P) core/cli && cd $(srcdir) && \
+		$(AWK) -f core/cli/templates.awk $(templates) >$(abs_builddir)/$@.tmp && \
+		mv $(abs_builddir)/$@.tmp $(abs_builddir)/$@

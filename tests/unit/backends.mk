@@ -52,3 +52,11 @@ tests_unit_backends_stripe_SOURCES = tests/unit/backends_stripe.c $(BACKENDS_MOC
 tests_unit_backends_stripe_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_backends_stripe_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_backends_stripe_LDADD = $(BACKENDS_LIBS)
+
+# The example by the async profile: its source is that of plugin authors, who may leave arguments unused.
+check_PROGRAMS += tests/unit/example_ring
+TESTS += tests/unit/example_ring
+tests_unit_example_ring_SOURCES = tests/unit/example_ring.c doc/example-plugin/ring.c tests/unit/scratch.h tests/unit/tap.h
+tests_unit_example_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_example_ring_CFLAGS = $(UNIT_CFLAGS) -Wno-unused-parameter
+tests_unit_example_ring_LDADD = $(CHECK_LIBS)

@@ -60,8 +60,8 @@ tests_unit_verb_gc_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_verb_gc_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_verb_gc_LDADD = $(UNIT_LIBS)
 
-TESTS += tests/unit/cli.t
-EXTRA_DIST += tests/unit/cli.t
+TESTS += tests/unit/cli.t tests/unit/new_plugin.t
+EXTRA_DIST += tests/unit/cli.t tests/unit/new_plugin.t
 
 check_PROGRAMS += tests/unit/supervisor
 TESTS += tests/unit/supervisor

@@ -13,7 +13,7 @@ UBLK_HOST_RUN_DIR=$dir/run
 UBLK_HOST_PLUGIN_PATH=$top_builddir/plugins/.libs
 export UBLK_HOST_RUN_DIR UBLK_HOST_PLUGIN_PATH
 nr=0 failed=0
-verbs="run up down serve resize list info stats plugins check features doctor gc udev help version"
+verbs="run up down serve resize list info stats plugins new-plugin check features doctor gc udev help version"
 
 ok() # STATUS TEXT
 {
@@ -137,7 +137,7 @@ usage "control characters are made visible" 'unexpected argument "a\\x1bb"' \
 for verb in list features doctor gc version; do
 	usage "$verb takes no word" 'unexpected argument "mem"' $verb mem
 done
-for verb in down list info stats check features doctor gc; do
+for verb in down list info stats new-plugin check features doctor gc; do
 	usage "$verb with an unknown option" 'unknown option --bogus' $verb --bogus
 done
 usage "check of nothing" 'which plugin' check
@@ -287,6 +287,9 @@ offers "on" stats --latency on
 offers "--interval" stats --i
 offers "features" help f
 offers "--yes" gc --y
+offers "new-plugin" n
+offers "--profile" new-plugin --p
+offers "async" new-plugin --profile a
 
 # --- state of a device that is gone
 

@@ -29,6 +29,7 @@ EXTRA_DIST += \
 	tests/vm/cases/fs-ext4.sh \
 	tests/vm/cases/fs-xfs.sh \
 	tests/vm/cases/gc.sh \
+	tests/vm/cases/guide.sh \
 	tests/vm/cases/hang.sh \
 	tests/vm/cases/idle-memory.sh \
 	tests/vm/cases/kernel.sh \
