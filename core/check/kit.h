@@ -43,10 +43,12 @@ struct kit;
 
 /* One queue of a device under check. */
 struct kit_queue {
+	struct ublk_queue *q; /* the control thread's */
+	/* The queue's thread's; others may read it while it is live. */
 	struct kit_dev *dev;
-	struct ublk_queue *q;
-	void *qpriv;	  /* the plugin's */
-	atomic_bool live; /* between queue_init and queue_exit */
+	struct ublk_queue *given; /* to the plugin: the same as q */
+	void *qpriv;		  /* the plugin's */
+	atomic_bool live;	  /* between queue_init and queue_exit */
 };
 
 /* One open device: a data plane, and the shim between it and the plugin. */

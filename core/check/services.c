@@ -38,7 +38,7 @@ static struct kit_queue *queue_known(struct ublk_queue *q, const char *service)
 		for (unsigned int j = 0; devs[i] && j < KIT_QUEUES; j++) {
 			struct kit_queue *kq = &devs[i]->queue[j];
 
-			if (atomic_load(&kq->live) && kq->q == q)
+			if (atomic_load(&kq->live) && kq->given == q)
 				return kq;
 		}
 	kit_fail(k, "%s() with a queue that queue_init() was not given, or after its queue_exit()",

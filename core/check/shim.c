@@ -119,7 +119,7 @@ static int shim_queue_init(void *priv, struct ublk_queue *q, const struct ublk_q
 	int res = 0;
 
 	kq->dev = d;
-	kq->q = q;
+	kq->given = q;
 	kq->qpriv = d->priv;
 	atomic_store(&kq->live, true);
 	if (desc->queue_init) {
