@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 libcore_la_SOURCES += \
+	core/cli/apply.c core/cli/apply.h core/cli/apply_device.c \
 	core/cli/check.c core/cli/check_out.c core/cli/check_out.h \
 	core/cli/check_under.c core/cli/check_under.h \
 	core/cli/cli.c core/cli/cli.h \
 	core/cli/device_options.c core/cli/device_options.h \
 	core/cli/devices.c core/cli/devices.h \
+	core/cli/diff.c \
 	core/cli/doctor.c core/cli/doctor.h core/cli/doctor_files.c core/cli/doctor_kernel.c \
 	core/cli/doctor_limits.c core/cli/doctor_machine.c \
 	core/cli/down.c \
+	core/cli/export.c \
 	core/cli/features.c \
 	core/cli/folder_lock.c core/cli/folder_lock.h \
 	core/cli/gc.c \
@@ -17,6 +20,7 @@ libcore_la_SOURCES += \
 	core/cli/list.c \
 	core/cli/manifest_compare.c core/cli/manifest_compare.h \
 	core/cli/manifest_folder.c core/cli/manifest_folder.h \
+	core/cli/manifest_plan.c core/cli/manifest_plan.h core/cli/manifest_plan_out.c \
 	core/cli/manifest_read.c core/cli/manifest_read.h \
 	core/cli/new_plugin.c core/cli/templates.h \
 	core/cli/notify.c core/cli/notify.h \

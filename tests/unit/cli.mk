@@ -76,3 +76,12 @@ tests_unit_manifest_compare_SOURCES = tests/unit/manifest_compare.c tests/unit/s
 tests_unit_manifest_compare_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_manifest_compare_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_manifest_compare_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/verb_apply
+TESTS += tests/unit/verb_apply
+tests_unit_verb_apply_SOURCES = tests/unit/verb_apply.c tests/unit/capture.h tests/unit/schema.h \
+	tests/unit/state_help.h
+tests_unit_verb_apply_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_verb_apply_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_verb_apply_LDADD = $(UNIT_LIBS)
+EXTRA_tests_unit_verb_apply_DEPENDENCIES = tests/plugins/load/stamp
