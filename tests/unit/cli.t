@@ -338,7 +338,8 @@ offers "--data-path --depth --dump-plugin" --d
 mkdir -p "$dir/run/by-name"
 cat >"$dir/run/1048001.json" <<EOT
 { "ublk_device_state": "1.0", "id": 1048001, "name": "lost", "node": "/dev/ublkb1048001",
-  "plugin_path": "/x/mem.so", "data_path": "copy", "pid": 2147483647, "pid_start": 1 }
+  "plugin_path": "/x/mem.so", "data_path": "copy", "pid": 2147483647, "pid_start": 1,
+  "source": "/x/lost.json" }
 EOT
 ln -s /dev/ublkb1048001 "$dir/run/by-name/lost"
 host list
@@ -353,7 +354,7 @@ host stats lost
 ok $? "stats of a gone device"
 offers "1048001" info 10
 host info lost
-[ $status -eq 0 ] && grep -q /x/mem.so "$dir/out"
+[ $status -eq 0 ] && grep -q /x/mem.so "$dir/out" && grep -q '^source: */x/lost.json$' "$dir/out"
 ok $? "info of a gone device"
 host info lost --json
 [ $status -eq 0 ] && grep -q '"gone"' "$dir/out"
