@@ -52,6 +52,9 @@ apply
 matches "$T/err" 'nothing to do'
 same "what a second run does" "$(cat "$T/out")" ""
 same "the servers" "$(pids disk ram)" "$before"
+for pid in $before; do # or who is killed would leave a folder that nobody can apply
+	same "locks that a server keeps" "$(find "/proc/$pid/fd" -lname '*.lock*')" ""
+done
 disk=$(readlink -f /run/ublk-host/by-name/disk)
 ram=$(readlink -f /run/ublk-host/by-name/ram)
 
