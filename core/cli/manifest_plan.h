@@ -58,7 +58,7 @@ int plan_judge(struct plan_entry *entry, enum seen seen, const struct device_vie
 const char *plan_kind_word(enum plan_kind kind); /* "same", "to-be-added" ... */
 /* Where it is told what came of it, outcome is that; NULL: what is to be done. */
 json_t *plan_entry_json(const struct plan_entry *entry, const char *outcome);
-/* "/options/size 32M -> 64M (live: resize)"; malloc()ed, NULL: no memory. */
+/* "/options/size 32M -> 64M (live, by resize)"; malloc()ed, NULL: no memory. */
 char *plan_change_text(const struct manifest_change *change);
 /* On standard output. Returns the exit status of printing. */
 int plan_print(const struct plan *plan, bool json);

@@ -84,6 +84,10 @@ differs '^to-be-removed +hand +.*/hand.json is gone$'
 apply
 matches "$T/out" '^kept hand: .* is gone; --prune removes it$'
 state_is hand live || fail "removed without --prune"
+exec 7</run/ublk-host/by-name/hand
+expect_fail 1 'in use: open in bash' ublk-host apply --prune "$T/devices"
+exec 7<&-
+state_is hand live || fail "removed under its users"
 apply --prune
 matches "$T/out" '^removed hand$'
 all_same
@@ -103,6 +107,13 @@ if kernel_has update_size; then
 	verify_goes_on
 	verify_end
 	same "the device" "$(size_of "$ram") $(pids disk ram)" "$((48 << 20)) $before"
+	# Smaller only where nobody has it.
+	manifest ram mem '"size": "8M"' ', "device": { "queues": 1, "depth": 64 }'
+	exec 7<"$ram"
+	expect_fail 1 'open in bash.*: it is not made smaller' ublk-host apply "$T/devices"
+	exec 7<&-
+	same "the device" "$(size_of "$ram")" $((48 << 20))
+	manifest ram mem '"size": "48M"' ', "device": { "queues": 1, "depth": 64 }'
 else
 	differs '^differs +ram +/options/size 16M -> 48M \(needs re-creation: .*UPDATE_SIZE'
 	expect_fail 1 'left ram: .*--recreate does that' ublk-host apply "$T/devices"
