@@ -61,7 +61,7 @@ _ublk_host()
 		compopt -o filenames
 		return
 		;;
-	--manifest | --log-file | --shared-memory)
+	--manifest | --log-file | --shared-memory | --dump-plugin)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames
 		return
@@ -108,9 +108,10 @@ _ublk_host()
 	esac
 	if [[ $cur == -* ]]; then
 		words=$(_ublk_host_options "$program" "$verb")
+		((COMP_CWORD > 1)) || words+=" --dump-plugin --version"
 	else
 		case $verb in
-		down | info | recover | resize | stats | upgrade) words=$(_ublk_host_devices "$program") ;;
+		down | export | info | recover | resize | stats | upgrade) words=$(_ublk_host_devices "$program") ;;
 		check | plugins)
 			if [[ $cur == */* ]]; then
 				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -120,7 +121,7 @@ _ublk_host()
 			words=$(_ublk_host_plugins "$program")
 			;;
 		help) words=$(_ublk_host_verbs "$program") ;;
-		serve)
+		apply | diff | serve)
 			mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 			compopt -o filenames
 			return

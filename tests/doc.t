@@ -122,7 +122,7 @@ grep -hE 'ublk-host( |$)' "$top_srcdir"/*.md "$doc"/*.pod "$doc"/{guide,porting}
 	grep -oE -- '(^| )--[a-z][a-z-]*' | tr -d ' ' | sort -u >"$work/used"
 {
 	cat "$work/options"
-	printf '%s\n' --help --version
+	printf '%s\n' --help --version --dump-plugin
 	grep -hoE -- '--(variable|cflags)' "$doc/ublk-plugin.pod" # of pkg-config
 } | sort -u >"$work/known"
 comm -23 "$work/used" "$work/known" >"$work/why"

@@ -22,6 +22,9 @@ static const struct verb verbs[] = {
 	{ "upgrade", "replace a device's server, program or plugin, while it is in use",
 	  verb_upgrade },
 	{ "resize", "give a device another size while it is in use", verb_resize },
+	{ "export", "print the manifest that makes a device again", verb_export },
+	{ "diff", "compare a folder of manifests with the devices that there are", verb_diff },
+	{ "apply", "have the devices that a folder of manifests asks for", verb_apply },
 	{ "list", "list the devices", verb_list },
 	{ "info", "tell all that is known of a device", verb_info },
 	{ "stats", "tell what a device has done, and how long it took", verb_stats },
@@ -54,7 +57,8 @@ static void print_program_help(void)
 	printf("\nWithout a verb, options are those of run:\n\n"
 	       "  ublk-host --plugin mem --opt size=1G\n\n"
 	       "ublk-host VERB --help tells the options of a verb,\n"
-	       "ublk-host plugins NAME those of a plugin.\n");
+	       "ublk-host plugins NAME those of a plugin, from its manifest, which\n"
+	       "ublk-host --dump-plugin FILE.so makes.\n");
 }
 
 static const struct verb *find_verb(const char *name)
@@ -142,6 +146,14 @@ int verb_version(int argc, char **argv)
 	return EXIT_DONE;
 }
 
+static int dump_plugin(int argc, char **argv)
+{
+	if (argc == 3)
+		return cli_dump_plugin(argv[2]);
+	log_err("--dump-plugin takes one plugin, and nothing else: ublk-host --dump-plugin FILE.so");
+	return EXIT_USAGE;
+}
+
 int cli_main(int argc, char **argv)
 {
 	const struct verb *verb;
@@ -153,8 +165,8 @@ int cli_main(int argc, char **argv)
 		status = EXIT_DONE;
 	} else if (argc > 1 && !strcmp(argv[1], "--version")) {
 		status = verb_version(1, argv);
-	} else if (argc == 3 && !strcmp(argv[1], "--dump-plugin")) {
-		status = cli_dump_plugin(argv[2]);
+	} else if (argc > 1 && !strcmp(argv[1], "--dump-plugin")) {
+		status = dump_plugin(argc, argv);
 	} else if (argc < 2 || *argv[1] == '-') {
 		status = verb_run(argc, argv);
 	} else if ((verb = find_verb(argv[1]))) {

@@ -15,6 +15,9 @@ int verb_serve(int argc, char **argv);
 int verb_recover(int argc, char **argv);
 int verb_upgrade(int argc, char **argv);
 int verb_resize(int argc, char **argv);
+int verb_export(int argc, char **argv);
+int verb_diff(int argc, char **argv);
+int verb_apply(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_info(int argc, char **argv);
 int verb_stats(int argc, char **argv);
@@ -37,7 +40,7 @@ struct verb {
 /* Every verb, in the order of the help; ends with name NULL. */
 const struct verb *cli_verbs(void);
 
-/* ublk-host --dump-plugin FILE.so, for builds: print the manifest that belongs beside it. The same
+/* ublk-host --dump-plugin FILE.so, as builds do: print the manifest that belongs beside it. The same
  * file always gives the same bytes. Returns the exit status. */
 int cli_dump_plugin(const char *path);
 

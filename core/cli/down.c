@@ -8,7 +8,7 @@
 #include "cli/stop.h"
 #include "cli/usage.h"
 
-#define DEFAULT_TIMEOUT 30u
+#define DEFAULT_TIMEOUT (STOP_DEFAULT_MS / 1000)
 #define MAX_TIMEOUT 86400u
 
 enum { KEY_ALL = 256, KEY_TIMEOUT };

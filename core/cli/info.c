@@ -145,8 +145,8 @@ static json_t *options_of(const struct device_view *view)
  * state, failed (why it was given up), foreign, size (bytes), limits (an object: read_only, rotational,
  * volatile_cache, fua, logical_block, physical_block, io_min, io_opt, max_io, chunk,
  * discard_granularity, max_discard, max_write_zeroes, dma_align, in bytes), queues, depth, queue_cpus (an array of lists), flags (an
- * array of names), data_path, data_path_why, plugin, plugin_path, options (an object, without
- * secrets), served (an object of numbers: read, write, flush, discard, write_zeroes, errors), pid,
+ * array of names), data_path, data_path_why, plugin, plugin_path, source (the manifest of serve or apply
+ * that it belongs to), options (an object, without secrets), served (an object of numbers: read, write, flush, discard, write_zeroes, errors), pid,
  * command, uptime (seconds), owner_uid, owner_gid, remedy (a command that helps a device whose server
  * is dead), manifest (what creates it again).
  */
@@ -158,7 +158,7 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 	int64_t up = uptime(view);
 
 	return json_pack(
-		"{s:I, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"{s:I, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O?}",
 		"id", (json_int_t)view->id, "name", json_from_text(view->ours ? state->name : NULL),
 		"node", json_from_text(view->has_disk ? node_block(view->id, node) : NULL), "state",
@@ -171,7 +171,8 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 		json_from_text(view->ours ? state->data_path : NULL), "data_path_why",
 		json_from_text(view->ours ? state->data_path_why : NULL), "plugin",
 		json_from_text(plugin), "plugin_path",
-		json_from_text(view->ours ? state->plugin_path : NULL), "options", options_of(view),
+		json_from_text(view->ours ? state->plugin_path : NULL), "source",
+		json_from_text(view->ours ? state->source : NULL), "options", options_of(view),
 		"served", served_to_json(view), "pid",
 		json_number_or_null(view->server_alive, view->pid), "command",
 		json_from_text(*view->command ? view->command : NULL), "uptime",

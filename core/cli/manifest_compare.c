@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a manifest asks for, against what a device was made from. */
+/* What a manifest asks for, against what a device is. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,8 +7,18 @@
 #include "config/device_manifest.h"
 #include "config/given.h"
 #include "config/path.h"
+#include "config/size.h"
 
 #define OPTIONS "/options/"
+
+struct comparison {
+	const struct device_config *cfg;
+	const char *plugin_path;
+	const struct device_state *state;
+	const json_t *plugin;
+	json_t *wanted, *defaults;
+	struct manifest_changes *changes;
+};
 
 /* The value at "/key" or "/section/key", borrowed; NULL: none. */
 static json_t *at_pointer(const json_t *root, const char *pointer)
@@ -22,7 +32,12 @@ static json_t *at_pointer(const json_t *root, const char *pointer)
 	return section ? json_object_get(json_object_get(root, section), slash + 1) : NULL;
 }
 
-static int add_option(json_t *wanted, const struct option_arg *arg)
+static bool is_option(const char *key)
+{
+	return !strncmp(key, OPTIONS, strlen(OPTIONS));
+}
+
+static int add_option(json_t *given, const struct option_arg *arg)
 {
 	__cleanup_free char *key = NULL;
 
@@ -30,29 +45,100 @@ static int add_option(json_t *wanted, const struct option_arg *arg)
 		key = NULL;
 		return -ENOMEM;
 	}
-	return json_object_set_new(wanted, key, json_string(arg->value)) ? -ENOMEM : 0;
+	return json_object_set_new(given, key, json_null()) ? -ENOMEM : 0;
 }
 
-json_t *manifest_wanted(const struct device_config *cfg)
+json_t *manifest_asked(const struct device_config *cfg)
 {
-	json_t *all = device_manifest_build(cfg, NULL, NULL), *wanted = json_object();
-	int err = all && wanted ? 0 : -ENOMEM;
+	json_t *all = device_manifest_build(cfg, NULL, NULL), *given = json_object();
+	int err = all && given ? 0 : -ENOMEM;
 
 	for (int key = 0; key < CFG_NR_KEYS && !err; key++) {
 		const char *pointer = config_key_spec(key)->pointer;
 		json_t *value = at_pointer(all, pointer);
 
-		if (cfg->where[key] && value)
-			err = json_object_set(wanted, pointer, value);
+		if (cfg->where[key] && value && key != CFG_NAME)
+			err = json_object_set(given, pointer, value);
 	}
 	for (size_t i = 0; i < cfg->nr_opts && !err; i++)
-		err = add_option(wanted, &cfg->opts[i]);
+		err = add_option(given, &cfg->opts[i]);
 	json_decref(all);
 	if (!err)
-		return wanted;
-	json_decref(wanted);
+		return given;
+	json_decref(given);
 	return NULL;
 }
+
+/* A manifest with what a device has that nothing was said about, where that is the same everywhere. */
+static json_t *make_defaults(void)
+{
+	struct device_config cfg;
+	json_t *defaults = NULL;
+
+	device_config_init(&cfg);
+	cfg.depth = DEFAULT_DEPTH;
+	cfg.max_io = DEFAULT_MAX_IO;
+	cfg.threads_per_queue = 1;
+	cfg.sandbox = strdup("full");
+	if (cfg.sandbox)
+		defaults = device_manifest_build(&cfg, NULL, NULL);
+	device_config_free(&cfg);
+	return defaults;
+}
+
+/* -- the ways */
+
+/* Keys that are the server's, and nothing to the device: the next server may have others. */
+static const enum config_key of_server[] = { CFG_PLUGIN,  CFG_IO_TIMEOUT, CFG_PLUGIN_TIMEOUT,
+					     CFG_POLL_US, CFG_SANDBOX,	  CFG_SWAP_SAFE,
+					     CFG_CPUS };
+
+static enum change_way way_of(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(of_server); i++)
+		if (!strcmp(key, config_key_spec(of_server[i])->pointer))
+			return CHANGE_UPGRADE;
+	return strcmp(key, OPTIONS "size") ? CHANGE_RECREATE : CHANGE_RESIZE;
+}
+
+const char *change_way_word(enum change_way way)
+{
+	static const char *const words[] = { [CHANGE_RECOVER] = "recover",
+					     [CHANGE_RESIZE] = "resize",
+					     [CHANGE_UPGRADE] = "upgrade",
+					     [CHANGE_RECREATE] = "re-creation" };
+
+	return words[way];
+}
+
+int manifest_change_set_way(struct manifest_change *change, enum change_way way, const char *why)
+{
+	char *copy = why ? strdup(why) : NULL;
+
+	if (why && !copy)
+		return -ENOMEM;
+	free(change->why);
+	change->why = copy;
+	change->way = way;
+	return 0;
+}
+
+int manifest_change_add(struct manifest_changes *changes, const char *key, enum change_way way,
+			const char *why)
+{
+	struct manifest_change *grown =
+		reallocarray(changes->change, changes->nr + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	changes->change = grown;
+	grown[changes->nr] = (struct manifest_change){ .key = strdup(key) };
+	if (!grown[changes->nr].key)
+		return -ENOMEM;
+	return manifest_change_set_way(&grown[changes->nr++], way, why);
+}
+
+/* -- the values */
 
 static const struct option_arg *find_option(const struct device_config *cfg, const char *name)
 {
@@ -62,98 +148,301 @@ static const struct option_arg *find_option(const struct device_config *cfg, con
 	return NULL;
 }
 
-/* An option as it was written, and as the plugin's table had it understood. */
-static bool same_option(const struct option_arg *arg, const json_t *value)
+/* What the plugin's table says of an option; NULL: not known. */
+static const json_t *option_spec(const struct comparison *c, const char *name)
 {
-	__cleanup_free char *path = NULL;
-	struct given given;
-	uint64_t size;
-	bool truth;
+	const json_t *option;
+	size_t i;
 
-	given_from_text(&given, arg->value);
-	if (json_is_boolean(value))
-		return !given_bool(&given, &truth) && truth == json_is_true(value);
-	if (json_is_integer(value))
-		return !given_size(&given, &size) && size == (uint64_t)json_integer_value(value);
-	if (!json_is_string(value))
-		return true;
-	if (!strcmp(json_string_value(value), arg->value))
-		return true;
-	path = path_absolute(arg->folder, arg->value);
-	return path && !strcmp(json_string_value(value), path);
+	json_array_foreach(json_object_get(c->plugin, "options"), i, option)
+	{
+		const char *other = json_string_value(json_object_get(option, "name"));
+
+		if (other && !strcmp(other, name))
+			return option;
+	}
+	return NULL;
 }
 
-static bool is_negotiated(const char *pointer)
+static bool has_type(const json_t *spec, const char *wanted)
 {
-	static const char *const keys[] = { "/device/queues",	     "/device/depth",
-					    "/device/max_io",	     "/device/threads_per_queue",
-					    "/limits/logical_block", "/limits/physical_block",
-					    "/device/shared_memory" };
+	const char *type = json_string_value(json_object_get(spec, "type"));
+
+	return type && !strcmp(type, wanted);
+}
+
+/* A path, or "@PATH", as it was written and as it was understood. */
+static bool same_path(const struct option_arg *arg, const char *is)
+{
+	const char *value = arg->value;
+	__cleanup_free char *path = NULL;
+
+	if (*is == '@' && *value == '@') {
+		is++;
+		value++;
+	}
+	path = path_absolute(arg->folder, value);
+	return path && !strcmp(is, path);
+}
+
+/* An option as it was written, and as the plugin's table had it understood. */
+static bool same_option(const struct option_arg *arg, const json_t *spec, const json_t *is)
+{
+	struct given given, other;
+	bool truth, is_true;
+	uint64_t size, is_size;
+
+	given_from_text(&given, arg->value);
+	if (json_is_boolean(is))
+		return !given_bool(&given, &truth) && truth == json_is_true(is);
+	if (json_is_integer(is))
+		return !given_size(&given, &size) && size == (uint64_t)json_integer_value(is);
+	if (!json_is_string(is))
+		return false;
+	given_from_text(&other, json_string_value(is));
+	if (!strcmp(other.text, given.text) || same_path(arg, other.text))
+		return true;
+	if (arg->is_bool) /* a choice between on and off takes it, too */
+		return !given_bool(&given, &truth) && !given_bool(&other, &is_true) &&
+		       truth == is_true;
+	return has_type(spec, "size") && !given_size(&given, &size) &&
+	       !given_size(&other, &is_size) && size == is_size;
+}
+
+/* An option that the state does not have was not given when the device was made, or is a secret. */
+static bool option_satisfied(const struct comparison *c, const char *key, const json_t *is)
+{
+	const char *name = key + strlen(OPTIONS);
+	const struct option_arg *arg = find_option(c->cfg, name);
+	const json_t *spec = option_spec(c, name), *def = json_object_get(spec, "default");
+
+	if (is)
+		return same_option(arg, spec, is);
+	if (!c->state->asked || json_object_get(c->state->asked, key))
+		return !spec || has_type(spec, "secret") || (def && same_option(arg, spec, def));
+	return def && same_option(arg, spec, def);
+}
+
+/* What the driver, or the plugin, may have given less of than was asked for. */
+static bool is_negotiated(const char *key)
+{
+	static const enum config_key keys[] = { CFG_QUEUES, CFG_DEPTH, CFG_MAX_IO,
+						CFG_THREADS_PER_QUEUE };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (!strcmp(pointer, keys[i]))
+		if (!strcmp(key, config_key_spec(keys[i])->pointer))
 			return true;
 	return false;
 }
 
-static bool same(const struct device_config *cfg, const char *key, const json_t *wanted,
-		 const json_t *is)
+static bool is_key(const char *key, enum config_key wanted)
 {
-	const char *word = json_string_value(wanted);
-
-	if (!is || is_negotiated(key) || (word && !strcmp(word, "auto")))
-		return true;
-	if (!strncmp(key, OPTIONS, strlen(OPTIONS)))
-		return same_option(find_option(cfg, key + strlen(OPTIONS)), is);
-	return json_equal(wanted, is);
+	return !strcmp(key, config_key_spec(wanted)->pointer);
 }
 
-json_t *manifest_made(const struct device_config *cfg, json_t *wanted, const json_t *resolved)
+static bool is_auto(const json_t *value)
 {
-	json_t *made = json_object(), *value;
-	const char *key;
+	const char *word = json_string_value(value);
 
-	json_object_foreach(wanted, key, value)
+	return word && !strcmp(word, "auto");
+}
+
+/* Of a key that the state has resolved to something else than was asked for: is that still what is asked? */
+static bool resolved_from(const struct comparison *c, const char *key, const json_t *wanted,
+			  const json_t *is)
+{
+	const json_t *asked = json_object_get(c->state->asked, key);
+
+	if (is_key(key, CFG_ID))
+		return is_auto(wanted);
+	if (is_key(key, CFG_RECOVERY) && is_auto(wanted))
+		return !asked || is_auto(asked);
+	if (!is_negotiated(key) && !is_key(key, CFG_READ_ONLY))
+		return false;
+	if (c->state->asked)
+		return asked && json_equal(asked, wanted);
+	return is_negotiated(key) && json_integer_value(wanted) > json_integer_value(is);
+}
+
+static bool plugin_satisfied(const struct comparison *c, const json_t *wanted, const json_t *is)
+{
+	if (!c->plugin_path || !c->state->plugin_path)
+		return json_equal(wanted, is);
+	return !strcmp(c->plugin_path, c->state->plugin_path);
+}
+
+static bool satisfied(const struct comparison *c, const char *key, const json_t *wanted,
+		      const json_t *is)
+{
+	if (is_option(key))
+		return option_satisfied(c, key, is);
+	if (is_key(key, CFG_PLUGIN))
+		return plugin_satisfied(c, wanted, is);
+	if (!is)
+		is = at_pointer(c->defaults, key);
+	return json_equal(wanted, is) || resolved_from(c, key, wanted, is);
+}
+
+/* A key that the device was made with, and of which nothing is said any more. */
+static bool default_satisfied(const struct comparison *c, const char *key, const json_t *is)
+{
+	const json_t *def = at_pointer(c->defaults, key);
+
+	if (way_of(key) == CHANGE_UPGRADE || is_key(key, CFG_ID))
+		return true; /* whoever asked for it: compare_server(); any will do */
+	if (!is_option(key))
+		return def && (json_equal(def, is) ||
+			       json_equal(def, json_object_get(c->state->asked, key)));
+	def = json_object_get(option_spec(c, key + strlen(OPTIONS)), "default");
+	return def && is && json_equal(def, is);
+}
+
+static json_t *wanted_value(const struct comparison *c, const char *key, json_t *value)
+{
+	if (is_option(key))
+		return json_string(find_option(c->cfg, key + strlen(OPTIONS))->value);
+	if (is_key(key, CFG_PLUGIN) && c->plugin_path)
+		return json_string(c->plugin_path);
+	return json_incref(value);
+}
+
+/* wanted NULL: the default. */
+static int add_change(struct comparison *c, const char *key, json_t *is, json_t *wanted)
+{
+	enum change_way way = wanted || !is_option(key) ? way_of(key) : CHANGE_RECREATE;
+	struct manifest_change *change;
+	const json_t *spec;
+
+	if (manifest_change_add(c->changes, key, way, NULL))
+		return -ENOMEM;
+	change = &c->changes->change[c->changes->nr - 1];
+	if (is_option(key)) {
+		spec = option_spec(c, key + strlen(OPTIONS));
+		change->hidden = spec ? has_type(spec, "secret") : !is;
+	}
+	if (change->hidden)
+		return 0;
+	change->is = is_key(key, CFG_PLUGIN) && c->state->plugin_path
+			     ? json_string(c->state->plugin_path)
+			     : json_incref(is);
+	change->wanted = wanted ? wanted_value(c, key, wanted) : NULL;
+	return !wanted || change->wanted ? 0 : -ENOMEM;
+}
+
+/* What the manifest does not give of these is the default, whatever the device was made with. */
+static int compare_server(struct comparison *c)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_server) && !err; i++) {
+		const char *key = config_key_spec(of_server[i])->pointer;
+		json_t *is = at_pointer(c->state->manifest, key);
+
+		if (is && !json_object_get(c->wanted, key) &&
+		    !json_equal(is, at_pointer(c->defaults, key)))
+			err = add_change(c, key, is, NULL);
+	}
+	return err;
+}
+
+static int compare(struct comparison *c)
+{
+	const json_t *resolved = c->state->manifest;
+	const char *key;
+	json_t *value;
+	int err = 0;
+
+	json_object_foreach(c->wanted, key, value)
 	{
 		json_t *is = at_pointer(resolved, key);
 
-		if (same(cfg, key, value, is))
-			is = value;
-		if (made && json_object_set(made, key, is)) {
-			json_decref(made);
-			return NULL;
-		}
+		if (!err && !satisfied(c, key, value, is))
+			err = add_change(c, key, is, value);
 	}
-	return made;
+	json_object_foreach(c->state->asked, key, value)
+	{
+		json_t *is = at_pointer(resolved, key);
+
+		if (!err && !json_object_get(c->wanted, key) && !default_satisfied(c, key, is))
+			err = add_change(c, key, is, NULL);
+	}
+	return err ? err : compare_server(c);
 }
 
-void manifest_note_size(json_t *made, const struct device_config *cfg, json_t *wanted,
-			const json_t *resolved)
+int manifest_compare(struct manifest_changes *changes, const struct device_config *cfg,
+		     const char *plugin_path, const struct device_state *state,
+		     const json_t *plugin)
 {
-	const char *key = OPTIONS "size";
-	json_t *is = at_pointer(resolved, key), *value = json_object_get(wanted, key);
+	struct comparison c = { .cfg = cfg,
+				.plugin_path = plugin_path,
+				.state = state,
+				.plugin = plugin,
+				.wanted = manifest_asked(cfg),
+				.defaults = make_defaults(),
+				.changes = changes };
+	int err = c.wanted && c.defaults ? 0 : -ENOMEM;
 
-	if (value && json_is_integer(is))
-		json_object_set(made, key, same(cfg, key, value, is) ? value : is);
+	*changes = (struct manifest_changes){ 0 };
+	if (!err)
+		err = compare(&c);
+	json_decref(c.wanted);
+	json_decref(c.defaults);
+	return err;
 }
 
-static size_t add_key(char *buf, size_t size, size_t len, const char *key)
+void manifest_changes_free(struct manifest_changes *changes)
 {
-	if (len < size)
-		len += snprintf(buf + len, size - len, "%s%s", len ? ", " : "", key);
-	return len;
+	for (size_t i = 0; i < changes->nr; i++) {
+		free(changes->change[i].key);
+		free(changes->change[i].why);
+		json_decref(changes->change[i].is);
+		json_decref(changes->change[i].wanted);
+	}
+	free(changes->change);
+	*changes = (struct manifest_changes){ 0 };
 }
 
-const char *manifest_differences(json_t *made, json_t *wanted, char *buf, size_t size)
+enum change_way manifest_changes_way(const struct manifest_changes *changes)
 {
-	json_t *value;
-	const char *key;
+	enum change_way way = changes->change[0].way;
+
+	for (size_t i = 1; i < changes->nr; i++)
+		way = max_of(way, changes->change[i].way);
+	return way;
+}
+
+const char *manifest_changes_keys(const struct manifest_changes *changes, unsigned int ways,
+				  char *buf, size_t size)
+{
 	size_t len = 0;
 
 	*buf = 0;
-	json_object_foreach(wanted, key, value) if (!json_equal(value, json_object_get(made, key)))
-		len = add_key(buf, size, len, key);
-	json_object_foreach(made, key, value) if (!json_object_get(wanted, key)) len =
-		add_key(buf, size, len, key);
+	for (size_t i = 0; i < changes->nr && len < size; i++)
+		if (ways & 1u << changes->change[i].way)
+			len += snprintf(buf + len, size - len, "%s%s", len ? ", " : "",
+					changes->change[i].key);
+	return buf;
+}
+
+static bool is_size_key(const char *key)
+{
+	return !strcmp(key, OPTIONS "size") || is_key(key, CFG_MAX_IO) ||
+	       is_key(key, CFG_LOGICAL_BLOCK) || is_key(key, CFG_PHYSICAL_BLOCK);
+}
+
+const char *change_value_text(const struct manifest_change *change, const json_t *value,
+			      char buf[CHANGE_TEXT_MAX])
+{
+	__cleanup_free char *text =
+		value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+
+	if (!value)
+		snprintf(buf, CHANGE_TEXT_MAX, "%s", change->hidden ? "(not shown)" : "(default)");
+	else if (json_is_integer(value) && is_size_key(change->key))
+		size_format((uint64_t)json_integer_value(value), buf);
+	else if (json_is_string(value))
+		snprintf(buf, CHANGE_TEXT_MAX, "%s", json_string_value(value));
+	else
+		snprintf(buf, CHANGE_TEXT_MAX, "%s", text ? text : "?");
 	return buf;
 }

@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
@@ -142,50 +141,6 @@ static int list_text(const struct plugin_dirs *dirs)
 	return ret ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* The manifest that a plugin without one would have. */
-static int load_manifest(const char *path, json_t **manifest)
-{
-	__cleanup_free char *library = NULL;
-	struct plugin *plugin;
-	int ret = plugin_load(path, &plugin);
-
-	if (ret)
-		return ret;
-	*manifest = asprintf(&library, "%s.so", plugin->desc.name) < 0
-			    ? NULL
-			    : plugin_manifest_build(&plugin->desc, library);
-	if (!*manifest) {
-		log_err("cannot describe plugin %s: out of memory", path);
-		ret = -ENOMEM;
-	}
-	plugin_free(plugin);
-	return ret;
-}
-
-/* The entry of a file that was found by name or path; name and manifest are malloc()ed. */
-static int entry_of(const char *path, struct plugin_entry *entry, char **name, char **manifest)
-{
-	const char *base = strrchr(path, '/') + 1;
-	size_t len = strlen(base);
-
-	if (len > 3 && !strcmp(base + len - 3, ".so"))
-		len -= 3;
-	*name = strndup(base, len);
-	if (!*name || asprintf(manifest, "%.*s.json", (int)(base - path + len), path) < 0) {
-		*manifest = NULL;
-		log_err("cannot describe plugin %s: out of memory", path);
-		return -ENOMEM;
-	}
-	*entry = (struct plugin_entry){
-		.name = *name,
-		.path = path,
-		.manifest = *manifest,
-		.has_so = true,
-		.has_manifest = !access(*manifest, F_OK),
-	};
-	return 0;
-}
-
 static int describe(const struct request *req, const char *path)
 {
 	__cleanup_free char *name = NULL, *manifest = NULL;
@@ -193,13 +148,11 @@ static int describe(const struct request *req, const char *path)
 	struct plugin_entry entry;
 	int status = EXIT_FAILED;
 
-	if (entry_of(path, &entry, &name, &manifest))
-		return EXIT_FAILED;
-	if (plugin_inspect(&entry, &info)) {
+	if (plugin_entry_of_file(path, &entry, &name, &manifest) || plugin_inspect(&entry, &info)) {
 		log_err("cannot describe plugin %s: out of memory", path);
 		goto out;
 	}
-	if (!info.problem && !info.manifest && load_manifest(path, &info.manifest))
+	if (!info.problem && !info.manifest && plugin_describe(path, false, &info.manifest))
 		goto out;
 	if (req->json)
 		status = json_print(entry_json(&entry, &info));
@@ -239,16 +192,7 @@ int verb_plugins(int argc, char **argv)
 
 int cli_dump_plugin(const char *path)
 {
-	struct plugin *plugin;
-	__cleanup_free char *library = NULL;
-	json_t *manifest = NULL;
-	int status;
+	json_t *manifest;
 
-	if (plugin_load_built(path, &plugin))
-		return EXIT_FAILED;
-	if (asprintf(&library, "%s.so", plugin->desc.name) >= 0)
-		manifest = plugin_manifest_build(&plugin->desc, library);
-	status = json_print(manifest);
-	plugin_free(plugin);
-	return status;
+	return plugin_describe(path, true, &manifest) ? EXIT_FAILED : json_print(manifest);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/devices.h"
 #include "cli/json_out.h"
+#include "cli/resize.h"
 #include "cli/usage.h"
 #include "config/size.h"
 #include "device/requests.h"
@@ -67,7 +68,7 @@ static int check_users(const struct device_view *view)
 	return err;
 }
 
-static int check(const struct device_view *view, const struct resize_args *resize)
+static int check(const struct device_view *view, uint64_t size, bool force)
 {
 	char *remedy;
 
@@ -84,7 +85,7 @@ static int check(const struct device_view *view, const struct resize_args *resiz
 		free(remedy);
 		return -ESRCH;
 	}
-	if (resize->size < (uint64_t)view->size && !resize->force)
+	if (size < (uint64_t)view->size && !force)
 		return check_users(view);
 	return 0;
 }
@@ -113,6 +114,13 @@ static int ask_server(const struct device_view *view, uint64_t size)
 		log_err("cannot write the size of %s into its state: %s", view->state.name,
 			strerror(-marked));
 	return err ? err : marked;
+}
+
+int resize_device(const struct device_view *view, uint64_t size, bool force)
+{
+	int err = check(view, size, force);
+
+	return err ? err : ask_server(view, size);
 }
 
 static int print(const struct device_view *view, const struct resize_args *resize)
@@ -146,9 +154,7 @@ static int run(const struct resize_args *resize)
 			err == -ENOENT ? "it has just gone" : strerror(-err));
 		return EXIT_FAILED;
 	}
-	err = check(&view, resize);
-	if (!err)
-		err = ask_server(&view, resize->size);
+	err = resize_device(&view, resize->size, resize->force);
 	if (!err)
 		status = print(&view, resize);
 	else if (err == -EINVAL)

@@ -274,7 +274,7 @@ static ssize_t wait_answer(const struct prepared_server *server, char *text, siz
 	return 0;
 }
 
-/* A supervisor's files: its lock among them. */
+/* A supervisor's files, or apply's: its lock among them. */
 static void close_others(unsigned int first, unsigned int second)
 {
 	if (first > STDERR_FILENO + 1)
@@ -293,8 +293,9 @@ static __attribute__((noreturn)) void be_server(const struct serving *serving, i
 	};
 
 	setsid(); /* what becomes of a supervisor is nothing to us */
-	if (serving->who) {
+	if (serving->who || serving->alone)
 		close_others(min_of(fd, go_fd), max_of(fd, go_fd));
+	if (serving->who) {
 		log_set_who(serving->who);
 		log = serving->options->log_file;
 	}
@@ -409,6 +410,18 @@ void serving_drop(struct prepared_server *server)
 {
 	close(server->answer_fd);
 	close(server->go_fd);
+}
+
+int serving_check(const struct serving *serving)
+{
+	struct prepared_server server;
+	int status = serving_prepare(serving, &server);
+
+	if (status != EXIT_DONE)
+		return status;
+	serving_drop(&server); /* which it takes as the word to end */
+	waitpid(server.pid, NULL, 0);
+	return EXIT_DONE;
 }
 
 int serving_start(const struct serving *serving, char *node)

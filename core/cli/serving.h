@@ -16,6 +16,7 @@ struct serving {
 	/* Whose messages they are, for a server in the background whose standard error a supervisor gives
 	 * it for good. NULL: it writes to its log from when it is ready. */
 	const char *who;
+	bool alone; /* it is to have none of this process's files */
 };
 
 /* Serve in this process until the device ends. Its node is printed when it is ready. Returns the exit
@@ -38,6 +39,9 @@ struct prepared_server {
 int serving_prepare(const struct serving *serving, struct prepared_server *server);
 int serving_go(struct prepared_server *server, char *node);
 void serving_drop(struct prepared_server *server);
+/* The first step alone, in a process that has ended when this returns: EXIT_DONE, or the exit status of what
+ * cannot be served, logged. */
+int serving_check(const struct serving *serving);
 
 /* The same without waiting: answers come to answer_fd, for serving_answer(); the server goes on when it is
  * told by serving_tell(). -errno; of serving_begin(), logged. */

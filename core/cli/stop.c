@@ -75,10 +75,11 @@ static bool is_free(const struct stop *stop)
 			passing &= users.user[i].kind == DISK_OPEN;
 	}
 	if (err && err != -ENODEV)
-		log_err("cannot tell whether %s is in use: %s; --force stops it anyway",
+		log_err("cannot tell whether %s is in use: %s; ublk-host down --force stops it anyway",
 			stop->label, strerror(-err));
 	if (nr)
-		log_err("%s is in use: %s; end that first, or --force stops it under its users",
+		log_err("%s is in use: %s; end that first, or ublk-host down --force stops it under "
+			"its users",
 			stop->label, disk_users_text(&users, text, sizeof(text)));
 	disk_users_free(&users);
 	return !nr && (!err || err == -ENODEV);
@@ -87,7 +88,7 @@ static bool is_free(const struct stop *stop)
 static int unseen_user(const struct stop *stop)
 {
 	log_err("%s is in use: the driver says that it is open, but by whom cannot be seen from here; "
-		"--force stops it under its users",
+		"ublk-host down --force stops it under its users",
 		stop->label);
 	return -EBUSY;
 }
@@ -415,4 +416,19 @@ void stop_free(struct stop *stop)
 		close(stop->pidfd);
 	free(stop->name);
 	free(stop->label);
+}
+
+enum stop_outcome stop_one(uint32_t id, bool force, unsigned int ms)
+{
+	struct ctrl *ctrl = devices_ctrl();
+	enum stop_outcome outcome;
+	struct stop stop;
+
+	stop_begin(&stop, id, force, ctrl);
+	stop_ask(&stop, ctrl);
+	stop_finish(&stop, now_ms() + ms, &ctrl);
+	outcome = stop.outcome;
+	stop_free(&stop);
+	ctrl_close(ctrl);
+	return outcome;
 }

@@ -49,4 +49,8 @@ void stop_ask(struct stop *stop, struct ctrl *ctrl);
 void stop_finish(struct stop *stop, uint64_t deadline_ms, struct ctrl **ctrl);
 void stop_free(struct stop *stop);
 
+/* All of it, for one device, which gets ms. */
+#define STOP_DEFAULT_MS 30000u
+enum stop_outcome stop_one(uint32_t id, bool force, unsigned int ms);
+
 #endif

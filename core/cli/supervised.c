@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/manifest_compare.h"
 #include "cli/supervised.h"
 #include "cli/supervised_look.h"
 
@@ -17,7 +16,7 @@
 #define LEAVE_MS 20000	 /* for one that leaves the device to the next */
 
 struct supervised *supervised_new(char *name, char *base, const struct device_options *options,
-				  json_t *wanted, const struct restarts *restarts)
+				  const struct restarts *restarts)
 {
 	struct supervised *s = calloc(1, sizeof(*s));
 
@@ -26,7 +25,6 @@ struct supervised *supervised_new(char *name, char *base, const struct device_op
 	*s = (struct supervised){ .name = name,
 				  .base = base,
 				  .options = *options,
-				  .wanted = wanted,
 				  .restarts = *restarts,
 				  .at = NEVER,
 				  .server = { .answer_fd = -1, .go_fd = -1 },
@@ -51,8 +49,7 @@ void supervised_free(struct supervised *s)
 	if (s->job_fd >= 0)
 		close(s->job_fd);
 	device_options_free(&s->options);
-	json_decref(s->wanted);
-	json_decref(s->made);
+	free(s->source);
 	free(s->name);
 	free(s->base);
 	free(s->why);
@@ -148,8 +145,9 @@ static void adopt(struct supervised *s, const struct device_view *view)
 		wait_until(s, now_ms() + LOOK_AGAIN_MS); /* it has just ended */
 		return;
 	}
-	if (!s->made) {
-		s->made = manifest_made(&s->options.cfg, s->wanted, view->state.manifest);
+	if (!s->adopted) {
+		s->adopted = true;
+		supervised_mark(s, &view->state, false);
 		supervised_compare(s);
 	}
 	if (!known && !s->refused)
@@ -337,6 +335,16 @@ static void server_ended(struct supervised *s)
 	}
 }
 
+static void mark_new(const struct supervised *s)
+{
+	struct device_state state;
+
+	if (state_find_name(s->name, &state))
+		return;
+	supervised_mark(s, &state, true);
+	state_free(&state);
+}
+
 static void server_answers(struct supervised *s)
 {
 	char node[SERVING_NODE_SIZE];
@@ -349,8 +357,8 @@ static void server_answers(struct supervised *s)
 	if (res < 0) /* its end is told by the pidfd */
 		return;
 	if (s->anew) {
-		json_decref(s->made);
-		s->made = json_copy(s->wanted); /* a resize changes one of them */
+		s->adopted = true;
+		mark_new(s);
 	}
 	supervised_log(s, log_info, "%s %s, process %d", s->anew ? "live," : "served again,", node,
 		       s->pid);

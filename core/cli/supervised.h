@@ -39,10 +39,10 @@ enum supervised_job {
 #define NEVER UINT64_MAX
 
 struct supervised {
-	char *name;		       /* of the device */
-	char *base;		       /* of its manifest's file */
+	char *name;   /* of the device */
+	char *base;   /* of its manifest's file */
+	char *source; /* that file, as manifest_source() calls it; NULL: no memory */
 	struct device_options options; /* what the manifest says */
-	json_t *wanted, *made;	       /* manifest_compare.h; made NULL: not known */
 	enum supervised_phase phase;
 	enum supervised_goal goal;
 	enum supervised_job job;
@@ -58,6 +58,7 @@ struct supervised {
 	bool retry;	   /* also what was given up before */
 	bool refused;	   /* to be stopped */
 	bool listed;	   /* there is a manifest of it; the caller's */
+	bool adopted;	   /* it was found, and compared with its manifest */
 	bool settled;	   /* what was begun last has come to an end, good or bad */
 	uint64_t since;	   /* PHASE_LIVE; of now_ms() */
 	uint32_t id;	   /* of the device, where there is one */
@@ -66,9 +67,9 @@ struct supervised {
 	char *why; /* PHASE_FAILED: one clause */
 };
 
-/* Takes over name, base, options and wanted. NULL: no memory, and nothing was taken. */
+/* Takes over name, base and options. NULL: no memory, and nothing was taken. */
 struct supervised *supervised_new(char *name, char *base, const struct device_options *options,
-				  json_t *wanted, const struct restarts *restarts);
+				  const struct restarts *restarts);
 void supervised_free(struct supervised *s);
 
 /* Let it come to what its goal is. Also what was given up, or stopped by others. */
@@ -86,7 +87,9 @@ void supervised_woken(struct supervised *s, const struct pollfd *fds, unsigned i
 void supervised_tick(struct supervised *s, uint64_t now);
 
 /* supervised_look.c: say what the manifest asks for that a device which is there does not have. */
-void supervised_compare(struct supervised *s);
+void supervised_compare(const struct supervised *s);
+/* Note in its state that it belongs to the manifest. anew: it was made of it just now. */
+void supervised_mark(const struct supervised *s, const struct device_state *state, bool anew);
 
 /* supervised_job.c */
 /* A child that does it. 0; or -errno, logged. */

@@ -4,29 +4,12 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
-#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/stop.h"
 #include "cli/supervised.h"
 #include "device/leftovers.h"
 
 #define FAIL_MS 10000u
-#define STOP_MS 30000u
-
-static int stop_device(uint32_t id, bool force)
-{
-	struct ctrl *ctrl = devices_ctrl();
-	struct stop stop;
-	int status;
-
-	stop_begin(&stop, id, force, ctrl);
-	stop_ask(&stop, ctrl);
-	stop_finish(&stop, now_ms() + STOP_MS, &ctrl);
-	status = stop.outcome == STOP_FAILED ? EXIT_FAILED : EXIT_DONE;
-	stop_free(&stop);
-	ctrl_close(ctrl);
-	return status;
-}
 
 /* Requests that wait for a server, and all to come, fail from now on. The state says so first: nobody is
  * to begin a recovery that cannot succeed any more. */
@@ -71,7 +54,10 @@ static __attribute__((noreturn)) void run(const struct supervised *s, enum super
 {
 	close_range(STDERR_FILENO + 1, ~0u, 0); /* the supervisor's: its lock among them */
 	log_set_who(s->name);
-	_exit(job == JOB_FAIL ? fail_device(s->id, s->why) : stop_device(s->id, job != JOB_STOP));
+	if (job == JOB_FAIL)
+		_exit(fail_device(s->id, s->why));
+	_exit(stop_one(s->id, job != JOB_STOP, STOP_DEFAULT_MS) == STOP_FAILED ? EXIT_FAILED
+									       : EXIT_DONE);
 }
 
 int supervised_job_begin(struct supervised *s, enum supervised_job job)

@@ -5,9 +5,11 @@
 #include <sys/wait.h>
 
 #include "cli/manifest_compare.h"
+#include "cli/manifest_read.h"
 #include "cli/supervised.h"
 #include "cli/supervised_look.h"
 #include "device/stats_file.h"
+#include "plugin/plugin.h"
 
 static enum seen judge(const struct device_view *view)
 {
@@ -89,21 +91,49 @@ const char *server_end_text(int status, char *buf, size_t size)
 	return buf;
 }
 
-void supervised_compare(struct supervised *s)
+/* What repairs it without taking the device down, if that is one command. */
+static void add_remedy(const struct supervised *s, const struct manifest_changes *changes,
+		       char *text, size_t size)
 {
-	struct device_state state;
-	char keys[256];
+	const struct manifest_change *change = changes->change;
 
-	if (!s->made)
+	if (changes->nr == 1 && change->way == CHANGE_RESIZE)
+		snprintf(text, size, "ublk-host resize %s %s", s->name,
+			 json_string_value(change->wanted));
+	else
+		snprintf(text, size, "ublk-host down %s, and a reload, make it anew", s->name);
+}
+
+void supervised_compare(const struct supervised *s)
+{
+	struct manifest_changes changes = { 0 };
+	struct device_state state;
+	__cleanup_free char *path = manifest_plugin_path(&s->options);
+	char keys[256], remedy[256];
+	json_t *plugin;
+	int err;
+
+	if (state_find_name(s->name, &state))
 		return;
-	if (!state_find_name(s->name, &state)) {
-		manifest_note_size(s->made, &s->options.cfg, s->wanted, state.manifest);
-		state_free(&state);
+	plugin = state.plugin_path ? plugin_manifest_of_file(state.plugin_path) : NULL;
+	err = manifest_compare(&changes, &s->options.cfg, path, &state, plugin);
+	if (!err && changes.nr) {
+		add_remedy(s, &changes, remedy, sizeof(remedy));
+		supervised_log(s, log_warn, "its manifest asks for another %s than it has: %s",
+			       manifest_changes_keys(&changes, ALL_WAYS, keys, sizeof(keys)),
+			       remedy);
 	}
-	if (*manifest_differences(s->made, s->wanted, keys, sizeof(keys)))
-		supervised_log(
-			s, log_warn,
-			"its manifest asks for another %s than it was made with: ublk-host down "
-			"%s, and a reload, make it anew",
-			keys, s->name);
+	manifest_changes_free(&changes);
+	json_decref(plugin);
+	state_free(&state);
+}
+
+void supervised_mark(const struct supervised *s, const struct device_state *state, bool anew)
+{
+	json_t *asked = anew ? manifest_asked(&s->options.cfg) : json_incref(state->asked);
+
+	if (s->source && (anew || !state->source || strcmp(state->source, s->source)) &&
+	    state_set_source(state->id, s->source, asked))
+		supervised_log(s, log_debug, "its state does not tell whose it is");
+	json_decref(asked);
 }

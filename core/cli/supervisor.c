@@ -31,13 +31,15 @@ static int begin(struct supervisor *sv)
 		log_err("signalfd: %m");
 		return -errno;
 	}
-	sv->path_words = serving_path_words();
+	sv->reader = (struct manifest_reader){ .path_words = serving_path_words(),
+					       .plugin_dirs = sv->options->plugin_dirs,
+					       .nr_plugin_dirs = sv->options->nr_plugin_dirs };
 	sv->folders = manifest_folders(sv->options->dir);
-	if (!sv->path_words || !sv->folders) {
+	if (!sv->reader.path_words || !sv->folders) {
 		log_err("no memory");
 		return -ENOMEM;
 	}
-	return supervisor_lock(sv);
+	return folder_lock(&sv->lock, sv->options->dir, "serve");
 }
 
 static void end(struct supervisor *sv)
@@ -47,9 +49,9 @@ static void end(struct supervisor *sv)
 	free(sv->all);
 	if (sv->signal_fd >= 0)
 		close(sv->signal_fd);
-	supervisor_unlock(sv);
+	folder_unlock(&sv->lock);
 	manifest_folders_free(sv->folders);
-	free(sv->path_words);
+	free(sv->reader.path_words);
 	notify_close(&sv->notify);
 }
 
@@ -239,7 +241,7 @@ static int serve(struct supervisor *sv)
 
 int supervisor_run(const struct supervisor_options *options)
 {
-	struct supervisor sv = { .options = options, .signal_fd = -1, .lock_fd = -1 };
+	struct supervisor sv = { .options = options, .signal_fd = -1, .lock = { .fd = -1 } };
 	int err;
 
 	notify_open(&sv.notify);

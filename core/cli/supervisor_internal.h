@@ -3,22 +3,23 @@
 #ifndef CLI_SUPERVISOR_INTERNAL_H
 #define CLI_SUPERVISOR_INTERNAL_H
 
-#include "cli/manifest_folder.h"
+#include "cli/folder_lock.h"
+#include "cli/manifest_read.h"
 #include "cli/notify.h"
 #include "cli/supervised.h"
 #include "cli/supervisor.h"
 
 struct supervisor {
 	const struct supervisor_options *options;
-	const char **path_words;
+	struct manifest_reader reader;
 	char **folders;
 	struct supervised **all;
 	size_t nr;
 	size_t nr_bad; /* manifests that are wrong */
 	struct notify notify;
 	uint64_t next_watchdog;
-	int signal_fd, lock_fd;
-	char *lock;  /* the lock's file */
+	int signal_fd;
+	struct folder_lock lock;
 	bool loaded; /* READY=1 is owed as soon as all have settled */
 	bool ending, forced;
 	char status[256];
@@ -28,9 +29,5 @@ struct supervisor {
  * any more are stopped. 0 or -errno, logged. What is wrong with a manifest has been logged, and what was
  * served of it is served on. */
 int supervisor_load(struct supervisor *sv);
-
-/* supervisor_lock.c: one supervisor for each folder. 0 or -errno, logged. */
-int supervisor_lock(struct supervisor *sv);
-void supervisor_unlock(struct supervisor *sv);
 
 #endif

@@ -4,14 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "cli/manifest_compare.h"
 #include "cli/supervisor_internal.h"
-
-/* A manifest that was read. */
-struct loaded {
-	struct device_options options;
-	json_t *wanted;
-};
 
 static struct supervised *find(const struct supervisor *sv, const char *name)
 {
@@ -21,93 +14,53 @@ static struct supervised *find(const struct supervisor *sv, const char *name)
 	return NULL;
 }
 
-static int copy_plugin_dirs(const struct supervisor *sv, struct device_options *options)
-{
-	const size_t nr = sv->options->nr_plugin_dirs;
-
-	options->plugin_dirs = calloc(nr + 1, sizeof(char *));
-	if (!options->plugin_dirs)
-		return -ENOMEM;
-	for (size_t i = 0; i < nr; i++, options->nr_plugin_dirs++) {
-		options->plugin_dirs[i] = strdup(sv->options->plugin_dirs[i]);
-		if (!options->plugin_dirs[i])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* A device without a name is called like its file. */
-static int settle_name(struct device_config *cfg, const struct manifest_file *file,
-		       struct errors *errors)
-{
-	if (cfg->name)
-		return 0;
-	if (device_config_set(cfg, CFG_NAME, file->base, errors)) {
-		errors_add(errors, "%s: its device needs a \"name\", as the file's cannot be one",
-			   file->path);
-		return -EINVAL;
-	}
-	free(cfg->where[CFG_NAME]);
-	cfg->where[CFG_NAME] = NULL; /* not in the manifest */
-	return 0;
-}
-
 /* 0 or -errno, logged, with nothing to free. */
 static int read_manifest(const struct supervisor *sv, const struct manifest_file *file,
-			 struct loaded *loaded)
+			 struct device_options *options)
 {
-	struct device_config *cfg = &loaded->options.cfg;
 	const struct supervised *other;
 	struct errors errors = { 0 };
-	int err;
+	int err = manifest_read(&sv->reader, file, options, &errors);
 
-	loaded->wanted = NULL;
-	err = device_options_of_manifest(&loaded->options, file->path, sv->path_words, &errors);
-	if (!err)
-		err = settle_name(cfg, file, &errors);
-	if (!err)
-		err = copy_plugin_dirs(sv, &loaded->options);
 	if (!err) {
-		other = find(sv, cfg->name);
+		other = find(sv, options->cfg.name);
 		if (other && other->listed) {
 			errors_add(&errors, "%s: the name %s is that of %s.json, too", file->path,
-				   cfg->name, other->base);
+				   options->cfg.name, other->base);
 			err = -EEXIST;
 		}
 	}
-	if (!err) {
-		loaded->wanted = manifest_wanted(cfg);
-		err = loaded->wanted ? 0 : -ENOMEM;
-	}
-	if (err && !errors_count(&errors))
-		log_err("%s: %s", file->path, strerror(-err));
 	errors_print(&errors);
 	errors_free(&errors);
 	if (err)
-		device_options_free(&loaded->options);
+		device_options_free(options);
 	return err;
 }
 
-static void replace(struct supervised *s, const struct manifest_file *file, struct loaded *loaded)
+static void replace(struct supervised *s, const struct manifest_file *file,
+		    const struct device_options *options)
 {
-	char *base = strdup(file->base);
+	char *base = strdup(file->base), *source = manifest_source(file);
 
 	device_options_free(&s->options);
-	s->options = loaded->options;
-	json_decref(s->wanted);
-	s->wanted = loaded->wanted;
+	s->options = *options;
 	if (base) {
 		free(s->base);
 		s->base = base;
+	}
+	if (source) {
+		free(s->source);
+		s->source = source;
 	}
 	s->goal = GOAL_UP;
 	s->listed = true;
 }
 
-static int add(struct supervisor *sv, const struct manifest_file *file, struct loaded *loaded)
+static int add(struct supervisor *sv, const struct manifest_file *file,
+	       struct device_options *options)
 {
 	struct supervised **grown = reallocarray(sv->all, sv->nr + 1, sizeof(struct supervised *));
-	char *name = strdup(loaded->options.cfg.name), *base = strdup(file->base);
+	char *name = strdup(options->cfg.name), *base = strdup(file->base);
 	struct supervised *s = NULL;
 	struct restarts restarts;
 
@@ -115,15 +68,15 @@ static int add(struct supervisor *sv, const struct manifest_file *file, struct l
 		sv->all = grown;
 	restarts_init(&restarts, sv->options->restart_limit, sv->options->restart_window_ms);
 	if (grown && name && base)
-		s = supervised_new(name, base, &loaded->options, loaded->wanted, &restarts);
+		s = supervised_new(name, base, options, &restarts);
 	if (s) {
+		s->source = manifest_source(file);
 		s->listed = true;
 		sv->all[sv->nr++] = s;
 		return 0;
 	}
 	log_err("%s: no memory", file->path);
-	device_options_free(&loaded->options);
-	json_decref(loaded->wanted);
+	device_options_free(options);
 	free(name);
 	free(base);
 	return -ENOMEM;
@@ -131,21 +84,21 @@ static int add(struct supervisor *sv, const struct manifest_file *file, struct l
 
 static void load_file(struct supervisor *sv, const struct manifest_file *file)
 {
+	struct device_options options;
 	struct supervised *known;
-	struct loaded loaded;
 
-	if (read_manifest(sv, file, &loaded)) {
+	if (read_manifest(sv, file, &options)) {
 		sv->nr_bad++;
 		/* What is served already stays. */
 		for (size_t i = 0; i < sv->nr; i++)
 			sv->all[i]->listed |= !strcmp(sv->all[i]->base, file->base);
 		return;
 	}
-	known = find(sv, loaded.options.cfg.name);
+	known = find(sv, options.cfg.name);
 	if (known)
-		replace(known, file, &loaded);
+		replace(known, file, &options);
 	else
-		add(sv, file, &loaded);
+		add(sv, file, &options);
 }
 
 int supervisor_load(struct supervisor *sv)

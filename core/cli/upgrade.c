@@ -17,6 +17,7 @@
 #include "cli/devices.h"
 #include "cli/json_out.h"
 #include "cli/serving.h"
+#include "cli/upgrade.h"
 #include "cli/usage.h"
 #include "plugin/plugin.h"
 
@@ -48,11 +49,6 @@ struct upgrade_args {
 /* What it takes to start the old server again: its program may be gone from the disk. */
 struct old_server {
 	int pidfd, exe;
-};
-
-struct outcome {
-	bool upgraded, restored;
-	uint64_t pause_ms;
 };
 
 static int old_server_find(struct old_server *old, const struct device_view *view)
@@ -130,7 +126,7 @@ static bool has_left(const struct old_server *old, const struct device_view *vie
 
 /* Exchange them. The new server is loaded and waits; the pause begins with the word to the old one. */
 static int exchange(struct prepared_server *server, struct old_server *old,
-		    const struct device_view *view, struct outcome *outcome)
+		    const struct device_view *view, struct upgrade_outcome *outcome)
 {
 	char node[SERVING_NODE_SIZE];
 	uint64_t began = now_ms();
@@ -186,7 +182,7 @@ static int set_plugin(struct device_options *options, struct device_state *state
 	return 0;
 }
 
-static int upgrade_view(struct device_view *view, const char *plugin, struct outcome *outcome)
+int upgrade_device(struct device_view *view, const char *plugin, struct upgrade_outcome *outcome)
 {
 	struct device_options options = { 0 };
 	struct prepared_server server;
@@ -206,8 +202,9 @@ static int upgrade_view(struct device_view *view, const char *plugin, struct out
 	}
 	if (old_server_find(&old, view))
 		goto out;
-	status = serving_prepare(&(struct serving){ .options = &options, .former = &view->state },
-				 &server);
+	status = serving_prepare(
+		&(struct serving){ .options = &options, .former = &view->state, .alone = true },
+		&server);
 	if (status == EXIT_DONE)
 		status = exchange(&server, &old, view, outcome);
 	else
@@ -219,7 +216,7 @@ out:
 }
 
 /* An object: id, name, upgraded, restored (the old program serves again), pause_ms. */
-static json_t *to_json(const struct device_view *view, const struct outcome *outcome)
+static json_t *to_json(const struct device_view *view, const struct upgrade_outcome *outcome)
 {
 	return json_pack("{s:I, s:s?, s:b, s:b, s:I}", "id", (json_int_t)view->id, "name",
 			 view->ours ? view->state.name : NULL, "upgraded", outcome->upgraded,
@@ -228,7 +225,7 @@ static json_t *to_json(const struct device_view *view, const struct outcome *out
 
 static int run(const struct upgrade_args *upgrade)
 {
-	struct outcome outcome = { 0 };
+	struct upgrade_outcome outcome = { 0 };
 	struct device_view view;
 	struct ctrl *ctrl;
 	uint32_t id;
@@ -244,7 +241,7 @@ static int run(const struct upgrade_args *upgrade)
 			err == -ENOENT ? "it has just gone" : strerror(-err));
 		return EXIT_FAILED;
 	}
-	status = upgrade_view(&view, upgrade->plugin, &outcome);
+	status = upgrade_device(&view, upgrade->plugin, &outcome);
 	if (upgrade->json)
 		status = max_of((int)json_print(to_json(&view, &outcome)), status);
 	else if (outcome.upgraded)

@@ -235,6 +235,15 @@ static int open_char(struct device *d)
 	return -errno;
 }
 
+/* For who would ask for another size. */
+static uint32_t sizing(const struct device *d)
+{
+	const bool changes = d->plugin->desc.resize && d->kernel.features & UBLK_F_UPDATE_SIZE;
+
+	return (options_have_size(&d->plugin->desc) ? STATS_SIZE_OPTION : 0) |
+	       (changes ? STATS_SIZE_CHANGES : 0);
+}
+
 /* Where they cannot be shared, the queues count for themselves. */
 static int make_stats(struct device *d)
 {
@@ -244,7 +253,7 @@ static int make_stats(struct device *d)
 	if (!d->shared_stats)
 		d->dev.stats = stats_alloc(nr_queues);
 	if (d->dev.stats) {
-		d->dev.stats->request.size_option = options_have_size(&d->plugin->desc);
+		d->dev.stats->request.sizing = sizing(d);
 		return 0;
 	}
 	log_err("no memory for the counters of %u queues", nr_queues);
@@ -328,6 +337,8 @@ static int announce(struct device *d)
 		.data_path_why = (char *)d->path_why,
 		.memory = json_object_size(d->kept) ? d->kept : NULL,
 		.log = (char *)d->log_target,
+		.source = d->former ? d->former->source : NULL,
+		.asked = d->former ? d->former->asked : NULL,
 		.manifest = device_manifest_build(d->cfg, &d->plugin->desc, d->values),
 	};
 	int err = state.manifest ? state_self(&state) : -ENOMEM;

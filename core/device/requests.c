@@ -65,7 +65,7 @@ static int find_server(const struct device_state *state, struct request_line *li
 			state->name, state_dir());
 	if (line->fd < 0)
 		return line->fd;
-	line->size_option = now->request.size_option;
+	line->size_option = now->request.sizing & STATS_SIZE_OPTION;
 	if (now->pid == state->pid && now->pid_start == state->pid_start)
 		return 0;
 	log_err("%s has just got another server; try again", state->name);

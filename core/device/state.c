@@ -270,9 +270,11 @@ void state_free(struct device_state *state)
 	free(state->data_path);
 	free(state->data_path_why);
 	free(state->log);
+	free(state->source);
 	free(state->failed);
 	json_decref(state->manifest);
 	json_decref(state->memory);
+	json_decref(state->asked);
 	*state = (struct device_state){ 0 };
 }
 

@@ -32,7 +32,11 @@ struct device_state {
 			    * or NULL */
 	char *log;	   /* where a server in the background writes its messages: a file, or
 			    * "syslog"; NULL: it is not in the background */
-	char *failed;	   /* why it was given up: it is stopped and gets no server; or NULL */
+	char *source;	 /* the manifest that it belongs to, absolute, if its file is looked after:
+			    * by serve, or by apply; or NULL */
+	json_t *asked;	 /* what that asked for when the device was made, as manifest_asked() has
+			    * it; NULL: not known */
+	char *failed;	 /* why it was given up: it is stopped and gets no server; or NULL */
 	int32_t in_hand; /* a process that is about to change its server; 0: none. Its start time: */
 	uint64_t in_hand_start;
 };
@@ -66,7 +70,7 @@ int state_find_name(const char *name, struct device_state *state);
 void state_free(struct device_state *state);
 
 /* state_marks.c: what others than the server note in its state. Writing it anew, a server takes the marks
- * away. 0 or -errno, not logged. */
+ * away, but for the source, which is the device's. 0 or -errno, not logged. */
 /* Given up, for a reason in one clause. */
 int state_set_failed(uint32_t id, const char *why);
 /* This process is about to change the device's server, or to remove it: nobody else shall see to it
@@ -74,6 +78,8 @@ int state_set_failed(uint32_t id, const char *why);
 int state_take_in_hand(uint32_t id);
 /* The device has, or is about to have, another size, which is an option of its plugin. */
 int state_set_size(uint32_t id, uint64_t size);
+/* It belongs to a manifest from now on; asked may be NULL. */
+int state_set_source(uint32_t id, const char *source, json_t *asked);
 /* Another process has it in hand. */
 bool state_in_hand(const struct device_state *state);
 

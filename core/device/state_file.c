@@ -96,12 +96,13 @@ static char *to_text(const struct device_state *state)
 {
 	char *text;
 	json_t *json = json_pack(
-		"{s:s, s:I, s:s, s:s, s:s*, s:s*, s:s*, s:i, s:I, s:O*, s:O*, s:s*, s:s*}",
+		"{s:s, s:I, s:s, s:s, s:s*, s:s*, s:s*, s:i, s:I, s:O*, s:O*, s:s*, s:s*, s:O*, s:s*}",
 		"ublk_device_state", STATE_VERSION, "id", (json_int_t)state->id, "name",
 		state->name, "node", state->node, "plugin_path", state->plugin_path, "data_path",
 		state->data_path, "data_path_why", state->data_path_why, "pid", (int)state->pid,
 		"pid_start", (json_int_t)state->pid_start, "manifest", state->manifest, "memory",
-		state->memory, "log", state->log, "failed", state->failed);
+		state->memory, "log", state->log, "source", state->source, "asked", state->asked,
+		"failed", state->failed);
 
 	if (!json)
 		return NULL;
@@ -179,25 +180,25 @@ static int copy_string(char **out, const char *text)
 static int from_json(struct device_state *state, json_t *json, uint32_t id)
 {
 	const char *version, *name, *node, *plugin = NULL, *path = NULL, *path_why = NULL;
-	const char *log = NULL, *failed = NULL;
+	const char *log = NULL, *source = NULL, *failed = NULL;
 	json_int_t read_id, start, in_hand_start = 0;
-	json_t *manifest = NULL, *memory = NULL;
+	json_t *manifest = NULL, *memory = NULL, *asked = NULL;
 	char want[STATE_NAME_SIZE];
 	int pid, in_hand = 0;
 
 	state_node_name(want, sizeof(want), id);
 	if (json_unpack(json,
 			"{s:s, s:I, s:s, s:s, s?s, s?s, s?s, s:i, s:I, s?o, s?o, s?s, "
-			"s?s, s?i, s?I}",
+			"s?s, s?o, s?s, s?i, s?I}",
 			"ublk_device_state", &version, "id", &read_id, "name", &name, "node", &node,
 			"plugin_path", &plugin, "data_path", &path, "data_path_why", &path_why,
 			"pid", &pid, "pid_start", &start, "manifest", &manifest, "memory", &memory,
-			"log", &log, "failed", &failed, "in_hand", &in_hand, "in_hand_start",
-			&in_hand_start) < 0 ||
+			"log", &log, "source", &source, "asked", &asked, "failed", &failed,
+			"in_hand", &in_hand, "in_hand_start", &in_hand_start) < 0 ||
 	    strncmp(version, "1.", 2) || read_id != id || !state_name_valid(name) ||
 	    strcmp(node, want) || pid <= 0 || start < 0 ||
 	    (manifest && !json_is_object(manifest) && !json_is_null(manifest)) ||
-	    (memory && !json_is_object(memory)))
+	    (memory && !json_is_object(memory)) || (asked && !json_is_object(asked)))
 		return -EBADMSG;
 	*state = (struct device_state){ .id = id,
 					.pid = pid,
@@ -206,10 +207,11 @@ static int from_json(struct device_state *state, json_t *json, uint32_t id)
 					.in_hand_start = in_hand_start };
 	state->manifest = json_is_object(manifest) ? json_incref(manifest) : NULL;
 	state->memory = json_incref(memory);
+	state->asked = json_incref(asked);
 	if (copy_string(&state->name, name) || copy_string(&state->node, node) ||
 	    copy_string(&state->plugin_path, plugin) || copy_string(&state->data_path, path) ||
 	    copy_string(&state->data_path_why, path_why) || copy_string(&state->log, log) ||
-	    copy_string(&state->failed, failed))
+	    copy_string(&state->source, source) || copy_string(&state->failed, failed))
 		return -ENOMEM;
 	return 0;
 }

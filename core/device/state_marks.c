@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What others than its server note in the state of a device: that it was given up, that somebody has it in
- * hand, and its new size. */
+ * hand, its new size, and the manifest that it belongs to. */
 #include <string.h>
 
 #include "device/state_file.h"
@@ -60,6 +60,25 @@ static int set_size(struct device_state *state, const void *arg)
 	return json_object_set_new(options, "size", json_integer((json_int_t)*size)) ? -ENOMEM : 0;
 }
 
+struct source {
+	const char *file;
+	json_t *asked;
+};
+
+static int set_source(struct device_state *state, const void *arg)
+{
+	const struct source *source = arg;
+	char *file = strdup(source->file);
+
+	if (!file)
+		return -ENOMEM;
+	free(state->source);
+	state->source = file;
+	json_decref(state->asked);
+	state->asked = json_incref(source->asked);
+	return 0;
+}
+
 int state_set_failed(uint32_t id, const char *why)
 {
 	return mark(id, give_up, why);
@@ -73,6 +92,13 @@ int state_take_in_hand(uint32_t id)
 int state_set_size(uint32_t id, uint64_t size)
 {
 	return mark(id, set_size, &size);
+}
+
+int state_set_source(uint32_t id, const char *source, json_t *asked)
+{
+	const struct source both = { source, asked };
+
+	return mark(id, set_source, &both);
 }
 
 bool state_in_hand(const struct device_state *state)

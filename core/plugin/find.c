@@ -292,23 +292,35 @@ static int search(const char *name, const struct plugin_dirs *dirs, char **path)
 	return err;
 }
 
-int plugin_find(const char *name, const struct plugin_dirs *dirs, char **path)
+/* base: for the name without a suffix. */
+static int look_up(const char *name, const struct plugin_dirs *dirs, char **path, char **base)
 {
-	__cleanup_free char *base = NULL;
 	size_t len = strlen(name);
-	int ret = -ENOENT;
 
 	*path = NULL;
 	if (strchr(name, '/')) {
 		*path = path_from_cwd(name);
 		return *path ? 0 : -ENOMEM;
 	}
-	base = strdup(name);
-	if (!base)
+	*base = strdup(name);
+	if (!*base)
 		return -ENOMEM;
-	if (len > 3 && !strcmp(base + len - 3, ".so"))
-		base[len - 3] = '\0';
-	if (plugin_name_ok(base))
-		ret = search(base, dirs, path);
+	if (len > 3 && !strcmp(*base + len - 3, ".so"))
+		(*base)[len - 3] = '\0';
+	return plugin_name_ok(*base) ? search(*base, dirs, path) : -ENOENT;
+}
+
+int plugin_look_up(const char *name, const struct plugin_dirs *dirs, char **path)
+{
+	__cleanup_free char *base = NULL;
+
+	return look_up(name, dirs, path, &base);
+}
+
+int plugin_find(const char *name, const struct plugin_dirs *dirs, char **path)
+{
+	__cleanup_free char *base = NULL;
+	int ret = look_up(name, dirs, path, &base);
+
 	return ret == -ENOENT ? unknown(name, base, dirs) : ret;
 }

@@ -152,3 +152,39 @@ void plugin_info_free(struct plugin_info *info)
 	free(info->problem);
 	*info = (struct plugin_info){ 0 };
 }
+
+int plugin_entry_of_file(const char *path, struct plugin_entry *entry, char **name, char **manifest)
+{
+	const char *base = strrchr(path, '/') + 1;
+	size_t len = strlen(base);
+
+	if (len > 3 && !strcmp(base + len - 3, ".so"))
+		len -= 3;
+	*name = strndup(base, len);
+	if (!*name || asprintf(manifest, "%.*s.json", (int)(base - path + len), path) < 0) {
+		*manifest = NULL;
+		return -ENOMEM;
+	}
+	*entry = (struct plugin_entry){
+		.name = *name,
+		.path = path,
+		.manifest = *manifest,
+		.has_so = true,
+		.has_manifest = !access(*manifest, F_OK),
+	};
+	return 0;
+}
+
+json_t *plugin_manifest_of_file(const char *path)
+{
+	__cleanup_free char *name = NULL, *manifest = NULL;
+	struct plugin_info info = { 0 };
+	struct plugin_entry entry;
+	json_t *found = NULL;
+
+	if (!plugin_entry_of_file(path, &entry, &name, &manifest) &&
+	    !plugin_inspect(&entry, &info) && !info.problem)
+		found = json_incref(info.manifest);
+	plugin_info_free(&info);
+	return found;
+}

@@ -243,6 +243,25 @@ int plugin_load_built(const char *path, struct plugin **out)
 	return load(path, &trust, false, out);
 }
 
+int plugin_describe(const char *path, bool built, json_t **manifest)
+{
+	__cleanup_free char *library = NULL;
+	struct plugin *plugin;
+	int ret = built ? plugin_load_built(path, &plugin) : plugin_load(path, &plugin);
+
+	if (ret)
+		return ret;
+	if (asprintf(&library, "%s.so", plugin->desc.name) < 0)
+		library = NULL;
+	*manifest = library ? plugin_manifest_build(&plugin->desc, library) : NULL;
+	if (!*manifest) {
+		log_err("cannot describe plugin %s: out of memory", path);
+		ret = -ENOMEM;
+	}
+	plugin_free(plugin);
+	return ret;
+}
+
 void plugin_free(struct plugin *plugin)
 {
 	if (!plugin)

@@ -33,6 +33,8 @@ void plugin_dirs_free(struct plugin_dirs *dirs);
  * -ENOENT has been logged with the plugins that there are and a did-you-mean. A path is not
  * looked at: plugin_load() says what is wrong with it. */
 int plugin_find(const char *name, const struct plugin_dirs *dirs, char **path);
+/* The same without a message. */
+int plugin_look_up(const char *name, const struct plugin_dirs *dirs, char **path);
 
 /* A plugin in one of the folders, by the names of its files alone: nothing was opened. */
 struct plugin_entry {
@@ -49,6 +51,11 @@ struct plugin_entry {
 int plugin_for_each(const struct plugin_dirs *dirs,
 		    int (*fn)(const struct plugin_entry *entry, void *arg), void *arg);
 
+/* The entry of a file that was found by name or path; name and manifest are malloc()ed, for the entry. 0 or
+ * -ENOMEM. */
+int plugin_entry_of_file(const char *path, struct plugin_entry *entry, char **name,
+			 char **manifest);
+
 /* What can be known of an entry without running its code. */
 struct plugin_info {
 	json_t *manifest; /* well-formed and about this file; NULL: there is none */
@@ -59,6 +66,8 @@ struct plugin_info {
 /* 0 or -ENOMEM. info is to be freed in both cases. */
 int plugin_inspect(const struct plugin_entry *entry, struct plugin_info *info);
 void plugin_info_free(struct plugin_info *info);
+/* The manifest of a plugin's file, if there is one to be believed; NULL: there is none. */
+json_t *plugin_manifest_of_file(const char *path);
 
 /* Check the file and its folder (regular, not writable by others when we are privileged, an ELF
  * shared object for this machine that is whole), dlopen() it and check its descriptor. Runs no
@@ -69,6 +78,9 @@ int plugin_load(const char *path, struct plugin **out);
  * write the file is looked at. */
 int plugin_load_built(const char *path, struct plugin **out);
 void plugin_free(struct plugin *plugin);
+/* The manifest that belongs beside a plugin, from its descriptor; built: as plugin_load_built(). The same file
+ * always gives the same. 0 or -errno, logged. */
+int plugin_describe(const char *path, bool built, json_t **manifest);
 
 #define UBLK_PLUGIN_FROZEN_SIZE 16u /* of a descriptor: the same in every major */
 

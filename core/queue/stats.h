@@ -48,11 +48,13 @@ struct queue_stats {
 /* What a verb asks of the server, and its answer; device/requests.h. The verb writes size, then asked,
  * another number each time; the server err and text, then answered, the same number. */
 #define STATS_TEXT_SIZE 232
+#define STATS_SIZE_OPTION 1u  /* the size is the plugin's option `size` */
+#define STATS_SIZE_CHANGES 2u /* the plugin and the driver can change it */
 struct stats_request {
 	uint32_t asked, answered;
 	uint64_t size;		    /* bytes that the device is to have */
 	int32_t err;		    /* 0 or -errno */
-	uint32_t size_option;	    /* constant: not 0: the size is the plugin's option `size` */
+	uint32_t sizing;	    /* constant: STATS_SIZE_* */
 	char text[STATS_TEXT_SIZE]; /* why not, one line */
 };
 

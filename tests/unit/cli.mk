@@ -69,3 +69,19 @@ tests_unit_supervisor_SOURCES = tests/unit/supervisor.c tests/unit/scratch.h tes
 tests_unit_supervisor_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_supervisor_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_supervisor_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/manifest_compare
+TESTS += tests/unit/manifest_compare
+tests_unit_manifest_compare_SOURCES = tests/unit/manifest_compare.c tests/unit/scratch.h tests/unit/tap.h
+tests_unit_manifest_compare_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_manifest_compare_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_manifest_compare_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/verb_apply
+TESTS += tests/unit/verb_apply
+tests_unit_verb_apply_SOURCES = tests/unit/verb_apply.c tests/unit/capture.h tests/unit/schema.h \
+	tests/unit/state_help.h
+tests_unit_verb_apply_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_verb_apply_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_verb_apply_LDADD = $(UNIT_LIBS)
+EXTRA_tests_unit_verb_apply_DEPENDENCIES = tests/plugins/load/stamp

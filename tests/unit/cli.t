@@ -13,7 +13,7 @@ UBLK_HOST_RUN_DIR=$dir/run
 UBLK_HOST_PLUGIN_PATH=$top_builddir/plugins/.libs
 export UBLK_HOST_RUN_DIR UBLK_HOST_PLUGIN_PATH
 nr=0 failed=0
-verbs="run up down serve resize list info stats plugins new-plugin check features doctor gc udev help version"
+verbs="run up down serve recover upgrade resize export diff apply list info stats plugins new-plugin check features doctor gc udev help version"
 
 ok() # STATUS TEXT
 {
@@ -137,13 +137,24 @@ usage "control characters are made visible" 'unexpected argument "a\\x1bb"' \
 for verb in list features doctor gc version; do
 	usage "$verb takes no word" 'unexpected argument "mem"' $verb mem
 done
-for verb in down list info stats new-plugin check features doctor gc; do
+for verb in down export diff apply list info stats new-plugin check features doctor gc; do
 	usage "$verb with an unknown option" 'unknown option --bogus' $verb --bogus
 done
 usage "check of nothing" 'which plugin' check
 usage "check of two" 'unexpected argument "b"' check a b
 usage "check of an unknown check" 'there is no check "dat" (did you mean "data"?)' check null --only dat
 usage "info of nothing" 'NAME or ID' info
+usage "export of nothing" 'NAME or ID' export
+usage "export of two" 'unexpected argument "b"' export a b
+for verb in diff apply; do
+	usage "$verb of nothing" 'which folder? Give DIR' $verb
+	usage "$verb of two folders" 'unexpected argument "b"' $verb a b
+	usage "$verb of a folder that is not there" 'expected a folder of manifests: No such' $verb "$dir/none"
+	usage "$verb of a file" 'expected a folder of manifests: it is none' $verb "$0"
+done
+usage "diff does not remove" 'unknown option --prune' diff --prune a
+usage "dump of nothing" 'takes one plugin' --dump-plugin
+usage "dump of two" 'takes one plugin' --dump-plugin a.so b.so
 usage "info of two" 'unexpected argument "b"' info a b
 usage "down of nothing" 'NAME, ID or --all' down
 usage "down of a name and all" 'exclude' down a --all
@@ -229,10 +240,37 @@ ok $? "doctor --json"
 host plugins
 [ $status -eq 0 ] && grep -q mem "$dir/out"
 ok $? "plugins"
+for plugin in null mem file stripe; do
+	host --dump-plugin "$top_builddir/plugins/.libs/$plugin.so"
+	[ $status -eq 0 ] && [ "$(lines err)" -eq 0 ] && cmp -s "$dir/out" "$top_builddir/plugins/$plugin.json"
+	ok $? "--dump-plugin says what is installed beside $plugin.so"
+	host plugins $plugin
+	[ $status -eq 0 ] && grep -q '^Operations: ' "$dir/out" && grep -q '^  size=SIZE \|^  paths=' "$dir/out"
+	ok $? "plugins $plugin"
+done
+host --dump-plugin "$0"
+[ $status -eq 1 ] && [ "$(lines err)" -eq 1 ] && grep -q 'not an ELF shared object' "$dir/err"
+ok $? "--dump-plugin of what is no plugin"
+mkdir "$dir/devices"
+echo '{ "ublk_device_manifest": "1.0", "plugin": "null" }' >"$dir/devices/new.json"
+host diff "$dir/devices"
+[ $status -eq 1 ] && [ "$(lines err)" -eq 0 ] && grep -q '^to-be-added  new  /.*/new.json$' "$dir/out" && [ ! -e "$dir/run" ]
+ok $? "diff"
+host apply --dry-run "$dir/devices"
+[ $status -eq 1 ] && grep -q '^to-be-added  new ' "$dir/out" && [ ! -e "$dir/run" ]
+ok $? "apply --dry-run"
+echo '{ "ublk_device_manifest": "1.0", "plugin": "null", "device": { "depth": 0 } }' >"$dir/devices/wrong.json"
+for verb in diff apply; do
+	usage "$verb of a wrong manifest" 'wrong.json:1:[0-9]*: /device/depth: expected integer' $verb "$dir/devices"
+done
+rm "$dir"/devices/*
+host diff "$dir/devices"
+[ $status -eq 0 ] && [ "$(lines out)" -eq 0 ]
+ok $? "diff of an empty folder"
 POSIXLY_CORRECT=1 timeout 30 "$host" down a --force >"$dir/out" 2>"$dir/err"
 [ $? -eq 1 ] && grep -q 'no device' "$dir/err"
 ok $? "options may follow words, whatever POSIXLY_CORRECT says"
-for verb in down info stats; do
+for verb in down export info stats; do
 	host $verb nothing
 	[ $status -eq 1 ] && [ "$(lines err)" -eq 1 ] && grep -q 'no device is named "nothing"' "$dir/err"
 	ok $? "$verb of an unknown name"
@@ -276,6 +314,7 @@ offers() # WANTED WORD...
 offers "udev up upgrade" u
 offers "--plugin" upgrade --p
 offers "--depth" --de
+offers "--dump-plugin" --du
 offers "--data-path --depth" run --d
 offers "--log-file --logical-block" up --log
 offers "--all" down --a
@@ -290,13 +329,17 @@ offers "--yes" gc --y
 offers "new-plugin" n
 offers "--profile" new-plugin --p
 offers "async" new-plugin --profile a
+offers "--dry-run" apply --d
+offers "--recreate" apply --r
+offers "--data-path --depth --dump-plugin" --d
 
 # --- state of a device that is gone
 
 mkdir -p "$dir/run/by-name"
 cat >"$dir/run/1048001.json" <<EOT
 { "ublk_device_state": "1.0", "id": 1048001, "name": "lost", "node": "/dev/ublkb1048001",
-  "plugin_path": "/x/mem.so", "data_path": "copy", "pid": 2147483647, "pid_start": 1 }
+  "plugin_path": "/x/mem.so", "data_path": "copy", "pid": 2147483647, "pid_start": 1,
+  "source": "/x/lost.json" }
 EOT
 ln -s /dev/ublkb1048001 "$dir/run/by-name/lost"
 host list
@@ -305,12 +348,13 @@ ok $? "list shows what is left of a gone device"
 offers "lost" down l
 offers "lost" stats l
 offers "lost" recover l
+offers "lost" export l
 host stats lost
 [ $status -eq 1 ] && [ "$(lines err)" -eq 1 ] && grep -q 'lost has no statistics' "$dir/err"
 ok $? "stats of a gone device"
 offers "1048001" info 10
 host info lost
-[ $status -eq 0 ] && grep -q /x/mem.so "$dir/out"
+[ $status -eq 0 ] && grep -q /x/mem.so "$dir/out" && grep -q '^source: */x/lost.json$' "$dir/out"
 ok $? "info of a gone device"
 host info lost --json
 [ $status -eq 0 ] && grep -q '"gone"' "$dir/out"

@@ -38,7 +38,7 @@ static void serve(enum server how, int ready)
 	if (how != HAS_NO_FILE && stats_create(ID, 1, &stats))
 		_exit(1);
 	if (stats)
-		stats->request.size_option = 1;
+		stats->request.sizing = STATS_SIZE_OPTION;
 	if (write(ready, "", 1) != 1)
 		_exit(1);
 	for (unsigned int n = 1;; n++) {

@@ -45,13 +45,14 @@ EXTRA_DIST += tests/abi/1.0/ublk-plugin.h tests/abi/1.0/layout.h tests/abi/layou
 
 # Plugins that are broken in one way each, made by the compiler alone, as a third party would.
 LOAD_FIXTURES = good future no-symbol v2 major function short-symbol other-name bad-option \
-	undefined
+	undefined secret constructor
 LOAD_FIXTURE_FILES = tests/plugins/load/fixture.h tests/plugins/load/good.c \
 	tests/plugins/load/future.c tests/plugins/load/no-symbol.c tests/plugins/load/v2.c \
 	tests/plugins/load/major.c tests/plugins/load/function.c \
 	tests/plugins/load/short-symbol.c tests/plugins/load/other-name.c \
 	tests/plugins/load/bad-option.c tests/plugins/load/undefined.c \
-	tests/plugins/load/borrowed.c tests/plugins/load/newer.c
+	tests/plugins/load/borrowed.c tests/plugins/load/newer.c tests/plugins/load/secret.c \
+	tests/plugins/load/constructor.c
 EXTRA_DIST += $(LOAD_FIXTURE_FILES)
 LOAD_FIXTURE_CC = $(CC) $(CPPFLAGS) $(CFLAGS) -std=gnu11 $(WARN_CFLAGS) -I$(top_srcdir)/include \
 	-fPIC -shared

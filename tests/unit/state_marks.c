@@ -89,6 +89,39 @@ START_TEST(another_size)
 }
 END_TEST
 
+/* The device's, also under its next server, which has read it. */
+START_TEST(the_manifest_it_belongs_to)
+{
+	json_t *asked = json_pack("{s:i, s:n}", "/device/depth", 64, "/options/key");
+	struct device_state state, next;
+	char name[] = "disk";
+
+	ck_assert_int_eq(state_set_source(ID, "/srv/disk.json", asked), -ENOENT);
+	write_sample(ID, name);
+	ck_assert_int_eq(state_set_source(ID, "/srv/disk.json", NULL), 0);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_str_eq(state.source, "/srv/disk.json");
+	ck_assert_ptr_null(state.asked);
+	state_free(&state);
+	ck_assert_int_eq(state_set_source(ID, "/etc/disk.json", asked), 0);
+	ck_assert_int_eq(state_set_failed(ID, "5 servers ended"), 0);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_str_eq(state.source, "/etc/disk.json");
+	ck_assert(json_equal(state.asked, asked));
+	next = sample(ID, name);
+	next.source = state.source;
+	next.asked = state.asked;
+	ck_assert_int_eq(state_write(&next), 0);
+	state_free(&state);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_str_eq(state.source, "/etc/disk.json");
+	ck_assert(json_equal(state.asked, asked));
+	ck_assert_ptr_null(state.failed);
+	state_free(&state);
+	json_decref(asked);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("state marks");
@@ -97,6 +130,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, state_setup, state_teardown);
 	tcase_add_test(tc, marks_of_others);
 	tcase_add_test(tc, another_size);
+	tcase_add_test(tc, the_manifest_it_belongs_to);
 	suite_add_tcase(suite, tc);
 	return run_tap(suite);
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* What a supervisor knows without a kernel: folders of manifests, what differs between two, when to start
- * a server again, and the words to a service manager. */
+/* What a supervisor knows without a kernel: folders of manifests, who sees to them, when to start a server
+ * again, and the words to a service manager. */
 #include <limits.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
-#include "cli/manifest_compare.h"
+#include "cli/folder_lock.h"
 #include "cli/manifest_folder.h"
 #include "cli/notify.h"
 #include "cli/restarts.h"
-#include "config/device_manifest.h"
 #include "scratch.h"
 #include "tap.h"
 
@@ -75,135 +75,48 @@ START_TEST(folder_names)
 }
 END_TEST
 
-/* -- differences */
-
-static void load(struct device_config *cfg, const char *text)
+START_TEST(one_for_each_folder)
 {
-	struct errors errors = { 0 };
+	const char *dir = scratch_dir("devices", 0755);
+	struct folder_lock lock, second;
+	int status;
+	pid_t child;
 
-	put("m.json", text);
-	device_config_init(cfg);
-	ck_assert_int_eq(device_manifest_load(cfg, in_scratch("m.json"), &errors), 0);
-	errors_free(&errors);
-}
-
-static json_t *wanted_of(const char *text)
-{
-	struct device_config cfg;
-	json_t *wanted;
-
-	load(&cfg, text);
-	wanted = manifest_wanted(&cfg);
-	ck_assert_ptr_nonnull(wanted);
-	device_config_free(&cfg);
-	return wanted;
-}
-
-#define HEAD "{ \"ublk_device_manifest\": \"1.0\", "
-
-static void check_differ(const char *old, const char *new, const char *keys)
-{
-	json_t *a = wanted_of(old), *b = wanted_of(new);
-	char text[256];
-
-	ck_assert_str_eq(manifest_differences(a, b, text, sizeof(text)), keys);
-	json_decref(a);
-	json_decref(b);
-}
-
-START_TEST(two_manifests)
-{
-	static const char old[] = HEAD "\"plugin\": \"mem\", \"options\": { \"size\": \"16M\" }, "
-				       "\"device\": { \"max_io\": \"512K\", \"depth\": 64 } }";
-
-	check_differ(old, old, "");
-	/* in other words the same */
-	check_differ(old,
-		     HEAD "\"device\": { \"depth\": 64, \"max_io\": 524288 }, "
-			  "\"options\": { \"size\": \"16M\" }, \"plugin\": \"mem\" }",
-		     "");
-	check_differ(old,
-		     HEAD "\"plugin\": \"mem\", \"options\": { \"size\": \"32M\" }, "
-			  "\"device\": { \"max_io\": \"512K\", \"read_only\": true } }",
-		     "/device/read_only, /options/size, /device/depth");
-	check_differ(old,
-		     HEAD
-		     "\"plugin\": \"null\", \"device\": { \"max_io\": \"512K\", \"depth\": 64 } }",
-		     "/plugin, /options/size");
-}
-END_TEST
-
-/* A manifest against the resolved one of a device that is there. */
-static void check_made(const char *manifest, const char *resolved, const char *keys)
-{
-	json_t *state = json_loads(resolved, 0, NULL), *wanted, *made;
-	struct device_config cfg;
-	char text[256];
-
-	ck_assert_ptr_nonnull(state);
-	load(&cfg, manifest);
-	wanted = manifest_wanted(&cfg);
-	made = manifest_made(&cfg, wanted, state);
-	ck_assert_ptr_nonnull(made);
-	ck_assert_str_eq(manifest_differences(made, wanted, text, sizeof(text)), keys);
-	json_decref(made);
-	json_decref(wanted);
-	json_decref(state);
-	device_config_free(&cfg);
-}
-
-START_TEST(manifest_and_device)
-{
-	char resolved[1024];
-
-	snprintf(resolved, sizeof(resolved),
-		 "{ \"plugin\": \"file\", \"options\": { \"path\": \"%s/image\", \"direct\": true, "
-		 "\"size\": 16777216 }, \"device\": { \"queues\": 2, \"depth\": 128, "
-		 "\"recovery\": \"reissue\", \"read_only\": false } }",
-		 scratch);
-	check_made(HEAD "\"plugin\": \"file\", \"options\": { \"path\": \"./image\", \"direct\": "
-			"true, \"size\": \"16M\", \"password\": \"x\" }, \"device\": { \"queues\": "
-			"16, \"recovery\": \"auto\" } }",
-		   resolved, "");
-	check_made(HEAD "\"plugin\": \"file\", \"options\": { \"path\": \"other\", \"direct\": "
-			"false, \"size\": \"17M\" }, \"device\": { \"recovery\": \"none\", "
-			"\"read_only\": true } }",
-		   resolved,
-		   "/device/read_only, /device/recovery, /options/path, /options/direct, "
-		   "/options/size");
+	setenv("UBLK_HOST_RUN_DIR", scratch_dir("run", 0755), 1);
+	ck_assert_int_eq(folder_supervisor(dir), 0);
+	ck_assert_int_eq(folder_lock(&lock, dir, "serve"), 0);
+	ck_assert_int_eq(folder_supervisor(dir), getpid());
+	ck_assert_int_eq(folder_supervisor(in_scratch("run/../devices")), getpid());
+	ck_assert_int_eq(folder_supervisor(scratch), 0);
+	ck_assert_int_eq(folder_lock(&second, dir, "serve"), -EWOULDBLOCK);
+	folder_unlock(&second);
+	ck_assert_int_eq(folder_supervisor(dir), getpid());
+	folder_unlock(&lock);
+	ck_assert_int_eq(folder_supervisor(dir), 0);
+	/* that of the machine is another, and a folder of the machine's is among it */
+	scratch_dir("run/devices.d", 0755);
+	ck_assert_int_eq(folder_lock(&lock, NULL, "serve"), 0);
+	ck_assert_int_eq(folder_supervisor(dir), 0);
+	ck_assert_int_eq(folder_supervisor(in_scratch("run/devices.d")), getpid());
+	folder_unlock(&lock);
+	ck_assert_int_eq(folder_supervisor(in_scratch("run/devices.d")), 0);
+	/* a holder that was killed is none */
+	child = fork();
+	if (!child)
+		_exit(folder_lock(&lock, dir, "serve") != 0);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(folder_supervisor(dir), 0);
+	ck_assert_int_eq(folder_lock(&lock, dir, "serve"), 0);
+	ck_assert_int_eq(folder_supervisor(dir), getpid());
+	folder_unlock(&lock);
+	ck_assert_int_lt(folder_lock(&lock, in_scratch("nowhere"), "serve"), 0);
+	folder_unlock(&lock);
+	ck_assert_int_eq(folder_supervisor(in_scratch("nowhere")), 0);
 }
 END_TEST
 
 /* -- restarts */
-
-/* It has the size that its state tells, whatever it was made with. */
-START_TEST(a_resized_device)
-{
-	json_t *state = json_loads("{\"options\": {\"size\": 67108864}}", 0, NULL);
-	const char *const sizes[] = { "32M", "64M", "65536K" };
-	char text[256];
-
-	ck_assert_ptr_nonnull(state);
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		struct device_config cfg;
-		json_t *wanted, *made;
-		char manifest[256];
-
-		snprintf(manifest, sizeof(manifest),
-			 HEAD "\"plugin\": \"mem\", \"options\": {\"size\": \"%s\"}}", sizes[i]);
-		load(&cfg, manifest);
-		wanted = manifest_wanted(&cfg);
-		made = json_copy(wanted);
-		manifest_note_size(made, &cfg, wanted, state);
-		ck_assert_str_eq(manifest_differences(made, wanted, text, sizeof(text)),
-				 i ? "" : "/options/size");
-		json_decref(wanted);
-		json_decref(made);
-		device_config_free(&cfg);
-	}
-	json_decref(state);
-}
-END_TEST
 
 START_TEST(back_off)
 {
@@ -361,9 +274,7 @@ int main(void)
 	tcase_add_checked_fixture(files, scratch_setup, scratch_teardown);
 	tcase_add_test(files, several_folders);
 	tcase_add_test(files, folder_names);
-	tcase_add_test(files, two_manifests);
-	tcase_add_test(files, manifest_and_device);
-	tcase_add_test(files, a_resized_device);
+	tcase_add_test(files, one_for_each_folder);
 	tcase_add_test(rest, back_off);
 	tcase_add_test(rest, limit);
 	tcase_add_test(rest, notify_words);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The verb plugins: its table, its page about one plugin, its JSON, and the dump for builds. */
 #include <jansson.h>
+#include <sys/wait.h>
 
 #include "capture.h"
 #include "cli/cli.h"
@@ -165,6 +166,32 @@ START_TEST(test_page)
 }
 END_TEST
 
+/* With a manifest, none of the plugin's code is run; without one, its constructors are. */
+START_TEST(test_page_runs_nothing)
+{
+	const char *path = scratch_fixture("constructor", "constructor.so");
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		if (dump(path) == EXIT_DONE && !strcmp(err.text, "it was loaded\n"))
+			scratch_text("constructor.json", out.text);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(!access(in_scratch("constructor.json"), F_OK));
+	ck_assert_int_eq(run("constructor", NULL), EXIT_DONE);
+	ck_assert_str_eq(err.text, "");
+	has(out.text, "constructor 1.0 - Fixture constructor\n");
+	ck_assert_int_eq(run("constructor", "--json", NULL), EXIT_DONE);
+	ck_assert_int_eq(run(NULL), EXIT_DONE);
+	ck_assert_str_eq(err.text, "");
+	unlink(in_scratch("constructor.json"));
+	ck_assert_int_eq(run("constructor", NULL), EXIT_DONE);
+	ck_assert_str_eq(err.text, "it was loaded\n");
+}
+END_TEST
+
 START_TEST(test_page_of_broken)
 {
 	put_good();
@@ -244,6 +271,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_table);
 	tcase_add_test(tc, test_hidden_and_stale);
 	tcase_add_test(tc, test_page);
+	tcase_add_test(tc, test_page_runs_nothing);
 	tcase_add_test(tc, test_page_of_broken);
 	tcase_add_test(tc, test_json);
 	tcase_add_test(tc, test_usage);

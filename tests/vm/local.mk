@@ -8,6 +8,7 @@ tests_vm_ledger_SOURCES = tests/vm/ledger.c
 tests_vm_stalls_SOURCES = tests/vm/stalls.c
 EXTRA_DIST += tests/vm/machines/power-loss.sh
 EXTRA_DIST += \
+	tests/vm/cases/apply.sh \
 	tests/vm/cases/blocks-4k.sh \
 	tests/vm/cases/confine.sh \
 	tests/vm/cases/cpus.sh \

@@ -16,7 +16,7 @@ reload() {
 	kill -HUP "$supervisor"
 	wait_ready $((n + 1))
 }
-differs='asks for another /options/size than it was made with'
+differs='asks for another /options/size than it has: ublk-host resize kept 32M'
 
 manifest 32M
 supervise "$T/devices" --keep

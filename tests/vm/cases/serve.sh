@@ -36,7 +36,7 @@ same "processes" "$(for name in ram image nothing; do server_pid $name; done | s
 image=$(server_pid image)
 
 # One supervisor at a time; by the folder, whatever it is called.
-expect_fail 1 'another ublk-host serve already sees to' ublk-host serve "$T/./devices"
+expect_fail 1 'another ublk-host serve, or apply, already sees to' ublk-host serve "$T/./devices"
 expect_fail 1 'nosuch' ublk-host serve "$T/nosuch"
 
 # A server that ends without leave gets a successor; one that is taken down does not.
