@@ -22,6 +22,7 @@ if HAVE_CHECK
 include tests/defects/local.mk
 endif
 include tests/faults/local.mk
+include tests/fuzz/local.mk
 include tests/vm/local.mk
 include tests/bench/local.mk
 EXTRA_DIST += tests/unit/tap.h
