@@ -25,7 +25,7 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run
 
 FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/fuzz
 FUZZ_CFLAGS = $(AM_CFLAGS) $(LIBURING_CFLAGS) $(JANSSON_CFLAGS) -pthread
-FUZZ_LIBS = tests/fuzz/libfuzz.la libcore.la
+FUZZ_LIBS = tests/fuzz/libfuzz.la libcore.la $(CORE_LIBS)
 tests_fuzz_libfuzz_la_SOURCES = tests/fuzz/fuzz.c tests/fuzz/fuzz.h
 tests_fuzz_libfuzz_la_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_libfuzz_la_CFLAGS = $(FUZZ_CFLAGS)
