@@ -112,8 +112,11 @@ tests_fuzz_planes_LDADD = $(FUZZ_LIBS) $(CHECK_LIBS)
 
 # make fuzz [FUZZ_SECONDS=N] [FUZZ_TARGETS="states planes"]: run them, with a table at the end.
 # make fuzz-corpus [FUZZ_TARGETS=...]: take what they found into the tree's corpora, as little as will do.
-.PHONY: fuzz fuzz-corpus
+# make fuzz-afl [FUZZ_SECONDS=N]: AFL++ on `ublk-host --manifest`.
+.PHONY: fuzz fuzz-corpus fuzz-afl
 fuzz:
 	$(srcdir)/tests/fuzz/run fuzz '$(abs_top_srcdir)' '$(abs_top_builddir)/fuzz' $(FUZZ_TARGETS)
 fuzz-corpus:
 	$(srcdir)/tests/fuzz/run corpus '$(abs_top_srcdir)' '$(abs_top_builddir)/fuzz' $(FUZZ_TARGETS)
+fuzz-afl:
+	$(srcdir)/tests/fuzz/run afl '$(abs_top_srcdir)' '$(abs_top_builddir)/fuzz-afl'
