@@ -34,9 +34,11 @@ static void same_state(const struct device_state *a, const struct device_state *
 	same_text(a->data_path, b->data_path);
 	same_text(a->data_path_why, b->data_path_why);
 	same_text(a->log, b->log);
+	same_text(a->source, b->source);
 	same_text(a->failed, b->failed);
 	same_json(a->manifest, b->manifest);
 	same_json(a->memory, b->memory);
+	same_json(a->asked, b->asked);
 }
 
 /* Numbers that were cut to fit would be another process's. */
