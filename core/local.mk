@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The host is a library of rooms plus main.c, so that unit tests link what the program runs.
 noinst_LTLIBRARIES += libcore.la
-libcore_la_CFLAGS = $(AM_CFLAGS) $(LIBURING_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) -pthread
+libcore_la_CFLAGS = $(AM_CFLAGS) $(CORE_CFLAGS) $(LIBURING_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) -pthread
 libcore_la_LIBADD = $(LIBURING_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) -ldl -lpthread
 libcore_la_SOURCES =
 
@@ -17,4 +17,4 @@ include core/cli/local.mk
 
 bin_PROGRAMS += ublk-host
 ublk_host_SOURCES = core/main.c
-ublk_host_LDADD = libcore.la
+ublk_host_LDADD = libcore.la $(CORE_LIBS)

@@ -7,7 +7,7 @@ AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_b
 	CK_DEFAULT_TIMEOUT=60; export top_srcdir top_builddir CK_DEFAULT_TIMEOUT;
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
 UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBURING_CFLAGS) $(JANSSON_CFLAGS) -pthread
-UNIT_LIBS = libcore.la $(CHECK_LIBS)
+UNIT_LIBS = libcore.la $(CORE_LIBS) $(CHECK_LIBS)
 
 if HAVE_CHECK
 include tests/unit/cli.mk
@@ -22,11 +22,21 @@ if HAVE_CHECK
 include tests/defects/local.mk
 endif
 include tests/faults/local.mk
+include tests/fuzz/local.mk
 include tests/vm/local.mk
 include tests/bench/local.mk
-EXTRA_DIST += tests/unit/tap.h
+EXTRA_DIST += tests/unit/tap.h tests/coverage
 
 # What authors of plugins get, out of the tree.
 dist_check_SCRIPTS += tests/sdk.t tests/guide.t
 EXTRA_DIST += tests/sdk.sh tests/run-guide
 TESTS += tests/sdk.t tests/guide.t
+
+# make coverage: which lines of core/ the tests here run. make coverage-kernels [KERNELS="uml:PATH ..."]
+# [CASES="serve ..."]: adds the real-kernel suite, on the kernels and with the cases that tests/vm/run would take.
+.PHONY: coverage coverage-kernels
+coverage:
+	$(srcdir)/tests/coverage unit '$(abs_top_srcdir)' '$(abs_top_builddir)/coverage'
+coverage-kernels:
+	$(srcdir)/tests/coverage kernels '$(abs_top_srcdir)' '$(abs_top_builddir)/coverage' \
+		$(KERNELS:%=--kernel %) $(CASES)

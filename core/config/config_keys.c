@@ -122,6 +122,16 @@ static int store_string(char **at, char *copy, char why[CONFIG_WHY_MAX])
 	return 0;
 }
 
+/* A text that only the manifest limits, which is in UTF-8. */
+static int store_text(char **at, char *copy, const struct given *g, char why[CONFIG_WHY_MAX])
+{
+	if (copy && !given_is_utf8(copy)) {
+		free(copy);
+		return wrong(why, g, "text in UTF-8");
+	}
+	return store_string(at, copy, why);
+}
+
 static bool name_ok(const char *name)
 {
 	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -152,10 +162,10 @@ static int store_plugin(char **at, const struct given *g, const char *folder,
 	if (!name || !*name || strlen(name) >= PATH_MAX)
 		return wrong(why, g, "the name of a plugin or a path to one");
 	if (!strchr(name, '/'))
-		return store_string(at, strdup(name), why);
+		return store_text(at, strdup(name), g, why);
 	if (*name != '/' && !folder)
 		return wrong(why, g, "an absolute path (the current folder is not known)");
-	return store_string(at, path_absolute(folder, name), why);
+	return store_text(at, path_absolute(folder, name), g, why);
 }
 
 static int store_auto(int64_t *at, const struct given *g, const struct config_key_spec *spec,
@@ -232,7 +242,7 @@ static int store_word(char **at, const struct given *g, const char *const *words
 	size_t len;
 
 	if (word && !words && *word && strlen(word) <= keys[CFG_DATA_PATH].max)
-		return store_string(at, strdup(word), why);
+		return store_text(at, strdup(word), g, why);
 	if (!words)
 		return wrong(why, g, "the name of a data path");
 	suggest_begin(&s, word ? word : "");
@@ -293,6 +303,7 @@ static int store_path(struct path_list *at, const struct given *g, const char *f
 {
 	const char *path = given_string(g);
 	char **grown;
+	int err;
 
 	if (!path || !*path || strlen(path) >= PATH_MAX)
 		return wrong(why, g, "the path of a file");
@@ -307,10 +318,10 @@ static int store_path(struct path_list *at, const struct given *g, const char *f
 		return no_memory(why);
 	at->path = grown;
 	grown[at->nr] = NULL;
-	if (store_string(&grown[at->nr], path_absolute(folder, path), why))
-		return -ENOMEM;
-	at->nr++;
-	return 0;
+	err = store_text(&grown[at->nr], path_absolute(folder, path), g, why);
+	if (!err)
+		at->nr++;
+	return err;
 }
 
 int config_store(struct device_config *cfg, enum config_key key, const struct given *g,

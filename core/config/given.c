@@ -120,6 +120,14 @@ const char *given_string(const struct given *g)
 	return g->kind == GIVEN_TEXT || g->kind == GIVEN_STRING ? g->text : NULL;
 }
 
+bool given_is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string;
+}
+
 const char *given_kind_name(const struct given *g)
 {
 	static const char *const names[] = {

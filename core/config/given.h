@@ -41,6 +41,9 @@ int given_bool(const struct given *g, bool *v);
 /* The text of a string; NULL: it is none. */
 const char *given_string(const struct given *g);
 
+/* What goes into a manifest has to be. */
+bool given_is_utf8(const char *text);
+
 /* How to name the value behind "got": "\"four\"", "5000", "true", "an array"; a long one is cut. A
  * JSON string whose text alone would have been right is "string \"4\"". Returns buf. */
 #define GIVEN_SHOW_MAX 96

@@ -113,6 +113,17 @@ static int keep(struct option_value *value, char *copy, char why[OPTION_WHY_MAX]
 	return 0;
 }
 
+/* A text that only the manifest limits, which is in UTF-8. */
+static int keep_text(struct option_value *value, char *copy, const struct given *g,
+		     char why[OPTION_WHY_MAX])
+{
+	if (copy && !given_is_utf8(copy)) {
+		free(copy);
+		return wrong(why, g, "text in UTF-8");
+	}
+	return keep(value, copy, why);
+}
+
 static int parse_bounded(const struct ublk_opt_spec *spec, const struct given *g,
 			 struct option_value *value, char why[OPTION_WHY_MAX])
 {
@@ -203,7 +214,7 @@ static int parse_path(const struct given *g, const char *folder, struct option_v
 		return wrong(why, g, "a path");
 	if (*path != '/' && !folder)
 		return wrong(why, g, "an absolute path");
-	return keep(value, path_absolute(folder, path), why);
+	return keep_text(value, path_absolute(folder, path), g, why);
 }
 
 /* Regular files only: options may be parsed more than once, which a pipe does not survive. */
@@ -268,7 +279,12 @@ static int parse_secret(const struct given *g, const char *folder, struct option
 	value->secret_file = path_absolute(folder, text + 1);
 	if (!value->secret_file)
 		return keep(value, NULL, why);
-	err = read_secret(value->secret_file, &value->str, why);
+	if (given_is_utf8(value->secret_file)) {
+		err = read_secret(value->secret_file, &value->str, why);
+	} else {
+		snprintf(why, OPTION_WHY_MAX, "expected @FILE with a path in UTF-8");
+		err = -EINVAL;
+	}
 	if (err)
 		option_value_free(value);
 	return err == -ENOMEM ? err : err ? -EINVAL : 0;
@@ -282,7 +298,7 @@ int option_value_parse(const struct ublk_opt_spec *spec, const struct given *g, 
 	case UBLK_OPT_STRING:
 		if (!given_string(g))
 			return wrong(why, g, "a string");
-		return keep(value, strdup(g->text), why);
+		return keep_text(value, strdup(g->text), g, why);
 	case UBLK_OPT_BOOL:
 		return parse_bool(g, value, why);
 	case UBLK_OPT_U64:

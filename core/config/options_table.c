@@ -25,15 +25,6 @@ struct table {
 	struct errors *errors;
 };
 
-/* Manifests are written in UTF-8, so what goes into them must be. */
-static bool is_utf8(const char *text)
-{
-	json_t *string = json_string(text);
-
-	json_decref(string);
-	return string;
-}
-
 /* Returns whether the other checks have a name to speak of. */
 static bool check_name(const struct table *t, uint32_t i, const char *name)
 {
@@ -75,7 +66,7 @@ static void check_default(const struct table *t, const struct ublk_opt_spec *o)
 		return;
 	}
 	given_from_text(&g, o->def);
-	if (!is_utf8(o->def)) {
+	if (!given_is_utf8(o->def)) {
 		errors_add(t->errors, "%s: option \"%s\": its default is not UTF-8", t->who,
 			   o->name);
 		return;
@@ -94,7 +85,7 @@ static void check_entry(const struct table *t, uint32_t i)
 
 	if (!check_name(t, i, o.name))
 		return;
-	if (!o.help || !*o.help || strchr(o.help, '\n') || !is_utf8(o.help))
+	if (!o.help || !*o.help || strchr(o.help, '\n') || !given_is_utf8(o.help))
 		errors_add(t->errors, "%s: option \"%s\" must have a help text of one line", t->who,
 			   o.name);
 	if (o.flags & ~(uint32_t)UBLK_OPTF_REQUIRED && !t->newer)

@@ -307,10 +307,13 @@ int limits_check_plugin(const char *plugin, const struct ublk_limits *offered,
 	const char *where;
 	int err;
 
+	/* It limits max_io_bytes, which must not be put on the user because of it. */
+	err = check_logical(&c);
 	/* What the user asked for comes back unless the plugin lowers it: that is the user's. */
 	if (got->max_io_bytes == offered->max_io_bytes)
 		c.cfg = cfg;
-	err = check_max_io(&c);
+	if (!err)
+		err = check_max_io(&c);
 	c.cfg = NULL;
 	if (!err)
 		err = check_values(&c);

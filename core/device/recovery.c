@@ -37,12 +37,13 @@ static const char *plugin_obstacle(const struct ublk_plugin *desc, enum mode mod
 	return NULL;
 }
 
+/* "auto", which is resolved before a state is written, is none of them. */
 static enum mode mode_of(const char *word)
 {
-	enum mode mode = MODE_NONE;
+	enum mode mode = MODE_FAIL;
 
-	while (strcmp(mode_words[mode], word))
-		mode++;
+	while (mode != MODE_NONE && strcmp(mode_words[mode], word))
+		mode--;
 	return mode;
 }
 

@@ -146,8 +146,8 @@ int state_file_open(int dir, const char *name, int flags, struct stat *st, const
 	return -EBADMSG;
 }
 
-/* Fill text with the file of id. On error *why says what is wrong with it. */
-static int read_file(int dir, uint32_t id, char **text, const char **why)
+/* Fill text, of *len bytes, with the file of id. On error *why says what is wrong with it. */
+static int read_file(int dir, uint32_t id, char **text, size_t *len, const char **why)
 {
 	__cleanup_fd int fd = -1;
 	struct stat st;
@@ -161,12 +161,12 @@ static int read_file(int dir, uint32_t id, char **text, const char **why)
 	*why = "it is larger than any that ublk-host writes";
 	if (st.st_size > STATE_MAX_BYTES)
 		return -EBADMSG;
-	*text = malloc(st.st_size + 1);
+	*text = malloc(max_of(st.st_size, 1));
 	if (!*text)
 		return -ENOMEM;
 	n = read(fd, *text, st.st_size);
 	*why = n < 0 ? strerror(errno) : "it was cut off while it was read";
-	(*text)[max_of(n, 0)] = 0;
+	*len = (size_t)max_of(n, 0);
 	return n == st.st_size ? 0 : -EBADMSG;
 }
 
@@ -181,29 +181,29 @@ static int from_json(struct device_state *state, json_t *json, uint32_t id)
 {
 	const char *version, *name, *node, *plugin = NULL, *path = NULL, *path_why = NULL;
 	const char *log = NULL, *source = NULL, *failed = NULL;
-	json_int_t read_id, start, in_hand_start = 0;
+	json_int_t read_id, pid, start, in_hand = 0, in_hand_start = 0;
 	json_t *manifest = NULL, *memory = NULL, *asked = NULL;
 	char want[STATE_NAME_SIZE];
-	int pid, in_hand = 0;
 
 	state_node_name(want, sizeof(want), id);
 	if (json_unpack(json,
-			"{s:s, s:I, s:s, s:s, s?s, s?s, s?s, s:i, s:I, s?o, s?o, s?s, "
-			"s?s, s?o, s?s, s?i, s?I}",
+			"{s:s, s:I, s:s, s:s, s?s, s?s, s?s, s:I, s:I, s?o, s?o, s?s, "
+			"s?s, s?o, s?s, s?I, s?I}",
 			"ublk_device_state", &version, "id", &read_id, "name", &name, "node", &node,
 			"plugin_path", &plugin, "data_path", &path, "data_path_why", &path_why,
 			"pid", &pid, "pid_start", &start, "manifest", &manifest, "memory", &memory,
 			"log", &log, "source", &source, "asked", &asked, "failed", &failed,
 			"in_hand", &in_hand, "in_hand_start", &in_hand_start) < 0 ||
 	    strncmp(version, "1.", 2) || read_id != id || !state_name_valid(name) ||
-	    strcmp(node, want) || pid <= 0 || start < 0 ||
+	    strcmp(node, want) || pid <= 0 || pid > INT32_MAX || start < 0 || in_hand < 0 ||
+	    in_hand > INT32_MAX || in_hand_start < 0 ||
 	    (manifest && !json_is_object(manifest) && !json_is_null(manifest)) ||
 	    (memory && !json_is_object(memory)) || (asked && !json_is_object(asked)))
 		return -EBADMSG;
 	*state = (struct device_state){ .id = id,
-					.pid = pid,
+					.pid = (int32_t)pid,
 					.pid_start = start,
-					.in_hand = in_hand,
+					.in_hand = (int32_t)in_hand,
 					.in_hand_start = in_hand_start };
 	state->manifest = json_is_object(manifest) ? json_incref(manifest) : NULL;
 	state->memory = json_incref(memory);
@@ -221,13 +221,14 @@ int state_file_read(int dir, uint32_t id, struct device_state *state, bool quiet
 	__cleanup_free char *text = NULL;
 	const char *why = NULL;
 	json_t *json = NULL;
+	size_t len = 0;
 	int err;
 
 	*state = (struct device_state){ 0 };
-	err = read_file(dir, id, &text, &why);
+	err = read_file(dir, id, &text, &len, &why);
 	if (!err) {
 		why = "it is damaged";
-		json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+		json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 		err = json ? from_json(state, json, id) : -EBADMSG;
 	}
 	json_decref(json);

@@ -128,6 +128,35 @@ START_TEST(names_are_exact)
 }
 END_TEST
 
+/* All of it goes into the state, which is JSON: a device must not be made that cannot be written down. */
+START_TEST(what_is_not_utf8_is_refused)
+{
+	static const struct {
+		enum config_key key;
+		const char *value, *message;
+	} bad[] = {
+		{ CFG_PLUGIN, "/lib/\xff.so",
+		  "--plugin: expected text in UTF-8, got \"/lib/\xff.so\"" },
+		{ CFG_PLUGIN, "\xc3", "--plugin: expected text in UTF-8, got \"\xc3\"" },
+		{ CFG_SHARED_MEMORY, "a\xfe",
+		  "--shared-memory: expected text in UTF-8, got \"a\xfe\"" },
+		{ CFG_DATA_PATH, "\xff", "--data-path: expected text in UTF-8, got \"\xff\"" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct errors errors = { 0 };
+		struct device_config cfg;
+
+		device_config_init(&cfg);
+		ck_assert_int_eq(device_config_set(&cfg, bad[i].key, bad[i].value, &errors),
+				 -EINVAL);
+		ck_assert_ptr_null(cfg.where[bad[i].key]);
+		device_config_free(&cfg);
+		assert_messages(&errors, bad[i].message);
+	}
+}
+END_TEST
+
 START_TEST(a_plugin_path_is_absolute_from_where_it_was_written)
 {
 	struct device_config cfg;
@@ -446,6 +475,7 @@ int main(void)
 	tcase_add_test(tc, bounds_are_exact);
 	tcase_add_test(tc, the_command_line_says_the_same_as_a_manifest);
 	tcase_add_test(tc, names_are_exact);
+	tcase_add_test(tc, what_is_not_utf8_is_refused);
 	tcase_add_test(tc, a_plugin_path_is_absolute_from_where_it_was_written);
 	tcase_add_test(tc, blocks_are_compared_wherever_they_come_from);
 	tcase_add_test(tc, the_command_line_wins_over_the_manifest);

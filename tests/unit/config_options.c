@@ -117,6 +117,8 @@ START_TEST(wrong_values_say_what_was_expected)
 	assert_wrong("create=maybe",
 		     "--opt create: expected true, false, on, off, yes, no, 1 or 0, "
 		     "got \"maybe\"");
+	assert_wrong("label=\xff", "--opt label: expected text in UTF-8, got \"\xff\"");
+	assert_wrong("password=@/\xff", "--opt password: expected @FILE with a path in UTF-8");
 	assert_wrong("workers=\x1b[2J", "--opt workers: expected integer 1..64, got \"\\x1b[2J\"");
 }
 END_TEST

@@ -122,6 +122,16 @@ START_TEST(limits_are_narrowed_only)
 }
 END_TEST
 
+/* --max-io is as good as it was; what it would have to be is impossible. */
+START_TEST(a_plugins_block_is_not_put_on_the_user)
+{
+	cfg.max_io = offered.max_io_bytes = limits.max_io_bytes = 65536;
+	limits.logical_block = 1 << 30;
+	ck_assert_int_eq(check_plugin(), -EPROTO);
+	says("plugin file must set logical_block to a power of two from 512 to 4096");
+}
+END_TEST
+
 START_TEST(users_are_blamed)
 {
 	cfg.logical_block = limits.logical_block = 8192;
@@ -216,6 +226,7 @@ int main(void)
 	tcase_add_test(tc, the_offer_passes);
 	tcase_add_loop_test(tc, plugins_are_blamed, 0, ARRAY_SIZE(wrongs));
 	tcase_add_test(tc, limits_are_narrowed_only);
+	tcase_add_test(tc, a_plugins_block_is_not_put_on_the_user);
 	tcase_add_test(tc, users_are_blamed);
 	tcase_add_test(tc, users_must_respect_the_plugin);
 	tcase_add_test(tc, a_larger_page_asks_for_more);

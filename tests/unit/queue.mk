@@ -136,3 +136,28 @@ tests_unit_path_choice_SOURCES = tests/unit/path_choice.c
 tests_unit_path_choice_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_path_choice_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_path_choice_LDADD = $(UNIT_LIBS)
+
+# A whole device, and the whole host, with a driver that the test plays.
+FAKE_DRIVER = tests/unit/fake_driver.c tests/unit/fake_driver.h tests/unit/plane_tools.c
+FAKE_DRIVER_WRAPS = -Wl,--wrap=ctrl_open,--wrap=ctrl_close,--wrap=ctrl_set_deadline,--wrap=ctrl_is_legacy \
+	-Wl,--wrap=ctrl_get_features,--wrap=ctrl_add_dev,--wrap=ctrl_set_params,--wrap=ctrl_get_params \
+	-Wl,--wrap=ctrl_get_dev_info,--wrap=ctrl_get_queue_affinity,--wrap=ctrl_del_dev,--wrap=ctrl_plain \
+	-Wl,--wrap=ctrl_begin,--wrap=ctrl_result,--wrap=ctrl_cancel,--wrap=ctrl_fd \
+	-Wl,--wrap=transport_kernel_init,--wrap=sysfs_wait_node,--wrap=sysfs_devices,--wrap=sysfs_disk \
+	-Wl,--wrap=disk_users_find,--wrap=knobs_privileged,--wrap=open,--wrap=stat,--wrap=access
+check_PROGRAMS += tests/unit/device_life tests/unit/fake_host
+TESTS += tests/unit/device_life
+dist_check_SCRIPTS += tests/unit/verbs.t
+TESTS += tests/unit/verbs.t
+tests_unit_device_life_SOURCES = tests/unit/device_life.c tests/unit/device_life_help.h \
+	$(FAKE_DRIVER) tests/unit/plane.h tests/unit/state_help.h
+tests_unit_device_life_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_device_life_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_device_life_LDFLAGS = $(FAKE_DRIVER_WRAPS)
+tests_unit_device_life_LDADD = $(UNIT_LIBS)
+
+tests_unit_fake_host_SOURCES = core/main.c $(FAKE_DRIVER)
+tests_unit_fake_host_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_fake_host_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_fake_host_LDFLAGS = $(FAKE_DRIVER_WRAPS)
+tests_unit_fake_host_LDADD = $(UNIT_LIBS)

@@ -289,6 +289,11 @@ static const char *const damaged[] = {
 	"\"pid\":-1,\"pid_start\":1}",
 	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"node\":\"/dev/ublkb900001\","
 	"\"pid\":1,\"pid_start\":-1}",
+	/* not to be cut to 32 bits, which would be process 1 */
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"node\":\"/dev/ublkb900001\","
+	"\"pid\":4294967297,\"pid_start\":1}",
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"in_hand\":4294967297," REST,
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"in_hand\":-1," REST,
 };
 static const char sound[] = "{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\"," REST;
 

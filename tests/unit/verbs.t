@@ -1,0 +1,199 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The verbs that make, change and end devices, over a driver that is made up: fake_host is all of ublk-host
+# but for what asks the kernel. Nothing here needs privilege or a driver. What real kernels do with the same
+# verbs is in tests/vm/cases.
+set -u
+top_builddir=$(cd "${top_builddir:-.}" && pwd) || exit 99
+host=$top_builddir/tests/unit/fake_host
+[ -x "$host" ] || { echo "Bail out! no $host"; exit 99; }
+# Memory that outlives a server is a file system of root's: it goes away with this.
+if [ -z "${verbs_apart:-}" ] && unshare --mount true 2>/dev/null; then
+	verbs_apart=1 exec unshare --mount --propagation private bash "$0"
+fi
+why=$(UBLK_FAKE_DRIVER='?' "$host")
+[ -z "$why" ] || { echo "$why"; exit 0; }
+dir=$(mktemp -d -p /dev/shm) || exit 99
+trap 'end_all; rm -rf "$dir" 2>/dev/null || { umount -l "$dir/run/memory"; rm -rf "$dir"; }' EXIT
+mkdir "$dir/run" "$dir/devices"
+export UBLK_FAKE_DRIVER=$dir UBLK_HOST_RUN_DIR=$dir/run UBLK_HOST_PLUGIN_PATH=$top_builddir/plugins/.libs
+nr=0 failed=0
+
+end_all() { # what a failed test may have left
+	local file pid
+	for file in "$dir"/run/*.json "$dir"/serve.pid; do
+		[ -e "$file" ] || continue
+		pid=$(sed -n 's/^ *"pid": \([0-9]*\),*$/\1/p; s/^\([0-9]*\)$/\1/p' "$file")
+		[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
+	done
+}
+
+ok() { # STATUS TEXT
+	nr=$((nr + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $nr - $2"
+	else
+		echo "not ok $nr - $2"
+		failed=$((failed + 1))
+		sed 's/^/# out: /' "$dir/out"
+		sed 's/^/# err: /' "$dir/err"
+	fi
+}
+
+host() { # ARGUMENT...: the status is left in $status
+	timeout 60 "$host" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+	status=$?
+}
+
+does() { # TEXT PATTERN ARGUMENT...: ends with 0, and says PATTERN
+	local text=$1 pattern=$2
+	shift 2
+	host "$@"
+	[ $status -eq 0 ] && grep -Eq -- "$pattern" "$dir/out" "$dir/err"
+	ok $? "$text"
+}
+
+refuses() { # STATUS TEXT PATTERN ARGUMENT...: with that status, and one line that says PATTERN
+	local wanted=$1 text=$2 pattern=$3
+	shift 3
+	host "$@"
+	[ $status -eq "$wanted" ] && grep -Eq -- "$pattern" "$dir/err" && [ "$(wc -l <"$dir/err")" -eq 1 ]
+	ok $? "$text"
+}
+
+until_true() { # COMMAND...: within 20 seconds
+	local i
+	for ((i = 0; i < 400; i++)); do
+		"$@" >"$dir/out" 2>"$dir/err" && return
+		sleep 0.05
+	done
+	return 1
+}
+
+pid_of() { # NAME
+	"$host" info "$1" 2>/dev/null | sed -n 's/^pid: *//p'
+}
+
+is_live() { "$host" list 2>/dev/null | grep -Eq "^[0-9]+ +$1 .* live "; } # NAME
+is_down() { ! "$host" info "$1" >/dev/null 2>&1; }                       # NAME
+
+nothing_left() { # TEXT
+	local left
+	left=$(find "$dir/run" "$dir" -maxdepth 1 \( -name '*.json' -o -name '*.stats' -o -name 'ublk[bc]*' \))
+	[ -z "$left" ]
+	ok $? "$1${left:+: left are $left}"
+}
+
+# one device
+does "list without devices" 'no ublk devices' list
+does "up" '^/dev/ublkb900001$' up --plugin null --opt size=1M --name one --sandbox off
+does "list" '^900001 +one +/dev/ublkb900001 +1M +null +live' list
+does "list --json" '"name": "one"' list --json
+does "info" '^size: +1M$' info one
+does "info by id" '^name: +one$' info 900001
+does "info by node" '^name: +one$' info /dev/ublkb900001
+does "info --json" '"manifest": \{' info one --json
+does "stats" '^read +0 ' stats one
+does "stats --json" '"queues"' stats one --json
+does "stats --latency" 'latenc|one: 0 requests' stats one --latency on
+refuses 1 "a name that is taken" 'the name one is taken' up --plugin null --opt size=1M --name one --sandbox off
+refuses 2 "a size that the plugin does not take" 'logical-block 4096: the size of plugin null' \
+	up --plugin null --opt size=512 --logical-block 4096 --sandbox off
+refuses 1 "info of nothing" 'two' info two
+refuses 1 "down of nothing" 'two' down two
+does "resize" 'from 1M to 2M' resize one 2M
+does "resize is in the state" '^option size: +2M$' info one
+refuses 2 "resize to what cannot be" 'no multiple' resize one 1000
+refuses 1 "recover of what is served" '900001 cannot be recovered: process' recover one
+does "another beside it" '^/dev/ublkb900002$' up --plugin mem --opt size=1M --name two --sandbox off --queues 1
+does "down" '^stopped one' down one
+does "down by node" 'two' down /dev/ublkb900002
+nothing_left "down leaves nothing"
+
+# a device that outlives its server
+does "up with recovery" '^/dev/ublkb900001$' up --plugin null --opt size=1M --name one --sandbox off --recovery queue
+kill -KILL "$(pid_of one)"
+until_true bash -c "'$host' list 2>/dev/null | grep -q quiesced"
+ok $? "a server that was killed leaves it waiting"
+does "list names the cure" 'ublk-host recover one' list
+does "gc lets it wait" 'recover' gc
+host doctor
+grep -q '^bad .*ublk-host recover one' "$dir/out"
+ok $? "doctor speaks of it"
+does "recover" 'recovered one' recover one
+before=$(pid_of one)
+does "upgrade" 'upgraded one' upgrade one
+[ -n "$before" ] && [ "$(pid_of one)" != "$before" ]
+ok $? "upgrade gives it another server"
+kill -KILL "$(pid_of one)"
+does "down without a server" 'one' down one
+nothing_left "down without a server leaves nothing"
+
+# one that does not
+does "up without recovery" '^/dev/ublkb900001$' up --plugin null --opt size=1M --name one --sandbox off --recovery none
+refuses 1 "upgrade of what cannot be handed over" 'one' upgrade one
+kill -KILL "$(pid_of one)"
+until_true bash -c "! '$host' list 2>/dev/null | grep -q live"
+ok $? "its server's end is its own"
+refuses 1 "recover of what does not wait" 'one|900001' recover one
+does "gc tells of it" 'would-remove.*ublkb900001' gc
+does "gc removes it" 'removed.*ublkb900001' gc --yes
+nothing_left "gc leaves nothing"
+does "several at once: one" 900001 up --plugin null --opt size=1M --sandbox off
+does "several at once: two" 900002 up --plugin null --opt size=1M --sandbox off
+does "down --all" 'null-900002' down --all
+nothing_left "down --all leaves nothing"
+
+# in the foreground
+"$host" run --plugin null --opt size=1M --name fore --sandbox off >"$dir/fore" 2>&1 </dev/null &
+fore=$!
+until_true is_live fore
+ok $? "run"
+kill -TERM $fore
+wait $fore
+ok $? "run ends by SIGTERM with 0"
+grep -q '^/dev/ublkb900001$' "$dir/fore"
+ok $? "run tells its node"
+nothing_left "run leaves nothing"
+
+# supervised
+manifest() { # NAME SIZE [MEMBERS]
+	printf '{ "ublk_device_manifest": "1.0", "plugin": "null", "options": { "size": "%s" },
+		"device": { "sandbox": "off"%s } }\n' "$2" "${3:-}" >"$dir/devices/$1.json"
+}
+manifest one 1M ', "recovery": "queue"'
+manifest two 1M ', "recovery": "none"'
+echo '{ "ublk_device_manifest": "1.0", "plugin": "null", "devise": 1 }' >"$dir/devices/wrong.json"
+"$host" serve "$dir/devices" >"$dir/serve" 2>&1 </dev/null &
+serve=$!
+echo $serve >"$dir/serve.pid"
+until_true is_live one && until_true is_live two
+ok $? "serve brings up what its folder names"
+until_true grep -q 'wrong.json:1:.*devise' "$dir/serve"
+ok $? "serve tells of a manifest that is wrong"
+refuses 1 "one supervisor at a time" 'another ublk-host serve' serve "$dir/devices"
+for name in one two; do
+	before=$(pid_of $name)
+	kill -KILL "$before"
+	anew() { now=$(pid_of "$name") && [ -n "$now" ] && [ "$now" != "$before" ] && is_live "$name"; }
+	until_true anew
+	ok $? "serve gives $name another server"
+done
+does "down of a supervised one" 'stopped two' down two
+manifest three 2M
+rm "$dir/devices/one.json" "$dir/devices/wrong.json"
+kill -HUP $serve
+until_true is_live three && until_true is_down one
+ok $? "SIGHUP: serve follows the folder"
+manifest three 4M
+kill -HUP $serve
+until_true grep -q 'three: .*asks for another /options/size' "$dir/serve"
+ok $? "SIGHUP: serve tells of a change that it cannot follow"
+kill -TERM $serve
+wait $serve
+ok $? "serve ends by SIGTERM with 0"
+rm -f "$dir/serve.pid"
+nothing_left "serve leaves nothing"
+
+echo "1..$nr"
+[ $failed -eq 0 ]
