@@ -37,7 +37,7 @@ skip() { # NAME WHY
 # -- what passes
 
 passes() { # NAME PLUGIN OPTION...
-	local out=$work/$1.out
+	local out=$work/${1// /-}.out
 	"$kit" check "$2" --seed 7 "${@:3}" >"$out" 2>&1
 	result "$1 passes" $? "$out"
 }
@@ -50,6 +50,11 @@ passes file "$build/plugins/.libs/file.so" --opt "path=$work/file"
 passes stripe "$build/plugins/.libs/stripe.so" --opt "paths=$work/one:$work/two"
 passes callmem "$build/tests/plugins/.libs/callmem.so"
 passes asyncmem "$build/tests/plugins/.libs/asyncmem.so"
+for example in heap ram; do
+	passes "the example $example" "$build/tests/defects/$example.so"
+done
+passes "the example ring" "$build/tests/defects/ring.so" --opt "path=$work/three"
+passes "the example concat" "$build/tests/defects/concat.so" --opt "first=$work/three" --opt "second=$work/four"
 for profile in call async map; do
 	passes "good-$profile" "$build/tests/defects/good-$profile.so" --opt size=8M --opt "path=$work/ram"
 done
