@@ -14,6 +14,9 @@
 #define THREADS_END_MS 3000
 
 static void verdict(struct kit *k, enum kit_verdict verdict, const char *fmt, va_list ap)
+	__printf_like(3, 0);
+
+static void verdict(struct kit *k, enum kit_verdict verdict, const char *fmt, va_list ap)
 {
 	int none = KIT_NONE;
 
