@@ -93,12 +93,10 @@ void check_reads(struct kit *k)
 	struct kit_dev *d = kit_open(k, 0);
 	const uint32_t most = d->dev.limits.max_io_bytes;
 	void *buf = kit_alloc(k, most);
-	struct path_choice path;
 	struct model m;
 
 	if (!kit_keeps_data(d) && d->dev.limits.map_kinds & UBLK_EXT_VOID)
 		kit_skip(k, "the plugin says that reads return anything (UBLK_EXT_VOID)");
-	kit_path(d, 0, &path);
 	kit_usual_queues(d);
 	model_init(&m, d);
 	for (int i = 0; i < 300; i++) {

@@ -125,7 +125,6 @@ int kit_try_open(struct kit *k, struct kit_dev **out, uint32_t flags)
 	return 0;
 }
 
-/* The data plane's limits have room for the shim; the plugin's own are given back to it. */
 void kit_limits(struct kit_dev *d, const struct device_config *cfg)
 {
 	struct kit *k = d->kit;
@@ -145,6 +144,7 @@ void kit_limits(struct kit_dev *d, const struct device_config *cfg)
 	d->dev.size = limits->size_bytes;
 }
 
+/* The plugin gets its own limits; the data plane's have room for the shim afterwards. */
 void kit_start(struct kit_dev *d)
 {
 	struct ublk_limits *limits = &d->dev.limits;

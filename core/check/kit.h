@@ -93,10 +93,6 @@ void kit_doing(struct kit *k, const char *fmt, ...) __printf_like(2, 3);
 
 /* -- kit.c: a device, step by step; what is not possible fails the check */
 
-#define KIT_RECOVER UBLK_OPEN_RECOVER
-#define KIT_READ_ONLY UBLK_OPEN_READ_ONLY
-#define KIT_KEEP UBLK_OPEN_KEEP
-
 /* load() once, and open() with these UBLK_OPEN_*: the result, negative errno with nothing to close. */
 int kit_try_open(struct kit *k, struct kit_dev **out, uint32_t flags);
 /* The same, or the check fails. */

@@ -204,7 +204,7 @@ void check_twice(struct kit *k)
 
 void check_read_only(struct kit *k)
 {
-	struct kit_dev *d = kit_open(k, KIT_READ_ONLY);
+	struct kit_dev *d = kit_open(k, UBLK_OPEN_READ_ONLY);
 	void *buf = kit_alloc(k, kit_block(d));
 
 	if (!kit_read_only(d))

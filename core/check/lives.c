@@ -158,7 +158,7 @@ static void life_to_be_recovered(struct kit *k, void *arg)
 		snprintf(s->word, sizeof(s->word), "the plugin does not recover");
 		return;
 	}
-	d = story_open(k, s, KIT_KEEP);
+	d = story_open(k, s, UBLK_OPEN_KEEP);
 	if (s->writable && s->keeps)
 		write_pieces(d, s, 0, PIECES, 3, 0);
 }
@@ -166,7 +166,7 @@ static void life_to_be_recovered(struct kit *k, void *arg)
 static void recovered(struct kit *k, struct story *s, uint64_t had, uint64_t writes)
 {
 	const uint64_t size = s->size;
-	struct kit_dev *d = story_open(k, s, KIT_RECOVER | KIT_KEEP);
+	struct kit_dev *d = story_open(k, s, UBLK_OPEN_RECOVER | UBLK_OPEN_KEEP);
 	unsigned int n;
 
 	if (s->size != size)

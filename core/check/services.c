@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The host's services as the plugin under check gets them: what is asked of them at the wrong time or with
- * the wrong thing fails the check, the rest is the data plane's own. It counts, too, what it can see.
+ * the wrong thing fails the check, the rest is the data plane's own.
  */
 #include <string.h>
 #include <sys/stat.h>
