@@ -21,7 +21,7 @@ struct async {
 	atomic_uint submits, events, batches, cancels, exits, off_thread;
 	atomic_uint refusals; /* so many submits are refused, with refusal */
 	int refusal;
-	uint32_t data_mode;
+	_Atomic uint32_t data_mode; /* queues start at the same time */
 	int init_result;
 };
 
