@@ -252,7 +252,7 @@ fio_verify() { # "NODE..." [FIO-OPTION...]
 
 write_at() { # NODE OFFSET BYTES FILE: direct, in blocks of 4096 or what divides the offset and size
 	dd if="$4" of="$1" bs="$(lib_block "$2" "$3")" seek="$2"B count="$3"B iflag=fullblock \
-		oflag=direct conv=notrunc status=none
+		oflag=direct conv=notrunc,nocreat status=none
 }
 
 read_at() { # NODE OFFSET BYTES: direct, to standard output

@@ -92,7 +92,7 @@ round() { # N PLUGIN OPTION...
 	preloaded "$n" "$T/up" ublk-host up --plugin-timeout 5 --log-file "$T/log" --name victim --plugin "$@" || up=$?
 	if ((up == 0)); then
 		[[ $(<"$T/up") =~ (^|$'\n')(/dev/ublkb[0-9]+)($|$'\n') ]] || complain "it names no node"
-		timeout 20 dd if="$T/data" of="${BASH_REMATCH[2]}" bs=64k oflag=direct conv=notrunc status=none 2>"$T/dd" || wrote=$?
+		timeout 20 dd if="$T/data" of="${BASH_REMATCH[2]}" bs=64k oflag=direct conv=notrunc,nocreat status=none 2>"$T/dd" || wrote=$?
 		preloaded "$n" "$T/down" ublk-host down victim || down=$?
 	fi
 	IFS=$'\t' read -r -d '' call why <"$FAULTS" || :
