@@ -52,7 +52,7 @@ static int set_size(struct device_state *state, const void *arg)
 	const uint64_t *size = arg;
 	json_t *options = json_object_get(state->manifest, "options");
 
-	if (!state->manifest)
+	if (!json_is_object(state->manifest) || (options && !json_is_object(options)))
 		return -EBADMSG;
 	if (!options && json_object_set_new(state->manifest, "options", json_object()))
 		return -ENOMEM;

@@ -67,6 +67,7 @@ static void check_state(const struct device_state *state)
 static void check_marks(int dir, const struct device_state *state)
 {
 	struct device_state marked;
+	json_t *options;
 
 	FUZZ_CHECK(!state_set_failed(ID, "fuzzed"));
 	FUZZ_CHECK(!state_file_read(dir, ID, &marked, true));
@@ -81,8 +82,11 @@ static void check_marks(int dir, const struct device_state *state)
 	FUZZ_CHECK(!state_file_read(dir, ID, &marked, true));
 	FUZZ_CHECK(marked.in_hand == getpid());
 	state_free(&marked);
-	if (!state->manifest)
+	options = json_object_get(state->manifest, "options");
+	if (!json_is_object(state->manifest) || (options && !json_is_object(options))) {
+		FUZZ_CHECK(state_set_size(ID, 4096) == -EBADMSG);
 		return;
+	}
 	FUZZ_CHECK(!state_set_size(ID, 4096));
 	FUZZ_CHECK(!state_file_read(dir, ID, &marked, true));
 	FUZZ_CHECK(json_integer_value(json_object_get(json_object_get(marked.manifest, "options"),

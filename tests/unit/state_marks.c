@@ -60,6 +60,10 @@ START_TEST(another_size)
 	ck_assert_int_eq(state_set_size(ID, 4096), -ENOENT);
 	write_sample(ID, name);
 	ck_assert_int_eq(state_set_size(ID, 4096), -EBADMSG); /* it says nothing of the plugin */
+	state.manifest = json_pack("{s:s}", "options", "b");  /* nor here */
+	ck_assert_int_eq(state_write(&state), 0);
+	ck_assert_int_eq(state_set_size(ID, 4096), -EBADMSG);
+	json_decref(state.manifest);
 	state.manifest = json_pack("{s:s, s:{s:I, s:b}}", "plugin", "mem", "options", "size",
 				   (json_int_t)512, "huge", 0);
 	for (uint64_t size = 1 << 20; size; size = size > 1 << 20 ? 0 : 3ull << 40) {
