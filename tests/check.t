@@ -155,11 +155,14 @@ result "a wrong value of an option" $? "$work/out"
 [[ $? == 1 ]] && grep -q '^Bail out!' "$work/out" && [[ $(grep -c '^not ok' "$work/out") == 1 ]]
 result "without a device there is nothing to check" $? "$work/out"
 
-if command -v valgrind >/dev/null && ! grep -q '^CFLAGS = .*-fsanitize' "$build/Makefile"; then
+"$kit" check "$good" --opt size=8M --bench >"$work/out" 2>&1 &&
+	[[ $(grep -cE '^(read|write) +(4096|131072) +(1|32) +[0-9]+ ' "$work/out") == 8 ]]
+result "what it costs" $? "$work/out"
+if command -v valgrind >/dev/null && ! grep -qE '^[A-Z_]*CFLAGS = .*-f(sanitize|profile)' "$build/Makefile"; then
 	"$build/libtool" --mode=execute "$build/ublk-host" check "$good" --under valgrind --only open --only reads \
 		--only cycles >"$work/out" 2>&1
 	result "under valgrind" $? "$work/out"
 else
-	skip "under valgrind" "there is none, or the sanitizer is"
+	skip "under valgrind" "there is none, or this build has tools of its own"
 fi
 finish
