@@ -33,17 +33,8 @@ void kit_tick(struct kit_dev *d)
 
 void kit_submit(struct kit_dev *d, struct kit_io *io)
 {
-	static const uint32_t driver_ops[NR_OPS] = { UBLK_IO_OP_READ, UBLK_IO_OP_WRITE,
-						     UBLK_IO_OP_FLUSH, UBLK_IO_OP_DISCARD,
-						     UBLK_IO_OP_WRITE_ZEROES };
-	struct fake_request req = {
-		.tag = FAKE_ANY_TAG,
-		.op_flags = driver_ops[io->op] | (io->flags & UBLK_IOF_FUA ? UBLK_IO_F_FUA : 0) |
-			    (io->flags & UBLK_IOF_NOUNMAP ? UBLK_IO_F_NOUNMAP : 0),
-		.nr_sectors = (uint32_t)(io->length >> 9),
-		.start_sector = io->offset >> 9,
-		.data = io->op == UBLK_OP_WRITE ? io->data : NULL,
-	};
+	struct fake_request req = fake_request_of(io->op, io->flags, io->offset, io->length,
+						  io->op == UBLK_OP_WRITE ? io->data : NULL);
 	uint64_t began = now_ms();
 	char text[128];
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/mix.h"
 #include "check/kit.h"
 
 #define THREADS_END_MS 3000
@@ -55,24 +56,16 @@ void kit_doing(struct kit *k, const char *fmt, ...)
 	va_end(ap);
 }
 
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
 uint32_t kit_random(struct kit *k)
 {
-	k->random += 0x9e3779b97f4a7c15u;
-	return (uint32_t)(mix(k->random) >> 32);
+	return mix_next(&k->random);
 }
 
 /* length: a multiple of 8 */
 void kit_pattern(void *buf, uint64_t seed, uint64_t pos, size_t length)
 {
 	for (size_t i = 0; i < length; i += sizeof(uint64_t)) {
-		uint64_t word = mix(seed * 0x9e3779b97f4a7c15u + ((pos + i) >> 3) + 1);
+		uint64_t word = mix(seed * MIX_STEP + ((pos + i) >> 3) + 1);
 
 		memcpy((char *)buf + i, &word, sizeof(word));
 	}
@@ -174,8 +167,8 @@ void kit_life(struct kit *k, void (*fn)(struct kit *k, void *arg), void *arg)
 		;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		return;
-	if (atomic_load(&k->report->verdict) != KIT_NONE)
-		_exit(EXIT_FAILURE);
+	if (atomic_load(&k->report->verdict) != KIT_NONE && WIFEXITED(status))
+		_exit(WEXITSTATUS(status));
 	if (WIFSIGNALED(status))
 		kit_fail(k, "the process died of %s", strsignal(WTERMSIG(status)));
 	kit_fail(k, "the process ended by itself, with status %d", WEXITSTATUS(status));

@@ -38,6 +38,10 @@ struct fake_request {
 	uint64_t shared;
 };
 
+/* Of any tag, in the contract's words: op is a UBLK_OP_*, flags UBLK_IOF_*, the rest in bytes. */
+struct fake_request fake_request_of(unsigned int op, unsigned int flags, uint64_t offset,
+				    uint64_t length, const void *data);
+
 /* 0 or -errno: -EOPNOTSUPP where this kernel's io_uring cannot post to another ring. */
 int fake_create(const struct fake_config *config, struct fake **out);
 /* After every queue has been closed. */

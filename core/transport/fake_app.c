@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "transport/fake_internal.h"
+#include "ublk-plugin.h"
 
 #define SECTOR 512u
 #define POISON 0xa5 /* what a READ finds where nobody put anything */
@@ -18,6 +19,25 @@ void __tsan_release(void *addr);
 #else
 #define ring_release(ring) ((void)(ring))
 #endif
+
+struct fake_request fake_request_of(unsigned int op, unsigned int flags, uint64_t offset,
+				    uint64_t length, const void *data)
+{
+	static const uint32_t driver_ops[] = { [UBLK_OP_READ] = UBLK_IO_OP_READ,
+					       [UBLK_OP_WRITE] = UBLK_IO_OP_WRITE,
+					       [UBLK_OP_FLUSH] = UBLK_IO_OP_FLUSH,
+					       [UBLK_OP_DISCARD] = UBLK_IO_OP_DISCARD,
+					       [UBLK_OP_WRITE_ZEROES] = UBLK_IO_OP_WRITE_ZEROES };
+
+	return (struct fake_request){
+		.tag = FAKE_ANY_TAG,
+		.op_flags = driver_ops[op] | (flags & UBLK_IOF_FUA ? UBLK_IO_F_FUA : 0) |
+			    (flags & UBLK_IOF_NOUNMAP ? UBLK_IO_F_NOUNMAP : 0),
+		.nr_sectors = (uint32_t)(length / SECTOR),
+		.start_sector = offset / SECTOR,
+		.data = data,
+	};
+}
 
 static void message(struct fake_queue *fq, struct transport_queue *to, uint64_t ud, int32_t res,
 		    uint16_t tag)

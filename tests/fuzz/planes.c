@@ -17,11 +17,10 @@ const unsigned int fuzz_runs = 300; /* each makes a device */
 
 /* A device in pieces of several kinds, whose memory ends where it ends. */
 static struct {
-	char *mem;
-	int fd, slot;
+	struct plane_pieces in;
+	int fd;
 	uint64_t size;
-	uint32_t max_io, piece;
-	uint32_t kinds[4];
+	uint32_t max_io;
 	uint8_t how; /* an async plugin completes */
 	struct ublk_queue *q;
 	struct ublk_io *held[64];
@@ -76,26 +75,9 @@ static void check_io(const struct ublk_io *io)
 
 static int do_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
 {
-	uint64_t offset = io->offset, left = io->length;
-	uint32_t n = 0;
-
 	(void)qpriv;
 	check_io(io);
-	for (; left && n < max; n++) {
-		uint64_t length = min_of(dev.piece - offset % dev.piece, left);
-
-		out[n] = (struct ublk_extent){ .length = length,
-					       .kind = dev.kinds[offset / dev.piece % 4] };
-		if (out[n].kind == UBLK_EXT_MEM)
-			out[n].at.addr = dev.mem + offset;
-		if (out[n].kind == UBLK_EXT_FD) {
-			out[n].file = dev.slot;
-			out[n].at.offset = offset;
-		}
-		offset += length;
-		left -= length;
-	}
-	return n;
+	return plane_map_pieces(&dev.in, io, out, max);
 }
 
 static int do_read(void *priv, void *buf, uint64_t length, uint64_t offset, uint32_t flags)
@@ -103,7 +85,7 @@ static int do_read(void *priv, void *buf, uint64_t length, uint64_t offset, uint
 	(void)priv;
 	(void)flags;
 	check_range(offset, length);
-	memcpy(buf, dev.mem + offset, length);
+	memcpy(buf, dev.in.mem + offset, length);
 	return 0;
 }
 
@@ -112,7 +94,7 @@ static int do_write(void *priv, const void *buf, uint64_t length, uint64_t offse
 	(void)priv;
 	(void)flags;
 	check_range(offset, length);
-	memcpy(dev.mem + offset, buf, length);
+	memcpy(dev.in.mem + offset, buf, length);
 	return 0;
 }
 
@@ -127,7 +109,7 @@ static int do_zero(void *priv, uint64_t length, uint64_t offset, uint32_t flags)
 	(void)priv;
 	(void)flags;
 	check_range(offset, length);
-	memset(dev.mem + offset, 0, length);
+	memset(dev.in.mem + offset, 0, length);
 	return 0;
 }
 
@@ -137,11 +119,11 @@ static int32_t serve(struct ublk_io *io)
 
 	FUZZ_CHECK(!has_data || io->buf);
 	if (io->op == UBLK_OP_READ)
-		memcpy(io->buf, dev.mem + io->offset, io->length);
+		memcpy(io->buf, dev.in.mem + io->offset, io->length);
 	else if (io->op == UBLK_OP_WRITE)
-		memcpy(dev.mem + io->offset, io->buf, io->length);
+		memcpy(dev.in.mem + io->offset, io->buf, io->length);
 	else if (io->op != UBLK_OP_FLUSH)
-		memset(dev.mem + io->offset, 0, io->length);
+		memset(dev.in.mem + io->offset, 0, io->length);
 	return has_data ? (int32_t)io->length : 0;
 }
 
@@ -251,12 +233,12 @@ static void start(struct fuzz_input *in)
 	dev.size = sizes[fuzz_byte(in) % ARRAY_SIZE(sizes)];
 	dev.how = which / 16;
 	dev.max_io = which & 8 ? sizeof(data) : 4096;
-	dev.piece = path & 0x80 ? 512 : 1 << 20;
+	dev.in.piece = path & 0x80 ? 512 : 1 << 20;
 	dev.nr_held = 0;
-	dev.mem = malloc(dev.size);
+	dev.in.mem = malloc(dev.size);
 	dev.fd = memfd_create("fuzz", MFD_CLOEXEC);
-	FUZZ_CHECK(dev.mem && dev.fd >= 0 && !ftruncate(dev.fd, (off_t)dev.size));
-	memset(dev.mem, 0x5a, dev.size);
+	FUZZ_CHECK(dev.in.mem && dev.fd >= 0 && !ftruncate(dev.fd, (off_t)dev.size));
+	memset(dev.in.mem, 0x5a, dev.size);
 	plane_init(&plane, plugin, NULL);
 	choose_path(plugin, path & 0x7f);
 	plane.depth = MAX_TOGETHER;
@@ -266,12 +248,12 @@ static void start(struct fuzz_input *in)
 	     kind = kind == UBLK_EXT_VOID ? UBLK_EXT_FD : kind << 1)
 		if (kind & plane.dev.path->map_kinds &&
 		    (kind & kinds || !(kinds & plane.dev.path->map_kinds & 15)))
-			dev.kinds[nr_kinds++] = kind;
+			dev.in.kinds[nr_kinds++] = kind;
 	for (unsigned int i = 0; i < nr_kinds; i++)
-		plane.dev.limits.map_kinds |= dev.kinds[i];
+		plane.dev.limits.map_kinds |= dev.in.kinds[i];
 	if (plane.dev.path->dev_flags & UBLK_F_AUTO_BUF_REG)
 		plane.need_register = third_tag;
-	dev.slot = plane_file(&plane, dev.fd);
+	dev.in.slot = plane_file(&plane, dev.fd);
 	plane_start(&plane);
 }
 
@@ -328,11 +310,11 @@ static void check_store(const struct fake_request *req, int32_t res, const char 
 	bool map = plane.plugin.map_ops;
 	const char *store;
 
-	if (res <= 0 || (map && dev.kinds[0] != plane.dev.limits.map_kinds) ||
-	    (map && !(dev.kinds[0] & (UBLK_EXT_FD | UBLK_EXT_MEM))))
+	if (res <= 0 || (map && dev.in.kinds[0] != plane.dev.limits.map_kinds) ||
+	    (map && !(dev.in.kinds[0] & (UBLK_EXT_FD | UBLK_EXT_MEM))))
 		return;
-	store = dev.mem + offset;
-	if (map && dev.kinds[0] == UBLK_EXT_FD) {
+	store = dev.in.mem + offset;
+	if (map && dev.in.kinds[0] == UBLK_EXT_FD) {
 		copy = malloc((size_t)res);
 		FUZZ_CHECK(copy && pread(dev.fd, copy, (size_t)res, (off_t)offset) == res);
 		store = copy;
@@ -417,7 +399,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	FUZZ_CHECK(log_count(LOG_LVL_ERR) - lines == wrong, "%u lines for %u",
 		   log_count(LOG_LVL_ERR) - lines, wrong);
 	close(dev.fd);
-	free(dev.mem);
+	free(dev.in.mem);
 	FUZZ_CHECK(lowest_fd() == fds, "a descriptor is left");
 	return 0;
 }

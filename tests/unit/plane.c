@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/mix.h"
 #include "plane.h"
 #include "queue/internal.h"
 
@@ -71,6 +72,29 @@ int plane_file(struct plane *p, int fd)
 	p->dev.open_phase = false;
 	ck_assert_int_gt(slot, 0);
 	return slot;
+}
+
+int plane_map_pieces(const struct plane_pieces *pieces, const struct ublk_io *io,
+		     struct ublk_extent *out, uint32_t max)
+{
+	uint64_t offset = io->offset, left = io->length;
+	uint32_t n = 0;
+
+	for (; left && n < max; n++) {
+		uint64_t length = min_of(pieces->piece - offset % pieces->piece, left);
+
+		out[n] = (struct ublk_extent){ .length = length,
+					       .kind = pieces->kinds[offset / pieces->piece % 4] };
+		if (out[n].kind == UBLK_EXT_MEM)
+			out[n].at.addr = pieces->mem + offset;
+		if (out[n].kind == UBLK_EXT_FD) {
+			out[n].file = pieces->slot;
+			out[n].at.offset = offset;
+		}
+		offset += length;
+		left -= length;
+	}
+	return (int)n;
 }
 
 static unsigned int plane_threads(const struct plane *p)
@@ -149,17 +173,7 @@ void plane_stop(struct plane *p)
 int plane_submit(struct plane *p, uint16_t qid, unsigned int op, unsigned int flags,
 		 uint64_t offset, uint64_t length, const void *data)
 {
-	static const uint32_t driver_ops[NR_OPS] = { UBLK_IO_OP_READ, UBLK_IO_OP_WRITE,
-						     UBLK_IO_OP_FLUSH, UBLK_IO_OP_DISCARD,
-						     UBLK_IO_OP_WRITE_ZEROES };
-	struct fake_request req = {
-		.tag = FAKE_ANY_TAG,
-		.op_flags = driver_ops[op] | (flags & UBLK_IOF_FUA ? UBLK_IO_F_FUA : 0) |
-			    (flags & UBLK_IOF_NOUNMAP ? UBLK_IO_F_NOUNMAP : 0),
-		.nr_sectors = length >> 9,
-		.start_sector = offset >> 9,
-		.data = data,
-	};
+	struct fake_request req = fake_request_of(op, flags, offset, length, data);
 	struct timespec ms = { .tv_nsec = 1000000 };
 	int tag = fake_submit(p->fake, qid, &req);
 
@@ -233,13 +247,6 @@ void plane_expect_misuse(const struct plane *p, uint64_t wanted)
 	ck_assert_uint_eq(plane_misuse(p), wanted);
 }
 
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
 static unsigned char pattern_byte(uint64_t seed, uint64_t pos)
 {
 	return mix((seed << 40) + (pos >> 3) + 1) >> ((pos & 7) * 8);
@@ -279,8 +286,7 @@ bool plane_pick(unsigned int i, struct path_choice *choice)
 
 uint32_t plane_random(uint64_t *state)
 {
-	*state += 0x9e3779b97f4a7c15u;
-	return mix(*state) >> 32;
+	return mix_next(state);
 }
 
 int plane_temp_file(uint64_t size)

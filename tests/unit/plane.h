@@ -42,6 +42,17 @@ void plane_stop(struct plane *p);
 void plane_wait_ended(struct plane *p);
 void plane_join(struct plane *p);
 
+/* A device in pieces that are in a file, in memory, or nowhere, in turns. */
+struct plane_pieces {
+	char *mem;
+	int slot; /* of the file */
+	uint32_t piece;
+	uint32_t kinds[4]; /* UBLK_EXT_*, of the pieces by number */
+};
+/* What map() of such a device answers. */
+int plane_map_pieces(const struct plane_pieces *pieces, const struct ublk_io *io,
+		     struct ublk_extent *out, uint32_t max);
+
 /* Requests in bytes; op is a UBLK_OP_*, flags UBLK_IOF_*. The tag, or the test fails. */
 int plane_submit(struct plane *p, uint16_t qid, unsigned int op, unsigned int flags,
 		 uint64_t offset, uint64_t length, const void *data);

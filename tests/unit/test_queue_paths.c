@@ -13,12 +13,8 @@
 #define SPAN (64u << 10)
 #define DEPTH 32
 
-/* A device in pieces that are in a file, in memory, or nowhere, in turns. */
 static struct {
-	char *mem;
-	int slot;
-	uint32_t piece;
-	uint32_t kinds[4];
+	struct plane_pieces in;
 	uint64_t bad_from; /* map fails from here on */
 	int bad_errno;
 } dev;
@@ -30,29 +26,10 @@ static char data[SPAN], back[SPAN];
 
 static int paths_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
 {
-	uint64_t offset = io->offset, left = io->length;
-	uint32_t n = 0;
-
 	(void)qpriv;
-	if (offset + left > dev.bad_from)
+	if (io->offset + io->length > dev.bad_from)
 		return dev.bad_errno;
-	while (left && n < max) {
-		uint64_t length = dev.piece - offset % dev.piece;
-
-		length = min_of(length, left);
-		out[n] = (struct ublk_extent){ .length = length,
-					       .kind = dev.kinds[offset / dev.piece % 4] };
-		if (out[n].kind == UBLK_EXT_MEM)
-			out[n].at.addr = dev.mem + offset;
-		if (out[n].kind == UBLK_EXT_FD) {
-			out[n].file = dev.slot;
-			out[n].at.offset = offset;
-		}
-		offset += length;
-		left -= length;
-		n++;
-	}
-	return n;
+	return plane_map_pieces(&dev.in, io, out, max);
 }
 
 static const struct ublk_plugin paths_plugin = {
@@ -68,14 +45,14 @@ static void start(struct path_choice choice, uint32_t piece, uint32_t kinds)
 {
 	unsigned int n = 0;
 
-	dev.mem = calloc(1, STORE);
-	dev.piece = piece;
+	dev.in.mem = calloc(1, STORE);
+	dev.in.piece = piece;
 	dev.bad_from = UINT64_MAX;
-	ck_assert_ptr_nonnull(dev.mem);
+	ck_assert_ptr_nonnull(dev.in.mem);
 	for (uint32_t kind = UBLK_EXT_FD; n < 4;
 	     kind = kind == UBLK_EXT_VOID ? UBLK_EXT_FD : kind << 1)
 		if (kind & kinds & choice.path->map_kinds)
-			dev.kinds[n++] = kind;
+			dev.in.kinds[n++] = kind;
 	plane_init(&plane, &paths_plugin, &dev);
 	plane.dev.path = choice.path;
 	plane.dev.batch = choice.batch;
@@ -84,7 +61,7 @@ static void start(struct path_choice choice, uint32_t piece, uint32_t kinds)
 	plane.dev.poll_us = poll_us;
 	plane.dev.limits.size_bytes = STORE;
 	plane.dev.limits.map_kinds = kinds & choice.path->map_kinds;
-	dev.slot = plane_file(&plane, plane_temp_file(STORE));
+	dev.in.slot = plane_file(&plane, plane_temp_file(STORE));
 	plane_start(&plane);
 }
 
@@ -92,15 +69,15 @@ static void stop(void)
 {
 	plane_stop(&plane);
 	ck_assert_uint_eq(plane.counters.misuse, 0);
-	close(plane.dev.files[dev.slot].fd);
-	free(dev.mem);
+	close(plane.dev.files[dev.in.slot].fd);
+	free(dev.in.mem);
 }
 
 /* What the device should hold after data was written at offset. */
 static void model_write(char *model, uint64_t offset, uint64_t length, const char *from)
 {
 	for (uint64_t at = 0; at < length; at++)
-		if (dev.kinds[(offset + at) / dev.piece % 4] != UBLK_EXT_ZERO)
+		if (dev.in.kinds[(offset + at) / dev.in.piece % 4] != UBLK_EXT_ZERO)
 			model[offset + at] = from[at];
 }
 
@@ -150,7 +127,7 @@ static void full_queue(uint64_t seed)
 	for (unsigned int i = 0; i < DEPTH; i++) {
 		ck_assert_int_eq(plane_wait(&plane, 0, tags[i], back), (int)length);
 		for (uint32_t at = 0; at < length; at++)
-			if (dev.kinds[(i * length + at) / dev.piece % 4] == UBLK_EXT_ZERO)
+			if (dev.in.kinds[(i * length + at) / dev.in.piece % 4] == UBLK_EXT_ZERO)
 				all[i * length + at] = 0;
 		ck_assert(!memcmp(back, all + i * length, length));
 	}
@@ -224,14 +201,14 @@ START_TEST(reads_then_writes)
 	if (!plane_pick(_i, &choice) || !(choice.path->map_kinds & UBLK_EXT_MEM))
 		return;
 	start(choice, STORE, UBLK_EXT_MEM);
-	plane_pattern(dev.mem, 6, 0, STORE);
+	plane_pattern(dev.in.mem, 6, 0, STORE);
 	plane_pattern(first, 6, 0, sizeof(first));
 	plane_pattern(data, 7, 0, 4096);
 	for (unsigned int i = 1; i < 64; i++) {
 		ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, 0, 4096, back), 4096);
 		ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE, 0, i * 4096, 4096, data), 4096);
-		ck_assert(!memcmp(dev.mem, first, sizeof(first)));
-		ck_assert(!memcmp(dev.mem + i * 4096, data, 4096));
+		ck_assert(!memcmp(dev.in.mem, first, sizeof(first)));
+		ck_assert(!memcmp(dev.in.mem + i * 4096, data, 4096));
 	}
 	stop();
 }
