@@ -55,7 +55,7 @@ void check_boundaries(struct kit *k)
 		const uint64_t lengths[] = { block, 2 * (uint64_t)block, 4096,	       4096 + block,
 					     65536, chunk - block,	 most - block, most };
 
-		if (write && (kit_read_only(d) || !kit_keeps_data(d)))
+		if (write && !kit_stores(d))
 			break;
 		for (size_t i = 0; i < ARRAY_SIZE(places) * ARRAY_SIZE(lengths); i++) {
 			struct kit_io io = { .op = write ? UBLK_OP_WRITE : UBLK_OP_READ,
@@ -212,7 +212,7 @@ void check_parallel(struct kit *k)
 {
 	struct kit_dev *d = kit_open(k, 0);
 	const uint32_t most = min_of(d->dev.limits.max_io_bytes, 128u << 10);
-	const bool writes = !kit_read_only(d) && kit_keeps_data(d);
+	const bool writes = kit_stores(d);
 	struct flight f = { 0 };
 	struct model m;
 

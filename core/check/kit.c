@@ -394,6 +394,11 @@ bool kit_read_only(const struct kit_dev *d)
 	return d->dev.limits.attrs & UBLK_DEV_READ_ONLY;
 }
 
+bool kit_stores(const struct kit_dev *d)
+{
+	return kit_keeps_data(d) && !kit_read_only(d);
+}
+
 uint32_t kit_block(const struct kit_dev *d)
 {
 	return d->dev.limits.logical_block;

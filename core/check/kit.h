@@ -121,6 +121,8 @@ bool kit_serves(const struct kit *k, unsigned int op);
 /* Does it keep what is written? Not what says that all its bytes are nowhere. */
 bool kit_keeps_data(const struct kit_dev *d);
 bool kit_read_only(const struct kit_dev *d);
+/* Both: what is written to it can be read again. */
+bool kit_stores(const struct kit_dev *d);
 uint32_t kit_block(const struct kit_dev *d);
 
 /* -- request.c: the application */
@@ -170,6 +172,8 @@ void model_init(struct model *m, struct kit_dev *d);
 void model_free(struct model *m);
 /* Is there anything but zeroes in the windows, as far as they can be read? */
 bool model_finds_data(struct kit_dev *d);
+/* A pattern, by WRITEs, all over the windows. */
+void model_fill(struct model *m);
 /* Zeroes on the device, where there is anything else. */
 void model_clear(struct model *m);
 /* Is the io's range within one window? */

@@ -215,7 +215,7 @@ void check_stop(struct kit *k)
 
 	for (int round = 0; round < 8; round++) {
 		struct kit_dev *d = kit_open(k, 0);
-		const bool writes = !kit_read_only(d) && kit_keeps_data(d) && round % 2;
+		const bool writes = kit_stores(d) && round % 2;
 		const uint64_t size = atomic_load(&d->dev.size);
 		void *buf;
 

@@ -5,7 +5,7 @@
 
 #include "check/kit.h"
 
-/* The READ that goes on at `at` of a window, as long as one may be. */
+/* The READ, or WRITE, that goes on at `at` of a window, as long as one may be. */
 static struct kit_io window_step(const struct model *m, const struct model_window *w, uint64_t at)
 {
 	const struct ublk_limits *limits = &m->d->dev.limits;
@@ -194,6 +194,21 @@ void model_verify(struct model *m, const char *when)
 			model_compare(m, &io, when);
 		}
 	free(buf);
+}
+
+void model_fill(struct model *m)
+{
+	const uint64_t seed = kit_random(m->d->kit);
+	struct kit_io io;
+
+	for (unsigned int i = 0; i < m->nr; i++)
+		for (uint64_t at = 0; at < m->window[i].length; at += io.length) {
+			io = window_step(m, &m->window[i], at);
+			io.data = m->window[i].bytes + at;
+			kit_pattern(io.data, seed, io.offset, io.length);
+			kit_must(m->d, UBLK_OP_WRITE, 0, io.offset, io.length, io.data);
+			mark(m, &m->window[i], &io, false);
+		}
 }
 
 void model_clear(struct model *m)

@@ -5,38 +5,6 @@
 
 #include "check/kit.h"
 
-/* Write a pattern into all windows; what is there then is the model's. */
-static void fill_windows(struct model *m)
-{
-	struct kit_dev *d = m->d;
-	const struct ublk_limits *limits = &d->dev.limits;
-	const uint64_t seed = kit_random(d->kit);
-	void *buf = kit_alloc(d->kit, limits->max_io_bytes);
-
-	for (unsigned int i = 0; i < m->nr; i++) {
-		const struct model_window *w = &m->window[i];
-		struct kit_io io = { .op = UBLK_OP_WRITE, .data = buf };
-
-		for (uint64_t at = 0; at < w->length; at += io.length) {
-			io.offset = w->offset + at;
-			io.length = min_of((uint64_t)limits->max_io_bytes, w->length - at);
-			if (limits->chunk_bytes)
-				io.length =
-					min_of(io.length, limits->chunk_bytes -
-								  io.offset % limits->chunk_bytes);
-			kit_pattern(buf, seed, io.offset, io.length);
-			kit_must(d, io.op, 0, io.offset, io.length, buf);
-			model_write(m, &io);
-		}
-	}
-	free(buf);
-}
-
-static bool can_be_filled(struct kit_dev *d)
-{
-	return !kit_read_only(d) && kit_keeps_data(d);
-}
-
 void check_flush(struct kit *k)
 {
 	struct kit_dev *d = kit_open(k, 0);
@@ -77,8 +45,8 @@ static void ranges(struct kit *k, unsigned int op, unsigned int flags, const cha
 
 	kit_usual_queues(d);
 	model_init(&m, d);
-	if (can_be_filled(d))
-		fill_windows(&m);
+	if (kit_stores(d))
+		model_fill(&m);
 	for (int i = 0; i < 60; i++) {
 		struct kit_io io = { .op = op, .flags = flags };
 
@@ -93,14 +61,14 @@ static void ranges(struct kit *k, unsigned int op, unsigned int flags, const cha
 			model_forget(&m, &io);
 		else
 			model_zero(&m, &io);
-		if (i % 10 == 0 && can_be_filled(d))
+		if (i % 10 == 0 && kit_stores(d))
 			model_verify(&m, when);
 	}
-	if (can_be_filled(d))
+	if (kit_stores(d))
 		model_verify(&m, when);
 	/* What was given up can be written again. */
-	if (can_be_filled(d)) {
-		fill_windows(&m);
+	if (kit_stores(d)) {
+		model_fill(&m);
 		model_verify(&m, "written again");
 	}
 	model_free(&m);
@@ -205,8 +173,8 @@ void check_resize(struct kit *k)
 	again = kit_alloc(k, block);
 	kit_usual_queues(d);
 	model_init(&m, d);
-	if (can_be_filled(d))
-		fill_windows(&m);
+	if (kit_stores(d))
+		model_fill(&m);
 	/* A check is no more than that. */
 	resize(d, more, UBLK_RESIZE_CHECK);
 	if (size > 2 * (uint64_t)block)
@@ -219,7 +187,7 @@ void check_resize(struct kit *k)
 	kit_must(d, UBLK_OP_READ, 0, more - block, block, again);
 	if (memcmp(buf, again, block))
 		kit_fail(k, "what has been added at the end reads otherwise each time");
-	if (can_be_filled(d)) {
+	if (kit_stores(d)) {
 		kit_pattern(buf, 7, 0, block);
 		kit_must(d, UBLK_OP_WRITE, 0, more - block, block, buf);
 		kit_must(d, UBLK_OP_READ, 0, more - block, block, again);

@@ -88,7 +88,7 @@ static void look(struct kit *k)
 
 	k->steady = true;
 	kit_usual_queues(d);
-	if (kit_keeps_data(d) && !kit_read_only(d))
+	if (kit_stores(d))
 		atomic_store(&k->report->holds_data, model_finds_data(d));
 	_exit(EXIT_SUCCESS);
 }
@@ -98,7 +98,7 @@ static void clean(struct kit *k)
 	struct kit_dev *d = kit_open(k, 0);
 	struct model m;
 
-	if (!kit_keeps_data(d) || kit_read_only(d))
+	if (!kit_stores(d))
 		_exit(EXIT_SUCCESS);
 	kit_usual_queues(d);
 	model_init(&m, d);

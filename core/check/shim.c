@@ -314,28 +314,32 @@ static int shim_flush(void *priv)
 	return res;
 }
 
-static int shim_discard(void *priv, uint64_t length, uint64_t offset, uint32_t flags)
+typedef int range_fn(void *priv, uint64_t length, uint64_t offset, uint32_t flags);
+
+static int call_range(struct kit_dev *d, const char *name, range_fn *fn, uint64_t length,
+		      uint64_t offset, uint32_t flags)
 {
-	struct kit_dev *d = dev_of(priv);
 	struct visit v;
 	int res;
 
-	call_begin(&v, d, "discard");
-	res = d->kit->desc->discard(d->priv, length, offset, flags);
+	call_begin(&v, d, name);
+	res = fn(d->priv, length, offset, flags);
 	call_end(&v, d);
 	return res;
+}
+
+static int shim_discard(void *priv, uint64_t length, uint64_t offset, uint32_t flags)
+{
+	struct kit_dev *d = dev_of(priv);
+
+	return call_range(d, "discard", d->kit->desc->discard, length, offset, flags);
 }
 
 static int shim_write_zeroes(void *priv, uint64_t length, uint64_t offset, uint32_t flags)
 {
 	struct kit_dev *d = dev_of(priv);
-	struct visit v;
-	int res;
 
-	call_begin(&v, d, "write_zeroes");
-	res = d->kit->desc->write_zeroes(d->priv, length, offset, flags);
-	call_end(&v, d);
-	return res;
+	return call_range(d, "write_zeroes", d->kit->desc->write_zeroes, length, offset, flags);
 }
 
 uint32_t shim_scratch_bytes(void)
