@@ -60,7 +60,8 @@ struct check_args {
 	struct device_config cfg;
 	struct check_request request;
 	const char *plugin;
-	const char *dirs[NAMES_MAX], *only[NAMES_MAX], *skip[NAMES_MAX];
+	const char **dirs; /* as many as there are arguments, at most */
+	const char *only[NAMES_MAX], *skip[NAMES_MAX];
 	size_t nr_dirs, nr_only, nr_skip;
 	bool overwrite, json, list, bench;
 	enum check_under under;
@@ -92,8 +93,7 @@ static void take(struct cli_args *args, struct check_args *c, int key, const cha
 		device_config_add_opt(&c->cfg, value, &args->errors);
 		break;
 	case CLI_KEY_PLUGIN_DIR:
-		if (c->nr_dirs < NAMES_MAX)
-			c->dirs[c->nr_dirs++] = value;
+		c->dirs[c->nr_dirs++] = value;
 		break;
 	case KEY_ONLY:
 		add_name(args, c->only, &c->nr_only, value);
@@ -102,7 +102,7 @@ static void take(struct cli_args *args, struct check_args *c, int key, const cha
 		add_name(args, c->skip, &c->nr_skip, value);
 		break;
 	case KEY_SEED:
-		cli_number(args, "seed", value, 0, UINT64_MAX, &c->request.seed);
+		cli_number(args, "seed", value, 0, INT64_MAX, &c->request.seed);
 		break;
 	case KEY_TIMEOUT:
 		if (cli_number(args, "timeout", value, 1, MAX_TIMEOUT, &number))
@@ -249,12 +249,17 @@ static int list(void)
 
 int verb_check(int argc, char **argv)
 {
-	struct check_args c = { .request.timeout = DEFAULT_TIMEOUT };
+	__cleanup_free const char **dirs = calloc((size_t)argc + 1, sizeof(*dirs));
+	struct check_args c = { .request.timeout = DEFAULT_TIMEOUT, .dirs = dirs };
 	struct timespec now;
 	struct cli_args args;
 	const char *value;
 	int key, status;
 
+	if (!dirs) {
+		log_err("out of memory");
+		return EXIT_FAILED;
+	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	c.request.seed = (uint64_t)now.tv_sec ^ (uint64_t)now.tv_nsec;
 	device_config_init(&c.cfg);
