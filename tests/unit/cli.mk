@@ -44,7 +44,7 @@ tests_unit_stats_file_SOURCES = tests/unit/stats_file.c tests/unit/tap.h
 tests_unit_stats_file_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_stats_file_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_stats_file_LDADD = $(UNIT_LIBS)
-tests_unit_verb_stats_SOURCES = tests/unit/verb_stats.c tests/unit/capture.h tests/unit/tap.h
+tests_unit_verb_stats_SOURCES = tests/unit/verb_stats.c tests/unit/capture.h tests/unit/verb_run.h tests/unit/tap.h
 tests_unit_verb_stats_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_verb_stats_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_verb_stats_LDADD = $(UNIT_LIBS)
@@ -55,7 +55,7 @@ tests_unit_verb_doctor_SOURCES = tests/unit/verb_doctor.c tests/unit/capture.h t
 tests_unit_verb_doctor_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_verb_doctor_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_verb_doctor_LDADD = $(UNIT_LIBS)
-tests_unit_verb_gc_SOURCES = tests/unit/verb_gc.c tests/unit/capture.h tests/unit/state_help.h
+tests_unit_verb_gc_SOURCES = tests/unit/verb_gc.c tests/unit/capture.h tests/unit/verb_run.h tests/unit/state_help.h
 tests_unit_verb_gc_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_verb_gc_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_verb_gc_LDADD = $(UNIT_LIBS)
@@ -79,7 +79,7 @@ tests_unit_manifest_compare_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/verb_apply
 TESTS += tests/unit/verb_apply
-tests_unit_verb_apply_SOURCES = tests/unit/verb_apply.c tests/unit/capture.h tests/unit/schema.h \
+tests_unit_verb_apply_SOURCES = tests/unit/verb_apply.c tests/unit/capture.h tests/unit/verb_run.h tests/unit/schema.h \
 	tests/unit/state_help.h
 tests_unit_verb_apply_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_verb_apply_CFLAGS = $(UNIT_CFLAGS)

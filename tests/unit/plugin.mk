@@ -32,7 +32,7 @@ tests_unit_plugin_load_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_plugin_load_LDADD = $(UNIT_LIBS)
 EXTRA_tests_unit_plugin_load_DEPENDENCIES = tests/plugins/load/stamp
 
-tests_unit_verb_plugins_SOURCES = tests/unit/verb_plugins.c tests/unit/capture.h \
+tests_unit_verb_plugins_SOURCES = tests/unit/verb_plugins.c tests/unit/capture.h tests/unit/verb_run.h \
 	tests/unit/scratch.h
 tests_unit_verb_plugins_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_verb_plugins_CFLAGS = $(UNIT_CFLAGS)

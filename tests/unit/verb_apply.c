@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: MIT
 /* The verbs export, diff and apply, on states that were made up: what is planned, and what is not done. */
 #include <jansson.h>
-#include <stdarg.h>
 
-#include "capture.h"
 #include "cli/apply.h"
 #include "cli/cli.h"
 #include "cli/folder_lock.h"
 #include "config/device_manifest.h"
 #include "schema.h"
 #include "state_help.h"
+#include "verb_run.h"
 
 #define HEAD "{ \"ublk_device_manifest\": \"1.0\", \"plugin\": \"null\""
 
-static struct capture out, err;
 static char plugins[512], devices[256];
 
 static void setup(void)
@@ -28,26 +26,6 @@ static void setup(void)
 	state_setup();
 	in_dir(devices, "devices");
 	ck_assert_int_eq(mkdir(devices, 0755), 0);
-}
-
-/* Run a verb on what follows its name, NULL at the end. Fills out and err. */
-static int run(int (*verb)(int argc, char **argv), const char *word, ...)
-{
-	char *argv[16] = { "verb", (char *)word };
-	int argc = 2, status;
-	va_list ap;
-
-	va_start(ap, word);
-	while ((argv[argc] = va_arg(ap, char *)))
-		argc++;
-	va_end(ap);
-	log_set_level(LOG_LVL_INFO);
-	capture_begin(&out, STDOUT_FILENO);
-	capture_begin(&err, STDERR_FILENO);
-	status = verb(argc, argv);
-	capture_end(&err);
-	capture_end(&out);
-	return status;
 }
 
 static void has(const char *text, const char *part)
@@ -109,7 +87,7 @@ START_TEST(diff_tells)
 	char expected[2048];
 
 	put_all();
-	ck_assert_int_eq(run(verb_diff, devices, NULL), 1);
+	ck_assert_int_eq(run_verb(verb_diff, devices, NULL), 1);
 	ck_assert_str_eq(err.text, "");
 	snprintf(expected, sizeof(expected),
 		 "differs        changed  /device/depth 128 -> 64 (needs re-creation); "
@@ -119,7 +97,7 @@ START_TEST(diff_tells)
 		 "to-be-removed  gone     %s/gone.json is gone\n",
 		 devices, devices, devices);
 	ck_assert_str_eq(out.text, expected);
-	ck_assert_int_eq(run(verb_apply, "--dry-run", devices, NULL), 1);
+	ck_assert_int_eq(run_verb(verb_apply, "--dry-run", devices, NULL), 1);
 	ck_assert_str_eq(out.text, expected);
 }
 END_TEST
@@ -129,7 +107,7 @@ START_TEST(diff_as_json)
 	json_t *json, *first, *change;
 
 	put_all();
-	ck_assert_int_eq(run(verb_diff, "--json", devices, NULL), 1);
+	ck_assert_int_eq(run_verb(verb_diff, "--json", devices, NULL), 1);
 	json = json_loads(out.text, JSON_REJECT_DUPLICATES, NULL);
 	ck_assert_uint_eq(json_array_size(json), 4);
 	first = json_array_get(json, 0);
@@ -155,11 +133,11 @@ START_TEST(all_the_same)
 	put_manifest("same", SIZE_16M);
 	put_device(ID, "same", NULL, NULL);
 	put_device(ID + 3, "hand", NULL, NULL);
-	ck_assert_int_eq(run(verb_diff, devices, NULL), EXIT_DONE);
-	ck_assert_int_eq(run(verb_apply, "--prune", "--recreate", devices, NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_diff, devices, NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_apply, "--prune", "--recreate", devices, NULL), EXIT_DONE);
 	ck_assert_str_eq(out.text, "");
 	has(err.text, "nothing to do");
-	ck_assert_int_eq(run(verb_apply, "-j", devices, NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_apply, "-j", devices, NULL), EXIT_DONE);
 	has(out.text, "\"outcome\": \"nothing\"");
 	ck_assert(exists("900001.json") && exists("900004.json"));
 }
@@ -173,7 +151,7 @@ static void check_wrong(const char *part)
 	char before[32];
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		ck_assert_int_eq(run(verbs[i], devices, NULL), EXIT_USAGE);
+		ck_assert_int_eq(run_verb(verbs[i], devices, NULL), EXIT_USAGE);
 		ck_assert_str_eq(out.text, "");
 		has(err.text, part);
 		snprintf(before, sizeof(before), "%u.json", ID);
@@ -201,7 +179,7 @@ START_TEST(wrong_manifests)
 	check_wrong("its device needs a \"name\"");
 	in_dir(path, "devices/no name.json");
 	unlink(path);
-	ck_assert_int_eq(run(verb_diff, devices, NULL), 1);
+	ck_assert_int_eq(run_verb(verb_diff, devices, NULL), 1);
 	snprintf(devices, sizeof(devices), "%s/nowhere", dir);
 	check_wrong("expected a folder of manifests");
 	snprintf(devices, sizeof(devices), "%s/900001.json", dir);
@@ -218,14 +196,14 @@ START_TEST(not_without_being_asked)
 	put_manifest("changed", SIZE_16M ", \"device\": { \"depth\": 64 }");
 	put_device(ID + 1, "changed", devices, ASKED);
 	put_device(ID + 2, "gone", devices, ASKED);
-	ck_assert_int_eq(run(verb_apply, devices, NULL), EXIT_FAILED);
+	ck_assert_int_eq(run_verb(verb_apply, devices, NULL), EXIT_FAILED);
 	has(out.text,
 	    "left changed: /device/depth 128 -> 64 (needs re-creation); --recreate does that\n");
 	snprintf(line, sizeof(line), "kept gone: %s/gone.json is gone; --prune removes it\n",
 		 devices);
 	has(out.text, line);
 	put_manifest("changed", SIZE_16M); /* what is only kept is no failure */
-	ck_assert_int_eq(run(verb_apply, "--json", devices, NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_apply, "--json", devices, NULL), EXIT_DONE);
 	has(out.text, "\"outcome\": \"kept\"");
 	ck_assert(exists("900002.json") && exists("900003.json"));
 }
@@ -242,7 +220,7 @@ START_TEST(not_against_a_supervisor)
 	put_device(ID + 1, "changed", other, ASKED);
 	/* another folder's device, whose supervisor lives */
 	ck_assert_int_eq(folder_lock(&lock, other, "serve"), 0);
-	ck_assert_int_eq(run(verb_apply, "--recreate", devices, NULL), EXIT_FAILED);
+	ck_assert_int_eq(run_verb(verb_apply, "--recreate", devices, NULL), EXIT_FAILED);
 	snprintf(line, sizeof(line),
 		 "changed is left to ublk-host serve, process %d, which sees to it "
 		 "from ",
@@ -250,19 +228,19 @@ START_TEST(not_against_a_supervisor)
 	has(err.text, line);
 	folder_unlock(&lock);
 	/* which has ended */
-	ck_assert_int_eq(run(verb_apply, devices, NULL), EXIT_FAILED);
+	ck_assert_int_eq(run_verb(verb_apply, devices, NULL), EXIT_FAILED);
 	has(out.text, "left changed: /device/depth");
 	/* this folder's own */
 	ck_assert_int_eq(folder_lock(&lock, devices, "serve"), 0);
-	ck_assert_int_eq(run(verb_apply, "--recreate", devices, NULL), EXIT_FAILED);
+	ck_assert_int_eq(run_verb(verb_apply, "--recreate", devices, NULL), EXIT_FAILED);
 	snprintf(line, sizeof(line), "ublk-host serve, process %d, sees to ", getpid());
 	has(err.text, line);
 	ck_assert_str_eq(out.text, "");
-	ck_assert_int_eq(run(verb_diff, devices, NULL), 1);
+	ck_assert_int_eq(run_verb(verb_diff, devices, NULL), 1);
 	folder_unlock(&lock);
 	/* and another apply, which is not to be told anything */
 	ck_assert_int_eq(folder_lock(&lock, devices, "apply"), 0);
-	ck_assert_int_eq(run(verb_apply, "--recreate", devices, NULL), EXIT_FAILED);
+	ck_assert_int_eq(run_verb(verb_apply, "--recreate", devices, NULL), EXIT_FAILED);
 	has(err.text, "another ublk-host serve, or apply, already sees to ");
 	folder_unlock(&lock);
 	ck_assert(exists("900002.json"));
@@ -391,17 +369,17 @@ START_TEST(export_tells)
 
 	snprintf(path, sizeof(path), "%s/null.so", plugins);
 	put_exported(ID, "null", path, json_pack("{s:i}", "size", 4096));
-	ck_assert_int_eq(run(verb_export, "scratch", NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_export, "scratch", NULL), EXIT_DONE);
 	ck_assert_str_eq(err.text, "");
 	check_manifest("null");
-	ck_assert_int_eq(run(verb_export, "900001", NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_export, "900001", NULL), EXIT_DONE);
 	check_manifest("null");
 	/* a name that leads elsewhere by now, and a plugin that was given by path */
 	put_exported(ID, "mem", path, json_pack("{s:i}", "size", 4096));
-	ck_assert_int_eq(run(verb_export, "scratch", NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_export, "scratch", NULL), EXIT_DONE);
 	check_manifest(path);
 	put_exported(ID, path, path, json_object());
-	ck_assert_int_eq(run(verb_export, "scratch", NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_export, "scratch", NULL), EXIT_DONE);
 	check_manifest(path);
 }
 END_TEST
@@ -412,7 +390,7 @@ START_TEST(export_of_secrets)
 
 	snprintf(path, sizeof(path), "%s/../../tests/plugins/load/secret.so", plugins);
 	put_exported(ID, path, path, json_pack("{s:s}", "pool", "tank"));
-	ck_assert_int_eq(run(verb_export, "scratch", NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_export, "scratch", NULL), EXIT_DONE);
 	has(err.text, "scratch: option key is a secret and is not shown: add \"key\": \"@FILE\" to "
 		      "\"options\"\n");
 	has(err.text, "scratch: option token is a secret and is not shown: if it was given, add "
@@ -421,11 +399,11 @@ START_TEST(export_of_secrets)
 	check_manifest(path);
 	put_exported(ID, path, path,
 		     json_pack("{s:s, s:s}", "key", "@/etc/key", "token", "@/etc/t"));
-	ck_assert_int_eq(run(verb_export, "scratch", NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_export, "scratch", NULL), EXIT_DONE);
 	ck_assert_str_eq(err.text, "");
 	check_manifest(path);
 	put_exported(ID, "/nowhere/x.so", "/nowhere/x.so", json_object());
-	ck_assert_int_eq(run(verb_export, "scratch", NULL), EXIT_DONE);
+	ck_assert_int_eq(run_verb(verb_export, "scratch", NULL), EXIT_DONE);
 	has(err.text, "it is not known which options are secret");
 	check_manifest("/nowhere/x.so");
 }
@@ -433,10 +411,10 @@ END_TEST
 
 START_TEST(export_of_what_is_not_there)
 {
-	ck_assert_int_eq(run(verb_export, "nothing", NULL), EXIT_FAILED);
+	ck_assert_int_eq(run_verb(verb_export, "nothing", NULL), EXIT_FAILED);
 	has(err.text, "no device is named \"nothing\"");
 	write_sample(ID, "bare");
-	ck_assert_int_eq(run(verb_export, "bare", NULL), EXIT_FAILED);
+	ck_assert_int_eq(run_verb(verb_export, "bare", NULL), EXIT_FAILED);
 	has(err.text, "bare cannot be exported: its state file does not say what it was made of");
 	ck_assert_str_eq(out.text, "");
 }

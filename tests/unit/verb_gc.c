@@ -1,37 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* The verb gc: which devices and files are left over, and that only those go, when they are to. */
 #include <jansson.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 
-#include "capture.h"
 #include "cli/cli.h"
 #include "cli/orphans.h"
 #include "device/stats_file.h"
 #include "state_help.h"
+#include "verb_run.h"
 
-static struct capture out, err;
-
-/* Run the verb on what follows its name, NULL at the end. Fills out and err. */
-static int run(const char *word, ...)
-{
-	char *argv[16] = { "gc", (char *)word };
-	int argc = word ? 2 : 1, status;
-	va_list ap;
-
-	va_start(ap, word);
-	while (word && (argv[argc] = va_arg(ap, char *)))
-		argc++;
-	va_end(ap);
-	log_set_level(LOG_LVL_INFO);
-	capture_begin(&out, STDOUT_FILENO);
-	capture_begin(&err, STDERR_FILENO);
-	status = verb_gc(argc, argv);
-	capture_end(&err);
-	capture_end(&out);
-	return status;
-}
+#define run(...) run_verb(verb_gc, __VA_ARGS__)
 
 #define has(text, part) ck_assert_msg(strstr(text, part) != NULL, "no \"%s\" in: %s", part, text)
 

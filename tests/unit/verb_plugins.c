@@ -3,13 +3,11 @@
 #include <jansson.h>
 #include <sys/wait.h>
 
-#include "capture.h"
 #include "cli/cli.h"
 #include "plugin/plugin.h"
 #include "scratch.h"
 #include "tap.h"
-
-static struct capture out, err;
+#include "verb_run.h"
 
 static void setup(void)
 {
@@ -17,25 +15,7 @@ static void setup(void)
 	setenv("UBLK_HOST_PLUGIN_PATH", scratch, 1);
 }
 
-/* Run the verb on what follows its name, NULL at the end. Fills out and err. */
-static int run(const char *word, ...)
-{
-	char *argv[16] = { "plugins", (char *)word };
-	int argc = word ? 2 : 1;
-	int status;
-	va_list ap;
-
-	va_start(ap, word);
-	while (word && (argv[argc] = va_arg(ap, char *)))
-		argc++;
-	va_end(ap);
-	capture_begin(&out, STDOUT_FILENO);
-	capture_begin(&err, STDERR_FILENO);
-	status = verb_plugins(argc, argv);
-	capture_end(&err);
-	capture_end(&out);
-	return status;
-}
+#define run(...) run_verb(verb_plugins, __VA_ARGS__)
 
 static int dump(const char *path)
 {

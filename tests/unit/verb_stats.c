@@ -8,17 +8,16 @@
 #include <linux/magic.h>
 
 #include "base/log.h"
-#include "capture.h"
 #include "cli/cli.h"
 #include "cli/stats_out.h"
 #include "device/state.h"
 #include "device/stats_file.h"
 #include "tap.h"
+#include "verb_run.h"
 
 /* High ids: no machine has nodes for them. */
 #define ID 900001u
 
-static struct capture out, err;
 static char dir[64];
 static struct stats *stats;
 
@@ -53,24 +52,7 @@ static void teardown(void)
 	ck_assert_int_eq(system(cmd), 0);
 }
 
-/* Run the verb on what follows its name, NULL at the end. Fills out and err. */
-static int run(const char *word, ...)
-{
-	char *argv[16] = { "stats", (char *)word };
-	int argc = 2, status;
-	va_list ap;
-
-	va_start(ap, word);
-	while ((argv[argc] = va_arg(ap, char *)))
-		argc++;
-	va_end(ap);
-	capture_begin(&out, STDOUT_FILENO);
-	capture_begin(&err, STDERR_FILENO);
-	status = verb_stats(argc, argv);
-	capture_end(&err);
-	capture_end(&out);
-	return status;
-}
+#define run(...) run_verb(verb_stats, __VA_ARGS__)
 
 /* 20 reads of 4 KiB on queue 0, 30 on queue 1; a flush that failed. */
 static void count_some(void)
