@@ -148,6 +148,11 @@ result "zeroes are left" $?
 [[ -z $(find "$work" -name 'ublk-host-check-*') ]]
 result "and no folder" $?
 
+"$kit" check --list >"$work/out" 2>&1 && (($(wc -l <"$work/out") >= 20)) && grep -q '^resize  ' "$work/out"
+result "the checks are listed" $? "$work/out"
+"$kit" check "$build/tests/defects/hang.so" --opt size=8M --overwrite --only reads --timeout 2 >"$work/out" 2>&1
+[[ $? == 1 ]] && grep -q 'seen: "it did not come to an end within 2 s.*in the plugin: read()' "$work/out"
+result "a check has its time" $? "$work/out"
 "$kit" check "$build/tests/plugins/.libs/mortal.so" --opt again=no 2>"$work/out" >&2
 [[ $? == 2 ]]
 result "a wrong value of an option" $? "$work/out"
@@ -158,11 +163,46 @@ result "without a device there is nothing to check" $? "$work/out"
 "$kit" check "$good" --opt size=8M --bench >"$work/out" 2>&1 &&
 	[[ $(grep -cE '^(read|write) +(4096|131072) +(1|32) +[0-9]+ ' "$work/out") == 8 ]]
 result "what it costs" $? "$work/out"
-if command -v valgrind >/dev/null && ! grep -qE '^[A-Z_]*CFLAGS = .*-f(sanitize|profile)' "$build/Makefile"; then
+# shellcheck disable=SC2016 # Perl's
+"$kit" check "$good" --opt size=8M --bench --json >"$work/out" 2>&1 &&
+	json 'exit !(@{$j->{speeds}} == 8 && $j->{speeds}[0]{iops} > 0 && $j->{speeds}[0]{bare_iops} > 0)' <"$work/out"
+result "what it costs, as JSON" $? "$work/out"
+"$kit" check "$build/tests/defects/limits-wide.so" --bench >"$work/out" 2>&1
+[[ $? == 1 ]] && grep -q 'cannot measure it: get_limits() set what no device can have' "$work/out"
+result "what cannot be measured" $? "$work/out"
+
+# -- tools
+
+own_tools=$(grep -cE '^[A-Z_]*CFLAGS = .*-f(sanitize|profile)' "$build/Makefile")
+if command -v valgrind >/dev/null && ((own_tools == 0)); then
 	"$build/libtool" --mode=execute "$build/ublk-host" check "$good" --under valgrind --only open --only reads \
 		--only cycles >"$work/out" 2>&1
 	result "under valgrind" $? "$work/out"
 else
 	skip "under valgrind" "there is none, or this build has tools of its own"
+fi
+cat >"$work/overflow.c" <<'END'
+#include "ram.h"
+
+/* One byte more than there is, for reads of two blocks. */
+static int bad_read(void *priv, void *buf, uint64_t length, uint64_t offset, uint32_t flags)
+{
+	char *copy = malloc(length);
+
+	copy[length == 1024 ? length : 0] = 1;
+	memcpy(buf, copy, 1);
+	free(copy);
+	return ram_read(priv, buf, length, offset, flags);
+}
+
+RAM_CALL("overflow", .read = bad_read);
+END
+if ((own_tools == 0)) && cc -fsanitize=address -O1 -g -fPIC -shared -I"$top_srcdir/include" -I"$top_srcdir/tests/defects" \
+	-o "$work/overflow.so" "$work/overflow.c" >"$work/out" 2>&1; then
+	CC=cc "$build/ublk-host" check "$work/overflow.so" --opt size=8M --under asan --only boundaries >"$work/out" 2>&1
+	[[ $? == 1 ]] && grep -q 'heap-buffer-overflow' "$work/out"
+	result "under the address sanitizer" $? "$work/out"
+else
+	skip "under the address sanitizer" "cc has none, or this build has tools of its own"
 fi
 finish
