@@ -26,6 +26,14 @@ tests_plugins_asyncmem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_plugins_asyncmem_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS) -pthread
 tests_plugins_asyncmem_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
 
+# Of the conformance kit's: bytes in memory that flush() writes to a file.
+check_LTLIBRARIES += tests/plugins/good-map.la
+
+tests_plugins_good_map_la_SOURCES = tests/defects/good-map.c tests/defects/ram.h
+tests_plugins_good_map_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_good_map_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+tests_plugins_good_map_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
+
 # The example of the plugin author's guide, as the tests see it; a third party has its own Makefile.
 check_LTLIBRARIES += tests/plugins/concat.la
 

@@ -3,6 +3,7 @@
 # fsync and FUA writes reach a call plugin as such; and through file, the device or filesystem below.
 . "$UBLK_TEST_LIB"
 need_plugin callmem
+need_plugin good-map
 
 count() { grep -c "$1" "$T/calls" || true; } # WORD
 dsync() { dd if=/dev/zero of="$dev" bs=4k count=1 seek="$1" oflag=direct,dsync conv=notrunc status=none; }
@@ -24,6 +25,15 @@ serve --plugin "$plugins/callmem.so" --opt size=64M --opt log="$T/calls" --opt f
 n=$(count flush)
 dsync 5
 at_least "flushes for an FUA write" "$(count flush)" $((n + 1))
+stop
+
+# Bytes in memory, which only the plugin's flush() makes stable: the kernel sends that after the write.
+serve --plugin "$plugins/good-map.so" --opt size=8M --opt path="$T/kept"
+same "write cache of memory" "$(attr "$dev" write_cache)" "write back"
+same "FUA offered for memory" "$(attr "$dev" fua)" 0
+random_file data 4096
+dd if=data of="$dev" bs=4k seek=5 oflag=direct,dsync conv=notrunc,nocreat status=none
+cmp -n 4096 -i 0:20480 data "$T/kept" || fail "a stable write to memory is not in the file behind it"
 stop
 
 # file on a block device that tells of its flushes.
