@@ -144,9 +144,10 @@ static json_t *options_of(const struct device_view *view)
  * One object. Members, in this order; null where it is not known or there is none: id, name, node,
  * state, failed (why it was given up), foreign, size (bytes), limits (an object: read_only, rotational,
  * volatile_cache, fua, logical_block, physical_block, io_min, io_opt, max_io, chunk,
- * discard_granularity, max_discard, max_write_zeroes, dma_align, in bytes), queues, depth, queue_cpus (an array of lists), flags (an
- * array of names), data_path, data_path_why, plugin, plugin_path, source (the manifest of serve or apply
- * that it belongs to), options (an object, without secrets), served (an object of numbers: read, write, flush, discard, write_zeroes, errors), pid,
+ * discard_granularity, max_discard, max_write_zeroes, dma_align, in bytes), queues, depth, queue_cpus
+ * (an array of lists), flags (an array of names), data_path, data_path_why, plugin, plugin_path, source
+ * (the manifest of serve or apply that it belongs to), options (an object, without secrets), served (an
+ * object of numbers: read, write, flush, discard, write_zeroes, errors), pid,
  * command, uptime (seconds), owner_uid, owner_gid, remedy (a command that helps a device whose server
  * is dead), manifest (what creates it again).
  */
