@@ -9,7 +9,7 @@ check_PROGRAMS += tests/kit
 tests_kit_SOURCES = core/main.c tests/unit/plane_tools.c
 tests_kit_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_kit_CFLAGS = $(UNIT_CFLAGS)
-tests_kit_LDADD = libcore.la -ldl
+tests_kit_LDADD = libcore.la $(CORE_LIBS) -ldl
 
 # Made by the compiler alone, as a third party would; and the examples, for the sanitizers of this build.
 DEFECT_CC = $(CC) $(CPPFLAGS) $(CFLAGS) -std=gnu11 $(WARN_CFLAGS) -I$(top_srcdir)/include -fPIC \
