@@ -21,10 +21,11 @@
 #include "device/internal.h"
 #include "device/state.h"
 #include "device/state_file.h"
+#include "kernel/knobs.h"
 
 #define THREADS_MS 500 /* that other threads have to give up their rights */
 
-_Static_assert(CAPS_KEPT == (1ull << CAP_SYS_ADMIN | 1ull << CAP_IPC_LOCK), "numbers of the UAPI");
+_Static_assert(CAPS_KEPT == 1ull << CAP_IPC_LOCK, "a number of the UAPI");
 
 struct caps {
 	struct __user_cap_header_struct head;
@@ -38,7 +39,7 @@ static int caps_get(struct caps *caps)
 }
 
 /* The calling thread's. System calls only: it runs in a signal handler, too. */
-static int caps_reduce(void)
+static int caps_reduce(uint64_t keep)
 {
 	struct caps caps;
 	int err = caps_get(&caps);
@@ -47,11 +48,11 @@ static int caps_reduce(void)
 		return err;
 	/* Refused without CAP_SETPCAP: then no_new_privs alone has to do. Beyond the last one it fails. */
 	for (int cap = 0; cap < 64; cap++)
-		if (!(CAPS_KEPT & 1ull << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
+		if (!(keep & 1ull << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
 			break;
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-		uint32_t kept = (uint32_t)(CAPS_KEPT >> 32 * i);
+		uint32_t kept = (uint32_t)(keep >> 32 * i);
 
 		caps.data[i].effective &= kept;
 		caps.data[i].permitted &= kept;
@@ -65,7 +66,7 @@ static void reduce_in_handler(int signo)
 	int saved = errno;
 
 	(void)signo;
-	caps_reduce();
+	caps_reduce(CAPS_KEPT);
 	errno = saved;
 }
 
@@ -138,14 +139,14 @@ static void others_reduce(void)
 			 left == 1 ? "it" : "they", left == 1 ? "s" : "", signo);
 }
 
-int confine_rights(void)
+int confine_rights(bool admin)
 {
 	int err = 0;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		err = -errno;
 	if (!err)
-		err = caps_reduce();
+		err = caps_reduce(CAPS_KEPT | (admin ? 1ull << CAP_SYS_ADMIN : 0));
 	if (err)
 		log_err("cannot drop the rights that serving does not need: %s; --sandbox off "
 			"serves with all of them",
@@ -176,6 +177,36 @@ static void load_before(void)
 	dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL); /* pthread_exit() needs it */
 }
 
+/* Commands to the driver take CAP_SYS_ADMIN, and nothing else does: so the rings for them keep it, and this
+ * process need not. One more for guard.c, as none can be made later on. */
+static int keep_control(struct device *d)
+{
+	struct ctrl *kept;
+	int err;
+
+	if (d->kernel.unprivileged)
+		return ctrl_open(&d->spare_ctrl);
+	err = ctrl_open_kept(&d->spare_ctrl);
+	if (!err)
+		err = ctrl_open_kept(&kept);
+	if (err)
+		return err;
+	ctrl_close(d->ctrl);
+	d->ctrl = kept;
+	return 0;
+}
+
+/* Some administrators leave io_uring to those who have CAP_SYS_ADMIN, and the queues' rings are still to
+ * be made. */
+static bool rings_need_admin(void)
+{
+	struct knobs knobs;
+
+	knobs_read("", &knobs);
+	knobs.cap_sys_admin = false;
+	return knobs_forbid_ring(&knobs);
+}
+
 int confine_begin(struct device *d)
 {
 	const uint32_t flags = d->plugin->desc.flags;
@@ -187,6 +218,9 @@ int confine_begin(struct device *d)
 		log_debug("--sandbox off: the server keeps all of its rights");
 		return 0;
 	}
+	err = keep_control(d);
+	if (err)
+		return err;
 	load_before();
 	folder = state_open_folder(true); /* later on it cannot be made */
 	if (folder < 0)
@@ -195,7 +229,7 @@ int confine_begin(struct device *d)
 	err = namespace_enter(flags & (UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_PROCESSES),
 			      folders);
 	if (!err)
-		err = confine_rights();
+		err = confine_rights(rings_need_admin());
 	if (!err)
 		err = landlock_confine(flags, state_dir());
 	return err;
@@ -203,12 +237,7 @@ int confine_begin(struct device *d)
 
 int confine_calls(struct device *d)
 {
-	int err;
-
 	if (!is_confined(d))
 		return 0;
-	err = ctrl_open(&d->spare_ctrl);
-	if (err)
-		return err;
 	return seccomp_confine(d->plugin->desc.flags, log_uses_socket());
 }

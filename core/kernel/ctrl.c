@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/log.h"
 #include "kernel/ctrl_ring.h"
@@ -20,9 +21,39 @@ static void log_open_failure(bool ring, int err)
 	log_err("%s", ctrl_explain_open(release, "", ring, err, line, sizeof(line)));
 }
 
-int ctrl_open(struct ctrl **out)
+/* What liburing declares and, up to 2.3, does not export. */
+static int ring_register(struct ctrl *ctrl, unsigned int op, const void *arg, unsigned int nr)
 {
-	struct io_uring_params params = { .flags = IORING_SETUP_SQE128 };
+	return syscall(SYS_io_uring_register, ctrl->ring.ring_fd, op, arg, nr) < 0 ? -errno : 0;
+}
+
+/* A personality is the rights of who registers it, for requests that name it. Restrictions are for good. */
+static int keep_rights(struct ctrl *ctrl)
+{
+	struct io_uring_restriction only[] = {
+		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_URING_CMD },
+		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE },
+		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+		  .sqe_flags = IOSQE_FIXED_FILE | IOSQE_ASYNC },
+		{ .opcode = IORING_RESTRICTION_REGISTER_OP,
+		  .register_op = IORING_REGISTER_SYNC_CANCEL },
+	};
+	int err = io_uring_register_files(&ctrl->ring, &ctrl->fd, 1);
+
+	if (err)
+		return err;
+	err = io_uring_register_personality(&ctrl->ring);
+	if (err < 0)
+		return err;
+	ctrl->personality = err;
+	err = ring_register(ctrl, IORING_REGISTER_RESTRICTIONS, only, ARRAY_SIZE(only));
+	return err ? err : ring_register(ctrl, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+static int open_ring(struct ctrl **out, bool kept)
+{
+	struct io_uring_params params = { .flags = IORING_SETUP_SQE128 |
+						   (kept ? IORING_SETUP_R_DISABLED : 0) };
 	struct ctrl *ctrl = calloc(1, sizeof(*ctrl));
 	bool ring = false;
 	int err = -ENOMEM;
@@ -46,12 +77,25 @@ int ctrl_open(struct ctrl **out)
 	if (err)
 		goto fail;
 	ctrl->ring_up = true;
+	err = kept ? keep_rights(ctrl) : 0;
+	if (err)
+		goto fail;
 	*out = ctrl;
 	return 0;
 fail:
 	log_open_failure(ring, err);
 	ctrl_close(ctrl);
 	return err;
+}
+
+int ctrl_open(struct ctrl **out)
+{
+	return open_ring(out, false);
+}
+
+int ctrl_open_kept(struct ctrl **out)
+{
+	return open_ring(out, true);
 }
 
 void ctrl_close(struct ctrl *ctrl)
