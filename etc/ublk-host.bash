@@ -82,6 +82,10 @@ _ublk_host()
 		mapfile -t COMPREPLY < <(compgen -W "full off" -- "$cur")
 		return
 		;;
+	--user)
+		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+		return
+		;;
 	--latency)
 		mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur")
 		return

@@ -91,7 +91,7 @@ static json_t *make_defaults(void)
 /* Keys that are the server's, and nothing to the device: the next server may have others. */
 static const enum config_key of_server[] = { CFG_PLUGIN,  CFG_IO_TIMEOUT, CFG_PLUGIN_TIMEOUT,
 					     CFG_POLL_US, CFG_SANDBOX,	  CFG_SWAP_SAFE,
-					     CFG_CPUS };
+					     CFG_USER,	  CFG_CPUS };
 
 static enum change_way way_of(const char *key)
 {

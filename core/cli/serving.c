@@ -14,7 +14,9 @@
 #include "cli/notify.h"
 #include "cli/serving.h"
 #include "config/device_manifest.h"
+#include "device/clerk.h"
 #include "device/device.h"
+#include "device/user.h"
 #include "queue/path.h"
 
 /* For as long as the plugin may take to start, and for what the driver and we need. */
@@ -69,6 +71,18 @@ static int serve(const struct device_request *request, const struct watcher *wat
 	return err || res ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* What has to be there before the plugin is: *user, and a clerk. 0 or an exit status. */
+static int prepare_user(const char *text, struct run_as *user, struct device_request *request)
+{
+	int err = user_find(text, user);
+
+	if (err)
+		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	request->user = user;
+	request->clerk = clerk_begin();
+	return request->clerk < 0 ? EXIT_FAILED : 0;
+}
+
 /* log: of a server in the background, or NULL. */
 static int resolve_and_serve(const struct serving *serving, const char *log,
 			     const struct watcher *watcher)
@@ -79,13 +93,18 @@ static int resolve_and_serve(const struct serving *serving, const char *log,
 					  .values = &values,
 					  .former = serving->former,
 					  .log = log,
+					  .clerk = -1,
 					  .added = watcher->added,
 					  .arg = watcher->arg };
 	const char *path = serving->former ? serving->former->plugin_path : NULL;
 	__cleanup_fd int signal_fd = -1;
+	struct run_as user = { 0 };
 	struct plugin_dirs dirs;
 	int status, err;
 
+	status = options->cfg.user ? prepare_user(options->cfg.user, &user, &request) : 0;
+	if (status)
+		return status;
 	if (plugin_dirs_init(&dirs, options->plugin_dirs, options->nr_plugin_dirs)) {
 		log_err("no memory");
 		return EXIT_FAILED;
@@ -104,6 +123,7 @@ static int resolve_and_serve(const struct serving *serving, const char *log,
 				 : serve(&request, watcher);
 	option_values_free(&values);
 	plugin_free(request.plugin);
+	user_free(&user);
 	return status;
 }
 

@@ -45,6 +45,7 @@ void device_config_free(struct device_config *cfg)
 	free(cfg->data_path);
 	free(cfg->recovery);
 	free(cfg->sandbox);
+	free(cfg->user);
 	path_list_free(&cfg->shared_memory);
 	for (int key = 0; key < CFG_NR_KEYS; key++)
 		free(cfg->where[key]);

@@ -59,6 +59,7 @@ enum config_key {
 	CFG_RECOVERY,
 	CFG_SANDBOX,
 	CFG_SWAP_SAFE,
+	CFG_USER,
 	CFG_LOGICAL_BLOCK,
 	CFG_PHYSICAL_BLOCK,
 	CFG_DATA_PATH,
@@ -76,6 +77,7 @@ enum config_type {
 	CFG_TYPE_BOOL,
 	CFG_TYPE_WORD, /* one of words, or of data_path_words */
 	CFG_TYPE_CPUS, /* "auto", "none", or a list */
+	CFG_TYPE_USER, /* "USER", "USER:GROUP": names or numbers, of which only the form is checked */
 	CFG_TYPE_PATHS /* paths, one each time that it is given; in a manifest an array */
 };
 
@@ -118,6 +120,7 @@ struct device_config {
 	char *data_path; /* "auto" or the name of one */
 	char *recovery;	 /* "auto", "none", "queue", "reissue" or "fail" */
 	char *sandbox;	 /* "full" or "off"; NULL: full */
+	char *user; /* that the server becomes: "USER" or "USER:GROUP"; NULL: it stays who it is */
 	struct path_list shared_memory; /* files of it */
 
 	/* Words that data_path takes, NULL-ended, not owned, set by the caller after init; NULL: any

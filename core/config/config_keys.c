@@ -63,6 +63,9 @@ static const struct config_key_spec keys[CFG_NR_KEYS] = {
 	[CFG_SWAP_SAFE] = { "/device/swap_safe", "swap-safe", NULL,
 			    "serve without needing memory: for swap, and under memory pressure",
 			    CFG_TYPE_BOOL, MEMBER(swap_safe) },
+	[CFG_USER] = { "/device/user", "user", "USER[:GROUP]",
+		       "serve as this user instead of root, once the device is there",
+		       CFG_TYPE_USER, .min = 1, .max = 128, MEMBER(user) },
 	[CFG_LOGICAL_BLOCK] = { "/limits/logical_block", "logical-block", "SIZE",
 				"smallest unit of a request (default: the plugin's)", CFG_TYPE_POW2,
 				.min = MIN_BLOCK, .max = MAX_LOGICAL_BLOCK, MEMBER(logical_block) },
@@ -152,6 +155,32 @@ static int store_name(char **at, const struct given *g, char why[CONFIG_WHY_MAX]
 			     "a name of 1..64 characters a-z 0-9 . _ - that begins with a letter "
 			     "or digit");
 	return store_string(at, strdup(name), why);
+}
+
+/* How long a name at the beginning of text is. */
+static size_t user_name_len(const char *text)
+{
+	static const char rest[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				   "._@+$-";
+
+	return *text == '-' ? 0 : strspn(text, rest);
+}
+
+static int store_user(char **at, const struct given *g, char why[CONFIG_WHY_MAX])
+{
+	const char *text = given_string(g);
+	size_t len = text ? user_name_len(text) : 0;
+	bool ok = len;
+
+	if (ok && text[len] == ':') {
+		size_t group = user_name_len(text + len + 1);
+
+		ok = group;
+		len += 1 + group;
+	}
+	if (!ok || text[len] || len > keys[CFG_USER].max)
+		return wrong(why, g, "USER or USER:GROUP, names or numbers");
+	return store_string(at, strdup(text), why);
 }
 
 static int store_plugin(char **at, const struct given *g, const char *folder,
@@ -348,6 +377,8 @@ int config_store(struct device_config *cfg, enum config_key key, const struct gi
 		return store_word(at, g, spec->words ? spec->words : cfg->data_path_words, why);
 	case CFG_TYPE_CPUS:
 		return store_cpus(cfg, g, why);
+	case CFG_TYPE_USER:
+		return store_user(at, g, why);
 	case CFG_TYPE_PATHS:
 		return store_path(at, g, folder, why);
 	}
@@ -370,6 +401,7 @@ void config_move(struct device_config *to, struct device_config *from, enum conf
 	case CFG_TYPE_NAME:
 	case CFG_TYPE_PLUGIN:
 	case CFG_TYPE_WORD:
+	case CFG_TYPE_USER:
 		move_string(dst, src);
 		break;
 	case CFG_TYPE_CPUS:

@@ -42,6 +42,7 @@ static json_t *value_of(const struct device_config *cfg, const struct config_key
 	case CFG_TYPE_NAME:
 	case CFG_TYPE_PLUGIN:
 	case CFG_TYPE_WORD:
+	case CFG_TYPE_USER:
 		return text_or_null(*(char *const *)at);
 	case CFG_TYPE_CPUS:
 		if (cfg->cpus_mode == CPUS_LIST)

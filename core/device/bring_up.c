@@ -12,6 +12,7 @@
 
 #include "config/device_manifest.h"
 #include "config/size.h"
+#include "device/clerk.h"
 #include "device/internal.h"
 #include "device/params.h"
 #include "device/state.h"
@@ -341,16 +342,19 @@ static int announce(struct device *d)
 		.asked = d->former ? d->former->asked : NULL,
 		.manifest = device_manifest_build(d->cfg, &d->plugin->desc, d->values),
 	};
+	const bool is_new = !d->former && !d->kernel.unprivileged;
 	int err = state.manifest ? state_self(&state) : -ENOMEM;
 
 	if (err)
 		log_err("cannot put together the state of %s: %s", d->node, strerror(-err));
+	else if (d->clerk_asked)
+		err = clerk_write(d->clerk, &state, is_new);
 	else
 		err = state_write(&state);
 	json_decref(state.manifest);
 	d->written = !err;
-	if (d->written)
-		udev_tell_name(d);
+	if (d->written && is_new && !d->clerk_asked)
+		udev_tell_name(d->node);
 	return err;
 }
 
@@ -361,7 +365,7 @@ static int bring_up(struct device *d)
 	int (*const steps[])(struct device *) = {
 		pressure_begin, probe_kernel,  check_name,	recovery_settle, recovery_begin,
 		backend_open,	settle_limits, headroom_check,	shared_open,	 obtain_device,
-		open_char,	confine_begin, backend_start,	shared_register, make_stats,
+		open_char,	make_stats,    confine_begin,	backend_start,	 shared_register,
 		pressure_fill,	queues_start,  pressure_settle, start_device,	 resolve_config,
 		announce,	confine_calls,
 	};
@@ -392,6 +396,7 @@ int device_bring_up(const struct device_request *request, struct device **out)
 	d->former = request->former;
 	d->log_target = request->log;
 	d->char_fd = -1;
+	d->clerk = request->clerk;
 	d->signal_fd = request->signal_fd;
 	d->dev.name = d->plugin->desc.name;
 	d->dev.plugin = &d->plugin->desc;

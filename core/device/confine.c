@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <dlfcn.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <linux/limits.h>
 #include <signal.h>
@@ -17,10 +18,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "device/clerk.h"
 #include "device/confine.h"
 #include "device/internal.h"
 #include "device/state.h"
 #include "device/state_file.h"
+#include "device/user.h"
 #include "kernel/knobs.h"
 
 #define THREADS_MS 500 /* that other threads have to give up their rights */
@@ -156,6 +159,34 @@ int confine_rights(bool admin)
 	return err;
 }
 
+/* The permitted ones outlive a change of user only if that is asked for, and are not in use then. */
+static int caps_take_up(void)
+{
+	struct caps caps;
+	int err = caps_get(&caps);
+
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		caps.data[i].effective = caps.data[i].permitted;
+	return err ? err : syscall(SYS_capset, &caps.head, caps.data) ? -errno : 0;
+}
+
+/* Every thread: libc sees to that. Those that the plugin has started lose all capabilities by it. */
+static int become(const struct run_as *user)
+{
+	int err = 0;
+
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) ||
+	    setgroups((size_t)user->nr_groups, user->groups) ||
+	    setresgid(user->gid, user->gid, user->gid) ||
+	    setresuid(user->uid, user->uid, user->uid) || prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0))
+		err = -errno;
+	if (!err)
+		err = caps_take_up();
+	if (err)
+		log_err("cannot become user %u: %s", user->uid, strerror(-err));
+	return err;
+}
+
 static bool is_confined(const struct device *d)
 {
 	return !d->cfg->sandbox || strcmp(d->cfg->sandbox, "off") != 0;
@@ -207,32 +238,45 @@ static bool rings_need_admin(void)
 	return knobs_forbid_ring(&knobs);
 }
 
-int confine_begin(struct device *d)
+static int enter_namespace(const struct device *d)
 {
 	const uint32_t flags = d->plugin->desc.flags;
 	char syslog[PATH_MAX];
 	const char *const folders[] = { state_dir(), syslog_folder(syslog), NULL };
-	int folder, err;
+	int folder = state_open_folder(true); /* later on it cannot be made */
 
-	if (!is_confined(d)) {
+	if (folder < 0)
+		return folder;
+	close(folder);
+	return namespace_enter(flags & (UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_PROCESSES),
+			       folders);
+}
+
+int confine_begin(struct device *d)
+{
+	const struct run_as *user = d->request->user;
+	const bool confined = is_confined(d);
+	int err;
+
+	if (!confined && !user) {
 		log_debug("--sandbox off: the server keeps all of its rights");
 		return 0;
 	}
 	err = keep_control(d);
+	load_before();
+	if (!err && user)
+		err = clerk_note(d->clerk, d->info.dev_id, d->kept);
+	d->clerk_asked = user && !err;
+	if (!err && confined)
+		err = enter_namespace(d);
+	if (!err && user)
+		err = become(user);
 	if (err)
 		return err;
-	load_before();
-	folder = state_open_folder(true); /* later on it cannot be made */
-	if (folder < 0)
-		return folder;
-	close(folder);
-	err = namespace_enter(flags & (UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_PROCESSES),
-			      folders);
-	if (!err)
-		err = confine_rights(rings_need_admin());
-	if (!err)
-		err = landlock_confine(flags, state_dir());
-	return err;
+	if (!confined)
+		return caps_reduce(CAPS_KEPT);
+	err = confine_rights(!user && rings_need_admin());
+	return err ? err : landlock_confine(d->plugin->desc.flags, state_dir());
 }
 
 int confine_calls(struct device *d)

@@ -12,6 +12,7 @@
 
 struct device;
 struct device_state;
+struct run_as;
 
 /* All of it stays the caller's, until device_end(). */
 struct device_request {
@@ -21,6 +22,10 @@ struct device_request {
 	/* A signalfd, or -1: SIGUSR1 hands the device over, SIGUSR2 tells of a request in the statistics, any
 	 * other signal stops it. It also interrupts a plugin that does not come back from open(). */
 	int signal_fd;
+	/* Who the server becomes when the device is there; NULL: it stays who it is. Then clerk is the
+	 * connection to who keeps its files, clerk.h. */
+	const struct run_as *user;
+	int clerk;
 	const char *log; /* where messages go when it is ready: a file, "syslog"; NULL: stay */
 	/* A device whose server is gone, to be served on; cfg is its manifest. NULL: a new one. */
 	const struct device_state *former;

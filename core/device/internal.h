@@ -35,6 +35,7 @@ struct device {
 	const char *log_target; /* for the state: where a background server's messages go */
 	uint64_t recovery_began, old_gone; /* of now_ms() */
 	uint64_t recovery_flags;	   /* that the device is made with */
+	int clerk;			   /* clerk.h, or -1 */
 	json_t *kept;			   /* memory that outlives us, as in the state */
 	const char *path_name, *path_why;  /* the data path's, and why it is this one */
 	struct path_kernel kernel;	   /* what it offers */
@@ -55,6 +56,7 @@ struct device {
 	/* how far bring-up got, for the way back */
 	bool opened, added, started_plugin, prepared, live, written;
 	bool shared_stats; /* dev.stats is in a file */
+	bool clerk_asked;  /* the device's files are his to keep */
 	bool handed_over;  /* the device goes on without us: neither stopped nor deleted */
 	bool quiesced;	   /* handed_over: the driver hands out no more requests */
 };
@@ -120,8 +122,8 @@ int confine_calls(struct device *d); /* the device is there: every thread */
 
 /* udev.c. A user's device: wait until udev has given this user the node. 0, or -ETIMEDOUT, logged. */
 int udev_wait_given(const struct device *d, const char *node);
-/* The state tells the device's name now, for udev's links. */
-void udev_tell_name(const struct device *d);
+/* The state tells the name of the device at node now, for udev's links. */
+void udev_tell_name(const char *node);
 
 /* resize.c: 0, or -errno with why, for people. Then the device is as it was, unless the plugin is stuck. */
 #define RESIZE_WHY_SIZE STATS_TEXT_SIZE

@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
+#include "device/clerk.h"
 #include "device/internal.h"
 #include "device/kept_memory.h"
 #include "device/stats_file.h"
@@ -257,11 +258,15 @@ void device_forget(const struct device *d)
 {
 	if (d->handed_over)
 		return;
+	if (d->clerk_asked) {
+		clerk_forget(d->clerk);
+		return;
+	}
 	kept_memory_remove(d->kept);
 	if (d->written)
 		state_remove(d->info.dev_id, d->cfg->name);
 	else if (d->shared_stats)
-		stats_remove(d->info.dev_id);
+		stats_remove(d->info.dev_id, getpid());
 }
 
 static void close_stats(struct device *d)

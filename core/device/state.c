@@ -148,7 +148,7 @@ static int write_link(int dir, const struct device_state *state)
 	return 0;
 }
 
-static void remove_files(int dir, uint32_t id, const char *name)
+static void remove_files(int dir, uint32_t id, const char *name, int32_t server)
 {
 	char file[STATE_NAME_SIZE], node[STATE_NAME_SIZE];
 
@@ -156,7 +156,7 @@ static void remove_files(int dir, uint32_t id, const char *name)
 	state_file_name(file, sizeof(file), id);
 	remove_link(dir, name, node);
 	unlinkat(dir, file, 0);
-	stats_remove_at(dir, id);
+	stats_remove_at(dir, id, server);
 }
 
 /* The character device lives from ADD_DEV to DEL_DEV, with a server or without. */
@@ -188,21 +188,21 @@ bool state_is_of_former(const struct device_state *state)
 }
 
 /* The folder is locked: between the look and the removal a new server might write its state. */
-static void remove_at(int dir, uint32_t id, const char *name)
+static void remove_at(int dir, uint32_t id, const char *name, int32_t server)
 {
 	struct device_state now;
 	bool of_another = false;
 
 	/* the id may have gone to a new device meanwhile, whose server may even be dead again */
 	if (state_file_read(dir, id, &now, true) == 0) {
-		of_another = now.pid != getpid() && (state_server_alive(&now) ||
-						     (in_kernel(id) && !state_is_of_former(&now)));
+		of_another = now.pid != server && (state_server_alive(&now) ||
+						   (in_kernel(id) && !state_is_of_former(&now)));
 		if (!of_another)
 			kept_memory_remove(now.memory);
 		state_free(&now);
 	}
 	if (!of_another)
-		remove_files(dir, id, name);
+		remove_files(dir, id, name, server);
 }
 
 static int check_name(int dir, const char *name, uint32_t own);
@@ -240,19 +240,24 @@ int state_write(const struct device_state *state)
 		log_err("cannot write the state of device %u in %s: %s", state->id, state_dir(),
 			strerror(-err));
 		if (!had_one) /* that of the server before us can still be used */
-			remove_files(dir, state->id, state->name);
+			remove_files(dir, state->id, state->name, state->pid);
 	}
 	return err;
 }
 
 void state_remove(uint32_t id, const char *name)
 {
+	state_remove_for(id, name, getpid());
+}
+
+void state_remove_for(uint32_t id, const char *name, int32_t server)
+{
 	__cleanup_fd int dir = state_open_folder(false);
 
 	if (dir < 0)
 		return;
 	state_lock_folder(dir, STATE_LOCK_MS);
-	remove_at(dir, id, name);
+	remove_at(dir, id, name, server);
 }
 
 int state_read(uint32_t id, struct device_state *state)
@@ -388,7 +393,7 @@ static int check_name(int dir, const char *name, uint32_t own)
 			recovers(&other) ? name : "", recovers(&other) ? ", " : "", name);
 		err = -EEXIST;
 	} else {
-		remove_at(dir, other.id, name);
+		remove_at(dir, other.id, name, getpid());
 	}
 	state_free(&other);
 	return err;

@@ -60,6 +60,8 @@ int state_write(const struct device_state *state);
  * if they are gone. A link that leads elsewhere stays, and so does everything when the file is that of
  * another process that lives, or of a device that is there: ids are reused. */
 void state_remove(uint32_t id, const char *name);
+/* The same for the server of that pid, instead of this process. */
+void state_remove_for(uint32_t id, const char *name, int32_t server);
 
 /* -ENOENT: no such device. A file that is damaged, not a regular file, or that somebody other than
  * root and the caller owns or can write: -EBADMSG, logged. Free with state_free(). */

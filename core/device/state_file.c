@@ -92,7 +92,7 @@ static int replace_file(int dir, uint32_t id, const char *text)
 	return state_file_finish(dir, fd, temp, name, write_all(fd, text, strlen(text)));
 }
 
-static char *to_text(const struct device_state *state)
+char *state_file_text(const struct device_state *state)
 {
 	char *text;
 	json_t *json = json_pack(
@@ -118,7 +118,7 @@ static char *to_text(const struct device_state *state)
 
 int state_file_write(int dir, const struct device_state *state)
 {
-	__cleanup_free char *text = to_text(state);
+	__cleanup_free char *text = state_file_text(state);
 
 	return text ? replace_file(dir, state->id, text) : -ENOMEM;
 }
@@ -216,11 +216,23 @@ static int from_json(struct device_state *state, json_t *json, uint32_t id)
 	return 0;
 }
 
+int state_file_parse(struct device_state *state, const char *text, size_t len, uint32_t id)
+{
+	json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	int err;
+
+	*state = (struct device_state){ 0 };
+	err = json ? from_json(state, json, id) : -EBADMSG;
+	json_decref(json);
+	if (err)
+		state_free(state);
+	return err;
+}
+
 int state_file_read(int dir, uint32_t id, struct device_state *state, bool quiet)
 {
 	__cleanup_free char *text = NULL;
 	const char *why = NULL;
-	json_t *json = NULL;
 	size_t len = 0;
 	int err;
 
@@ -228,12 +240,8 @@ int state_file_read(int dir, uint32_t id, struct device_state *state, bool quiet
 	err = read_file(dir, id, &text, &len, &why);
 	if (!err) {
 		why = "it is damaged";
-		json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-		err = json ? from_json(state, json, id) : -EBADMSG;
+		err = state_file_parse(state, text, len, id);
 	}
-	json_decref(json);
-	if (err)
-		state_free(state);
 	if (err && err != -ENOENT && !quiet)
 		log_err("cannot use the state file %s/%u.json: %s", state_dir(), id,
 			err == -ENOMEM ? strerror(ENOMEM) : why);

@@ -29,6 +29,10 @@ int state_file_finish(int dir, int fd, const char *temp, const char *name, int e
  * write. -EBADMSG or another -errno, with *why in words; not logged. flags: O_RDONLY or O_RDWR. */
 int state_file_open(int dir, const char *name, int flags, struct stat *st, const char **why);
 
+/* A state as text, for free(), or NULL: no memory. And back: 0, -EBADMSG or -ENOMEM, with nothing to free;
+ * it has to be that of device id. Not logged. */
+char *state_file_text(const struct device_state *state);
+int state_file_parse(struct device_state *state, const char *text, size_t len, uint32_t id);
 /* 0, or -EINVAL: a member that every state has is missing. */
 int state_file_check(const struct device_state *state);
 /* dir: the state folder. 0 or -errno, not logged. */

@@ -176,11 +176,11 @@ int stats_set_latency(uint32_t id, bool on)
 	return -EIO;
 }
 
-static bool of_another(const struct stats *stats)
+static bool of_another(const struct stats *stats, int32_t server)
 {
-	struct device_state server = { .pid = stats->pid, .pid_start = stats->pid_start };
+	struct device_state owner = { .pid = stats->pid, .pid_start = stats->pid_start };
 
-	return stats->pid != getpid() && state_server_alive(&server);
+	return stats->pid != server && state_server_alive(&owner);
 }
 
 bool stats_in_use_at(int dir, uint32_t id)
@@ -188,28 +188,28 @@ bool stats_in_use_at(int dir, uint32_t id)
 	__cleanup_free struct stats *now = NULL;
 	__cleanup_fd int fd = open_checked(dir, id, O_RDONLY, &now, true);
 
-	return fd >= 0 && (now->pid == getpid() || of_another(now));
+	return fd >= 0 && (now->pid == getpid() || of_another(now, getpid()));
 }
 
 /* The id, and with it the name of the file, may have gone to a new server meanwhile. */
-void stats_remove_at(int dir, uint32_t id)
+void stats_remove_at(int dir, uint32_t id, int32_t server)
 {
 	__cleanup_free struct stats *now = NULL;
 	__cleanup_fd int fd = open_checked(dir, id, O_RDONLY, &now, true);
 	char name[STATE_NAME_SIZE];
 
-	if (fd >= 0 && of_another(now))
+	if (fd >= 0 && of_another(now, server))
 		return;
 	stats_name(name, sizeof(name), id);
 	unlinkat(dir, name, 0);
 }
 
-void stats_remove(uint32_t id)
+void stats_remove(uint32_t id, int32_t server)
 {
 	__cleanup_fd int dir = state_open_folder(false);
 
 	if (dir < 0)
 		return;
 	state_lock_folder(dir, STATE_LOCK_MS);
-	stats_remove_at(dir, id);
+	stats_remove_at(dir, id, server);
 }

@@ -14,10 +14,11 @@
  * of what is mapped would hold up the queues. */
 int stats_create(uint32_t id, uint32_t nr_queues, struct stats **out);
 void stats_unmap(struct stats *stats, uint32_t nr_queues);
-/* Remove the file; no message if it is gone. That of another process that lives stays. */
-void stats_remove(uint32_t id);
+/* Remove the file, for the server of that pid; no message if it is gone. That of another process that
+ * lives stays. */
+void stats_remove(uint32_t id, int32_t server);
 /* The same, in the state folder that the caller has open; for state.c. */
-void stats_remove_at(int dir, uint32_t id);
+void stats_remove_at(int dir, uint32_t id, int32_t server);
 
 /* The file is that of a process that lives. */
 bool stats_in_use_at(int dir, uint32_t id);

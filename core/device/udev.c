@@ -46,15 +46,13 @@ static void tell_change(int folder, const char *disk)
 }
 
 /* The disk's own event came before there was a state, and so may have those of its partitions. */
-void udev_tell_name(const struct device *d)
+void udev_tell_name(const char *node)
 {
-	const char *disk = strrchr(d->node, '/') + 1;
+	const char *disk = strrchr(node, '/') + 1;
 	char path[64];
 	struct dirent *entry;
 	DIR *dir;
 
-	if (d->kernel.unprivileged || d->former)
-		return;
 	snprintf(path, sizeof(path), "/sys/block/%s", disk);
 	dir = opendir(path);
 	if (!dir)

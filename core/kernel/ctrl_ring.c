@@ -93,8 +93,8 @@ int ctrl_submit(struct ctrl *ctrl, const struct command *cmd)
 	memset(sqe, 0, 2 * sizeof(*sqe));
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = ctrl->personality ? 0 : ctrl->fd;
-	sqe->flags = (ctrl->personality ? IOSQE_FIXED_FILE : 0) |
-		     (may_sleep(cmd->op) ? IOSQE_ASYNC : 0);
+	sqe->flags =
+		(ctrl->personality ? IOSQE_FIXED_FILE : 0) | (may_sleep(cmd->op) ? IOSQE_ASYNC : 0);
 	sqe->personality = ctrl->personality;
 	sqe->cmd_op = ctrl->encoding == ENC_LEGACY ? _IOC_NR(cmd->op) : cmd->op;
 	sqe->user_data = ++ctrl->serial;

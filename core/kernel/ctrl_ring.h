@@ -19,10 +19,11 @@ struct ctrl {
 	int fd;
 	struct io_uring ring;
 	bool ring_up;
-	uint16_t personality; /* of ctrl_open_kept(): the driver is file 0 then; 0: as the process is */
-	bool pending;	   /* a command is in flight: user_data serial */
-	bool given_up;	   /* one did not come back: nothing works any more */
-	bool have_result;  /* of what was begun */
+	uint16_t
+		personality; /* of ctrl_open_kept(): the driver is file 0 then; 0: as the process is */
+	bool pending;	     /* a command is in flight: user_data serial */
+	bool given_up;	     /* one did not come back: nothing works any more */
+	bool have_result;    /* of what was begun */
 	bool has_features; /* features and features_err are known */
 	enum encoding encoding;
 	uint64_t serial;

@@ -6,6 +6,12 @@ tests_unit_state_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_state_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_state_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/device_user
+TESTS += tests/unit/device_user
+tests_unit_device_user_SOURCES = tests/unit/device_user.c tests/unit/state_help.h
+tests_unit_device_user_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_device_user_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_device_user_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/device_kept_memory
 TESTS += tests/unit/device_kept_memory
 tests_unit_device_kept_memory_SOURCES = tests/unit/device_kept_memory.c tests/unit/state_help.h

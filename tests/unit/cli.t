@@ -96,7 +96,7 @@ for verb in run up; do
 	good=0
 	for opt in plugin opt plugin-dir manifest id name queues depth max-io read-only logical-block \
 		physical-block cpus data-path io-timeout plugin-timeout threads-per-queue poll-us \
-		shared-memory sandbox swap-safe verbose quiet; do
+		shared-memory sandbox swap-safe user verbose quiet; do
 		grep -q -- "--$opt " "$dir/out" || good=1
 	done
 	ok $good "$verb --help names every option of a device"
@@ -200,6 +200,7 @@ bad --plugin-timeout -1 0 x 86401 ''
 bad --threads-per-queue 0 17 x ''
 bad --poll-us -1 10001 x ''
 bad --sandbox ful on x ''
+bad --user :x x: a:b:c -a a/b 'a b' ''
 bad --data-path xyzzy ''
 bad --opt size =1 ''
 bad --manifest ''

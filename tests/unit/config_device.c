@@ -348,6 +348,7 @@ static void assert_same(const struct device_config *a, const struct device_confi
 	ck_assert_uint_eq(a->plugin_timeout, b->plugin_timeout);
 	ck_assert_int_eq(a->read_only, b->read_only);
 	ck_assert_int_eq(a->swap_safe, b->swap_safe);
+	ck_assert_pstr_eq(a->user, b->user);
 	ck_assert_int_eq(a->cpus_mode, b->cpus_mode);
 	ck_assert_pstr_eq(a->cpus_list, b->cpus_list);
 	ck_assert_pstr_eq(a->data_path, b->data_path);

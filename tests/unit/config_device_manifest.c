@@ -122,12 +122,12 @@ START_TEST(unknown_keys_come_with_a_hint)
 		HEAD "\"device\": {\"zzzzzzzzz\": \"reissue\"}}",
 		"a.json:2:12: /device/zzzzzzzzz: unknown key; known here: id, queues, depth, "
 		"max_io, read_only, io_timeout, plugin_timeout, threads_per_queue, poll_us, shared_memory, "
-		"recovery, sandbox, swap_safe");
+		"recovery, sandbox, swap_safe, user");
 	assert_refused(
 		HEAD "\"device\": {\"$schema\": \"x\"}}",
 		"a.json:2:12: /device/$schema: unknown key; known here: id, queues, depth, "
 		"max_io, read_only, io_timeout, plugin_timeout, threads_per_queue, poll_us, shared_memory, "
-		"recovery, sandbox, swap_safe");
+		"recovery, sandbox, swap_safe, user");
 	assert_refused(HEAD "\"a/b~c\\n\": 1}",
 		       "a.json:2:1: /a~1b~0c\\x0a: unknown key; known here: "
 		       "name, plugin, data_path, cpus, device, limits, "
@@ -217,7 +217,7 @@ START_TEST(a_newer_minor_is_read_if_nothing_in_it_is_new)
 		" \"device\": {\"zzzzzzzz\": 1, \"queue\": 2, \"depth\": 0}}",
 		"a.json:2:13: /device/zzzzzzzz: unknown key; known here: id, queues, depth, "
 		"max_io, read_only, io_timeout, plugin_timeout, threads_per_queue, poll_us, shared_memory, "
-		"recovery, sandbox, swap_safe (format 1.2, this host reads up to 1.0)",
+		"recovery, sandbox, swap_safe, user (format 1.2, this host reads up to 1.0)",
 		"a.json:2:28: /device/queue: unknown key (did you mean \"queues\"?) (format "
 		"1.2, this host reads up to 1.0)",
 		"a.json:2:49: /device/depth: expected integer 1..4096, got 0 (format 1.2, "

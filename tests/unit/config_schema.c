@@ -150,6 +150,10 @@ static void assert_agree(json_t *schema, enum config_key key)
 		"a/b",
 		"aaaaaaaaaaaaaaaa",
 		"9-a",
+		"a:b",
+		"a:",
+		"a:-b",
+		"a:b:c",
 		"0123456789012345678901234567890123456789012345678901234567890123",
 		"01234567890123456789012345678901234567890123456789012345678901234",
 	};
@@ -196,6 +200,7 @@ static void assert_key(json_t *schema, enum config_key key)
 	switch (spec->type) {
 	case CFG_TYPE_NAME:
 	case CFG_TYPE_CPUS:
+	case CFG_TYPE_USER:
 		assert_type(schema, "string", spec->pointer);
 		assert_agree(schema, key);
 		break;

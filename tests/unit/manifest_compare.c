@@ -264,6 +264,7 @@ START_TEST(ways)
 		{ "/device/poll_us", CHANGE_UPGRADE },
 		{ "/device/sandbox", CHANGE_UPGRADE },
 		{ "/device/swap_safe", CHANGE_UPGRADE },
+		{ "/device/user", CHANGE_UPGRADE },
 		{ "/data_path", CHANGE_RECREATE },
 		{ "/cpus", CHANGE_UPGRADE },
 		{ "/options/size", CHANGE_RESIZE },
@@ -273,7 +274,7 @@ START_TEST(ways)
 		HEAD
 		"\"plugin\": \"null\", \"options\": { \"size\": \"32M\", \"huge\": \"never\" }, "
 		"\"device\": { \"poll_us\": 1, \"io_timeout\": 1, \"plugin_timeout\": 1, "
-		"\"sandbox\": \"off\", \"swap_safe\": true, \"read_only\": true, \"depth\": 1 }, "
+		"\"sandbox\": \"off\", \"swap_safe\": true, \"user\": \"nobody\", \"read_only\": true, \"depth\": 1 }, "
 		"\"cpus\": \"none\", \"data_path\": \"copy\" }",
 		MEM_RESOLVED
 		"\"device\": { \"poll_us\": 0, \"io_timeout\": 30, \"plugin_timeout\": 30, "
@@ -288,13 +289,13 @@ START_TEST(ways)
 		ck_assert_int_eq(c.changes.change[i].way, expected[i].way);
 	}
 	ck_assert_int_eq(manifest_changes_way(&c.changes), CHANGE_RECREATE);
-	ck_assert_str_eq(change_value_text(&c.changes.change[10], c.changes.change[10].is, text),
+	ck_assert_str_eq(change_value_text(&c.changes.change[11], c.changes.change[11].is, text),
 			 "16M");
 	ck_assert_str_eq(
-		change_value_text(&c.changes.change[10], c.changes.change[10].wanted, text), "32M");
+		change_value_text(&c.changes.change[11], c.changes.change[11].wanted, text), "32M");
 	ck_assert_str_eq(change_value_text(&c.changes.change[2], c.changes.change[2].wanted, text),
 			 "true");
-	ck_assert_str_eq(change_value_text(&c.changes.change[11], NULL, text), "(default)");
+	ck_assert_str_eq(change_value_text(&c.changes.change[12], NULL, text), "(default)");
 	end(&c);
 }
 END_TEST

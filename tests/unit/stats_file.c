@@ -156,7 +156,7 @@ START_TEST(nothing_there)
 	snprintf(path, sizeof(path), "%s/nothing", dir);
 	setenv("UBLK_HOST_RUN_DIR", path, 1);
 	ck_assert_int_eq(read_it(), -ENOENT);
-	stats_remove(ID);
+	stats_remove(ID, getpid());
 	ck_assert_int_eq(access(path, F_OK), -1);
 }
 END_TEST
@@ -296,9 +296,9 @@ START_TEST(removed_with_the_state)
 	state_remove(ID, "scratch");
 	ck_assert(!exists(FILE_NAME));
 	put();
-	stats_remove(ID);
+	stats_remove(ID, getpid());
 	ck_assert(!exists(FILE_NAME));
-	stats_remove(ID);
+	stats_remove(ID, getpid());
 }
 END_TEST
 
@@ -319,14 +319,14 @@ START_TEST(file_of_a_new_server_stays)
 		_exit(0);
 	}
 	ck_assert_int_eq(read(pipes[0], &c, 1), 1);
-	stats_remove(ID);
+	stats_remove(ID, getpid());
 	ck_assert(exists(FILE_NAME));
 	state_remove(ID, "scratch");
 	ck_assert(!exists("900001.json"));
 	ck_assert(exists(FILE_NAME));
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	stats_remove(ID);
+	stats_remove(ID, getpid());
 	ck_assert(!exists(FILE_NAME));
 }
 END_TEST
@@ -339,7 +339,7 @@ START_TEST(damaged_file_is_removed)
 	put();
 	in_dir(path, FILE_NAME);
 	ck_assert_int_eq(truncate(path, 5), 0);
-	stats_remove(ID);
+	stats_remove(ID, getpid());
 	ck_assert(!exists(FILE_NAME));
 }
 END_TEST

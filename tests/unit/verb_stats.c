@@ -290,7 +290,7 @@ END_TEST
 
 START_TEST(without_statistics)
 {
-	stats_remove(ID);
+	stats_remove(ID, getpid());
 	ck_assert_int_eq(run("scratch", NULL), EXIT_FAILED);
 	ck_assert_ptr_nonnull(strstr(err.text, "scratch has no statistics"));
 	ck_assert_str_eq(out.text, "");

@@ -66,7 +66,7 @@ EXTRA_DIST += \
 	tests/vm/cases/threads-per-queue.sh \
 	tests/vm/cases/up-down.sh \
 	tests/vm/cases/upgrade.sh \
-	tests/vm/cases/users.sh \
+	tests/vm/cases/user.sh tests/vm/cases/users.sh \
 	tests/vm/cases/verify-async.sh \
 	tests/vm/cases/verify-call.sh \
 	tests/vm/cases/verify-file-direct.sh \
