@@ -115,6 +115,8 @@ static void start(struct supervised *s, const struct device_state *former)
 		s->pid = s->server.pid;
 		s->pidfd = pidfd_open(s->pid, 0);
 		err = s->pidfd < 0 ? -errno : serving_tell(&s->server);
+		if (err == -EPIPE) /* it has ended already: how, is told by the pidfd */
+			err = 0;
 	}
 	if (former)
 		device_options_free(&options);
