@@ -154,7 +154,7 @@ static __attribute__((noreturn)) void be_clerk(int fd, pid_t server)
 	if (fd > STDERR_FILENO + 1)
 		close_range(STDERR_FILENO + 1, fd - 1, 0);
 	close_range(fd + 1, ~0u, 0);
-	if (!confine_rights(false))
+	if (!confine_all_threads())
 		while (serve_one(&clerk))
 			;
 	_exit(EXIT_SUCCESS);

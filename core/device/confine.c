@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a serving process keeps of root's rights, and when the rest goes: rights and the view of files
- * before plugin's start(), so that every thread made from there on has the same; system calls when the
- * device is ready, for all threads at once.
+ * What a serving process keeps of root's rights, and when the rest goes: most rights and the view of files
+ * before plugin's start(), so that every thread made from there on has the same; CAP_SYS_ADMIN and system
+ * calls when the device is ready, for all threads.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -24,9 +24,12 @@
 #include "device/state.h"
 #include "device/state_file.h"
 #include "device/user.h"
-#include "kernel/knobs.h"
 
-#define THREADS_MS 500 /* that other threads have to give up their rights */
+#define THREADS_MS 256 /* at most twice that other threads have to give up their rights */
+
+/* The driver looks for partitions only if the queues' threads have CAP_SYS_ADMIN when they fetch. And some
+ * administrators leave the making of rings to who has it (kernel.io_uring_disabled). */
+#define CAPS_TO_START (CAPS_KEPT | 1ull << CAP_SYS_ADMIN)
 
 _Static_assert(CAPS_KEPT == 1ull << CAP_IPC_LOCK, "a number of the UAPI");
 
@@ -51,7 +54,7 @@ static int caps_reduce(uint64_t keep)
 		return err;
 	/* Refused without CAP_SETPCAP: then no_new_privs alone has to do. Beyond the last one it fails. */
 	for (int cap = 0; cap < 64; cap++)
-		if (!(keep & 1ull << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
+		if (!(CAPS_KEPT & 1ull << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
 			break;
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
@@ -122,39 +125,48 @@ static void others_reduce(void)
 {
 	struct sigaction action = { .sa_handler = reduce_in_handler, .sa_flags = SA_RESTART };
 	const int signo = SIGRTMAX;
-	uint64_t until = now_ms() + THREADS_MS;
 	struct sigaction former;
-	unsigned int left;
+	unsigned int left = 0;
 
-	if (!others_ask(0))
-		return;
 	sigemptyset(&action.sa_mask);
 	if (sigaction(signo, NULL, &former) || former.sa_handler != SIG_DFL ||
 	    sigaction(signo, &action, NULL))
 		left = others_ask(0);
-	else
-		for (left = others_ask(signo); left && now_ms() < until; left = others_ask(0))
-			usleep(1000);
+	else /* once more after nobody was found: who was asked may have made another before */
+		for (unsigned int ms = 1, none = 0; none < 2 && ms <= THREADS_MS; ms *= 2) {
+			left = others_ask(signo);
+			none = left ? 0 : none + 1;
+			if (left)
+				usleep(1000 * ms);
+		}
 	if (left)
-		log_warn("%u thread%s that the plugin started before start() keep%s all rights: %s "
+		log_warn("%u thread%s of the plugin's keep%s rights that serving does not need: %s "
 			 "block%s signal %d, by which the host drops them",
 			 left, left == 1 ? "" : "s", left == 1 ? "s" : "",
 			 left == 1 ? "it" : "they", left == 1 ? "s" : "", signo);
 }
 
-int confine_rights(bool admin)
+static int cannot_drop(int err)
 {
-	int err = 0;
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		err = -errno;
-	if (!err)
-		err = caps_reduce(CAPS_KEPT | (admin ? 1ull << CAP_SYS_ADMIN : 0));
 	if (err)
 		log_err("cannot drop the rights that serving does not need: %s; --sandbox off "
 			"serves with all of them",
 			strerror(-err));
-	else
+	return err;
+}
+
+int confine_rights(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return cannot_drop(-errno);
+	return cannot_drop(caps_reduce(CAPS_TO_START));
+}
+
+int confine_all_threads(void)
+{
+	int err = cannot_drop(caps_reduce(CAPS_KEPT));
+
+	if (!err)
 		others_reduce();
 	return err;
 }
@@ -208,8 +220,8 @@ static void load_before(void)
 	dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL); /* pthread_exit() needs it */
 }
 
-/* Commands to the driver take CAP_SYS_ADMIN, and nothing else does: so the rings for them keep it, and this
- * process need not. One more for guard.c, as none can be made later on. */
+/* Commands to the driver take CAP_SYS_ADMIN, and later on nothing else does: so the rings for them keep it,
+ * and no thread need. One more for guard.c, as none can be made later on. */
 static int keep_control(struct device *d)
 {
 	struct ctrl *kept;
@@ -225,17 +237,6 @@ static int keep_control(struct device *d)
 	ctrl_close(d->ctrl);
 	d->ctrl = kept;
 	return 0;
-}
-
-/* Some administrators leave io_uring to those who have CAP_SYS_ADMIN, and the queues' rings are still to
- * be made. */
-static bool rings_need_admin(void)
-{
-	struct knobs knobs;
-
-	knobs_read("", &knobs);
-	knobs.cap_sys_admin = false;
-	return knobs_forbid_ring(&knobs);
 }
 
 static int enter_namespace(const struct device *d)
@@ -274,14 +275,17 @@ int confine_begin(struct device *d)
 	if (err)
 		return err;
 	if (!confined)
-		return caps_reduce(CAPS_KEPT);
-	err = confine_rights(!user && rings_need_admin());
+		return caps_reduce(CAPS_TO_START);
+	err = confine_rights();
 	return err ? err : landlock_confine(d->plugin->desc.flags, state_dir());
 }
 
 int confine_calls(struct device *d)
 {
-	if (!is_confined(d))
-		return 0;
+	const bool confined = is_confined(d);
+	int err = confined || d->request->user ? confine_all_threads() : 0;
+
+	if (err || !confined)
+		return err;
 	return seccomp_confine(d->plugin->desc.flags, log_uses_socket());
 }

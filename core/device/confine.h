@@ -12,10 +12,12 @@
 /* What a server that serves goes on having, if it had it: as bits, 1 << CAP_*. */
 #define CAPS_KEPT (1ull << 14 /* CAP_IPC_LOCK */)
 
-/* confine.c: take all but CAPS_KEPT from every thread of the process for good, and the right to get
- * more by exec(). admin: leave CAP_SYS_ADMIN to the calling thread, and those that it will start.
- * -errno. A thread that cannot be reached (it blocks signals) is told of, and stays. */
-int confine_rights(bool admin);
+/* confine.c. Before serving: take all but CAPS_KEPT and CAP_SYS_ADMIN from the calling thread, and so those
+ * that it will start, and the right to get more by exec(). -errno. */
+int confine_rights(void);
+/* Serving: take all but CAPS_KEPT from every thread of the process for good. -errno. A thread that cannot be
+ * reached (it blocks signals) is told of, and stays. */
+int confine_all_threads(void);
 
 /* namespace.c: what has been mounted stays to be unmounted, and what will be mounted is not seen. For
  * the calling thread, and those that it will start. keep_tree: files are opened by name later on, so

@@ -14,7 +14,6 @@
 #include "config/size.h"
 #include "device/headroom.h"
 #include "device/internal.h"
-#include "device/user.h"
 
 #define FILES_PER_RING 2 /* the ring, and what wakes its thread */
 #define FILES_BESIDES 16 /* of the device, and for files that are read for a moment */
@@ -230,20 +229,6 @@ static bool is_there(const struct device *d)
 	return d->former || (d->cfg->id >= 0 && !access(node_char(d->cfg->id, node), F_OK));
 }
 
-/* The queues' rings are made when the server is somebody else already. */
-static int rings_of_user(const struct device *d, struct knobs knobs, struct finding *finding)
-{
-	const struct run_as *user = d->request->user;
-
-	if (!user)
-		return 0;
-	knobs.cap_sys_admin = false;
-	knobs.in_io_uring_group =
-		knobs.io_uring_group >= 0 && user_in_group(user, (gid_t)knobs.io_uring_group);
-	headroom_ring(&knobs, finding);
-	return refused(finding, -EPERM);
-}
-
 int headroom_check(struct device *d)
 {
 	const struct headroom_need need = device_need(d);
@@ -255,8 +240,6 @@ int headroom_check(struct device *d)
 	raise_files(&knobs, &need);
 	headroom_files(&knobs, &need, &finding);
 	err = refused(&finding, -EMFILE);
-	if (!err)
-		err = rings_of_user(d, knobs, &finding);
 	if (!err && !is_there(d)) {
 		headroom_devices(&knobs, d->kernel.features, &finding);
 		err = refused(&finding, -EACCES);

@@ -52,6 +52,14 @@ static int allow(int ruleset, uint64_t handled, uint64_t access, const char *pat
 	return err;
 }
 
+/* Where the kernel puts disks like ours: the folder is there if there is one. */
+static const char *disks_folder(void)
+{
+	static const char folder[] = "/sys/devices/virtual/block";
+
+	return access(folder, F_OK) ? "/sys/devices/virtual" : folder;
+}
+
 static int allow_what_the_host_needs(int ruleset, uint64_t handled, const char *folder)
 {
 	const struct {
@@ -65,7 +73,7 @@ static int allow_what_the_host_needs(int ruleset, uint64_t handled, const char *
 		{ "/dev/random", FS_DEVICE },
 		{ "/dev/urandom", FS_DEVICE },
 		{ "/dev/ublk-control", FS_DEVICE },
-		{ "/sys/devices/virtual/block", LANDLOCK_ACCESS_FS_WRITE_FILE }, /* uevent */
+		{ disks_folder(), LANDLOCK_ACCESS_FS_WRITE_FILE }, /* uevent */
 		{ folder, FS_STATE },
 	};
 	int err = 0;

@@ -122,11 +122,3 @@ void user_free(struct run_as *user)
 	free(user->groups);
 	*user = (struct run_as){ 0 };
 }
-
-bool user_in_group(const struct run_as *user, gid_t group)
-{
-	for (int i = 0; i < user->nr_groups; i++)
-		if (user->groups[i] == group)
-			return true;
-	return user->gid == group;
-}

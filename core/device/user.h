@@ -19,6 +19,5 @@ struct run_as {
  * no such user, or it is root, or we are not; -ENOMEM. Logged. Free with user_free(). */
 int user_find(const char *text, struct run_as *user);
 void user_free(struct run_as *user);
-bool user_in_group(const struct run_as *user, gid_t group);
 
 #endif

@@ -256,8 +256,13 @@ void *queue_thread(void *arg)
 {
 	struct ublk_queue *q = arg;
 	uint64_t one = 1;
-	int res = queue_setup(q);
+	char name[16];
+	int res;
 
+	/* By itself: a name for another thread is written to /proc, which Landlock has read-only. */
+	snprintf(name, sizeof(name), "ublk-q%u", q->qid);
+	pthread_setname_np(pthread_self(), name);
+	res = queue_setup(q);
 	if (!res) {
 		wake_arm(q);
 		for (uint32_t tag = 0; tag < q->depth; tag++)

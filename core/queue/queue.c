@@ -180,7 +180,7 @@ int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, siz
 {
 	struct ublk_queue *q = queue_alloc(dev, index, mask, mask_size);
 	pthread_attr_t attr;
-	char name[16], why[256];
+	char why[256];
 	int err;
 
 	if (!q) {
@@ -206,8 +206,6 @@ int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, siz
 		queue_free(q);
 		return err;
 	}
-	snprintf(name, sizeof(name), "ublk-q%u", index);
-	pthread_setname_np(q->thread, name);
 	*out = q;
 	return 0;
 }

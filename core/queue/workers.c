@@ -26,7 +26,10 @@ static void *worker_thread(void *arg)
 {
 	struct ublk_queue *q = arg;
 	struct workers *w = &q->workers;
+	char name[16];
 
+	snprintf(name, sizeof(name), "ublk-w%u", q->qid);
+	pthread_setname_np(pthread_self(), name);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct job *job = w->first;
@@ -56,13 +59,10 @@ static void *worker_thread(void *arg)
 static int worker_start(struct ublk_queue *q)
 {
 	struct workers *w = &q->workers;
-	char name[16];
 	int err = -pthread_create(&w->thread[w->nr], NULL, worker_thread, q);
 
 	if (err)
 		return err;
-	snprintf(name, sizeof(name), "ublk-w%u.%u", q->qid, w->nr);
-	pthread_setname_np(w->thread[w->nr], name);
 	pthread_setaffinity_np(w->thread[w->nr], sizeof(q->process_cpus), &q->process_cpus);
 	w->nr++;
 	return 0;

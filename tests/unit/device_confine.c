@@ -285,7 +285,8 @@ static void rights_go(void)
 	unsigned long long caps;
 	int seen_lines = 0;
 
-	must(!confine_rights(false));
+	must(!confine_rights());
+	must(!confine_all_threads());
 	f = fopen("/proc/self/status", "re");
 	must(f);
 	while (fgets(line, sizeof(line), f)) {

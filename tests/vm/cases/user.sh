@@ -8,6 +8,12 @@ need_plugin outlaw
 need_plugin licensed
 need_plugin hang
 user=6001:6002
+# A partition of 4 MiB from 1 MiB on, as sfdisk makes it.
+partitioned() { # FILE
+	truncate -s 16M "$1"
+	printf '\0\0\0\0\x83\0\0\0\0\x08\0\0\0\x20\0\0' | dd of="$1" bs=1 seek=446 conv=notrunc status=none
+	printf '\x55\xaa' | dd of="$1" bs=1 seek=510 conv=notrunc status=none
+}
 
 gone() { [[ ! -d /proc/$1 || $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) == Z ]]; }
 
@@ -147,16 +153,14 @@ expect_fail 2 'there is no such user' ublk-host --plugin null --user nosuchuser
 expect_fail 2 'its group has to be given' ublk-host --plugin null --user 6001
 expect_fail 2 'there is no such group' ublk-host --plugin null --user 6001:nosuchgroup
 expect_fail 2 'that is root' ublk-host --plugin null --user 0:0
+
+# -- what only root may have while it starts: rings, and partitions
 switch=/proc/sys/kernel/io_uring_disabled
-if [[ -e $switch ]]; then
-	group=$(cat /proc/sys/kernel/io_uring_group)
-	echo 1 >$switch
-	expect_fail 1 'io_uring is switched off for this user' ublk-host --plugin null --user $user
-	echo 6002 >/proc/sys/kernel/io_uring_group
-	up --plugin null --name allowed --user $user
-	is_user "$(server_pid allowed)"
-	down allowed
-	echo "$group" >/proc/sys/kernel/io_uring_group
-	echo 0 >$switch
-fi
+[[ ! -e $switch ]] || echo 1 >$switch
+partitioned "$T/disk"
+up --plugin file --opt path="$T/disk" --name parted --user $user
+is_user "$(server_pid parted)"
+wait_for 10 test -b "${dev}p1"
+down parted
+[[ ! -e $switch ]] || echo 0 >$switch
 nothing_served
