@@ -66,7 +66,8 @@ need_module() { # NAME [PARAMETER...]: a module of the kernel, loaded (with its 
 }
 
 kernel_has() { # NAME: a feature of the ublk driver, as `ublk-host features` names it
-	ublk-host features | grep -Eq "^ *$1 +yes"
+	# Not -q: that ends early, and a program that is writing still would fail by SIGPIPE.
+	ublk-host features | grep -E "^ *$1 +yes" >/dev/null
 }
 
 data_paths() { # the names of all, a line each
