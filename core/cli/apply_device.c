@@ -199,8 +199,7 @@ static bool recover(const struct work *work)
 
 	if (read_view(work->entry, &view))
 		return false;
-	state_take_in_hand(view.id);
-	if (!serving_of_state(&options, &view.state))
+	if (!device_take_in_hand(&view, "recovered") && !serving_of_state(&options, &view.state))
 		status = serving_start(&(struct serving){ .options = &options,
 							  .former = &view.state,
 							  .alone = true },

@@ -7,6 +7,7 @@
 #include "cli/usage.h"
 #include "config/cpulist.h"
 #include "config/device_manifest.h"
+#include "config/given.h"
 #include "kernel/sysfs.h"
 
 enum {
@@ -123,6 +124,10 @@ static int set_log_file(struct device_options *options, struct device_args *args
 	}
 	if (!*path) {
 		cli_error(&args->cli, "--log-file: expected a file or syslog, got \"\"");
+		return 0;
+	}
+	if (!given_is_utf8(path)) { /* it goes into the state file, which is */
+		cli_error(&args->cli, "--log-file: expected a path in UTF-8");
 		return 0;
 	}
 	if (strcmp(path, "syslog") == 0) {

@@ -240,6 +240,23 @@ bool device_can_recover(const struct device_view *view, char *why, size_t size)
 	return false;
 }
 
+int device_take_in_hand(const struct device_view *view, const char *done)
+{
+	struct device_state now;
+	int err = state_take_in_hand(view->id);
+
+	if (err != -EBUSY)
+		return 0;
+	if (state_read(view->id, &now))
+		return 0;
+	log_err("device %" PRIu32
+		" cannot be %s: process %d is changing its server; try again when "
+		"that has ended",
+		view->id, done, now.in_hand);
+	state_free(&now);
+	return err;
+}
+
 bool device_can_hand_over(const struct device_view *view, char *why, size_t size)
 {
 	if (!view->ours)

@@ -44,6 +44,10 @@ bool device_can_recover(const struct device_view *view, char *why, size_t size);
 /* Whether its server can leave it to another while it is in use; likewise. */
 bool device_can_hand_over(const struct device_view *view, char *why, size_t size);
 
+/* Before a device's server is changed, which is what done says ("recovered"): state_take_in_hand(). -EBUSY,
+ * logged: another process is changing it. All else is borne: the mark is for others' good. */
+int device_take_in_hand(const struct device_view *view, const char *done);
+
 /* The command that helps a device of ours whose server is dead; malloc()ed. NULL: it needs none. */
 char *device_remedy(const struct device_view *view);
 

@@ -15,6 +15,7 @@
 #include "cli/usage.h"
 #include "config/plugin_manifest.h"
 #include "config/suggest.h"
+#include "plugin/plugin.h"
 
 enum { KEY_PROFILE = 256, KEY_DIRECTORY };
 
@@ -37,7 +38,7 @@ static const struct cli_usage usage = {
 };
 
 /* An example plugin, and what it is to be changed in. */
-static const struct profile {
+static const struct way {
 	const char *name;
 	const char *example; /* its name, which is NAME in the folder */
 	const char *source, *device;
@@ -59,11 +60,11 @@ static const struct profile {
 
 struct request {
 	const char *name;
-	const struct profile *profile;
+	const struct way *profile;
 	const char *dir;
 };
 
-static const struct profile *find_profile(struct cli_args *args, const char *name)
+static const struct way *find_profile(struct cli_args *args, const char *name)
 {
 	const char *names[ARRAY_SIZE(profiles)];
 	char hint[SUGGEST_HINT_MAX];
@@ -225,7 +226,7 @@ static int add_named(struct folder *folder, const struct request *req, const cha
 
 static int write_files(struct folder *folder, const struct request *req)
 {
-	const struct profile *profile = req->profile;
+	const struct way *profile = req->profile;
 	__cleanup_free char *readme = NULL;
 	int ret;
 
@@ -298,6 +299,23 @@ static void take_away(struct folder *folder)
 		rmdir(folder->path);
 }
 
+/* make install would put ours in its place. */
+static void warn_of_other(const char *name)
+{
+	struct plugin_dirs dirs;
+	char *path = NULL;
+
+	if (plugin_dirs_init(&dirs, NULL, 0))
+		return;
+	if (!plugin_look_up(name, &dirs, &path) && access(path, F_OK) == 0)
+		log_warn(
+			"there is a plugin %s already, %s, which an installed one of that name would "
+			"replace or hide",
+			name, path);
+	free(path);
+	plugin_dirs_free(&dirs);
+}
+
 int verb_new_plugin(int argc, char **argv)
 {
 	struct request req;
@@ -313,6 +331,8 @@ int verb_new_plugin(int argc, char **argv)
 	if (status)
 		take_away(&folder);
 	else
+		warn_of_other(req.name);
+	if (!status)
 		printf("%s: plugin %s, by the profile %s; build it with: make -C %s\n", req.dir,
 		       req.name, req.profile->name, req.dir);
 	for (size_t i = 0; i < folder.nr; i++)

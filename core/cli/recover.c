@@ -96,7 +96,8 @@ static int recover_view(struct recovery *r, const struct device_view *view,
 		return EXIT_FAILED;
 	}
 	r->name = strdup(view->state.name);
-	state_take_in_hand(r->id); /* a supervisor is not to recover it as well */
+	if (device_take_in_hand(view, "recovered"))
+		return EXIT_FAILED;
 	if (serving_of_state(&options, &view->state) == 0) {
 		if (recover->verbose)
 			log_set_level(LOG_LVL_DEBUG);

@@ -132,7 +132,6 @@ static int exchange(struct prepared_server *server, struct old_server *old,
 	uint64_t began = now_ms();
 	int status;
 
-	state_take_in_hand(view->id); /* a supervisor is not to see to it meanwhile */
 	if (ask_to_leave(old, view)) {
 		serving_drop(server);
 		return EXIT_FAILED;
@@ -194,6 +193,8 @@ int upgrade_device(struct device_view *view, const char *plugin, struct upgrade_
 		log_err("device %" PRIu32 " cannot be upgraded: %s", view->id, why);
 		return EXIT_FAILED;
 	}
+	if (device_take_in_hand(view, "upgraded"))
+		return EXIT_FAILED;
 	if (serving_of_state(&options, &view->state))
 		goto out;
 	if (set_plugin(&options, &view->state, plugin)) {

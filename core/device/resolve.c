@@ -2,6 +2,7 @@
 /* From what the user wrote to a loaded plugin, its options and its limits. Creates nothing. */
 #include <string.h>
 
+#include "config/given.h"
 #include "device/internal.h"
 #include "device/params.h"
 
@@ -15,6 +16,11 @@ int device_resolve(const struct device_config *cfg, const struct plugin_dirs *di
 	err = plugin_find(given ? given : cfg->plugin, dirs, &path);
 	if (err)
 		return err == -ENOENT ? -EINVAL : err;
+	/* It goes into the state file, which is in UTF-8. */
+	if (!given_is_utf8(path)) {
+		log_err("plugin %s: its path is not text in UTF-8; have it somewhere else", path);
+		return -EINVAL;
+	}
 	err = plugin_load(path, plugin);
 	if (err)
 		return err == -EINVAL ? -ENOEXEC : err;

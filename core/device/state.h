@@ -75,9 +75,11 @@ void state_free(struct device_state *state);
  * away, but for the source, which is the device's. 0 or -errno, not logged. */
 /* Given up, for a reason in one clause. */
 int state_set_failed(uint32_t id, const char *why);
-/* This process is about to change the device's server, or to remove it: nobody else shall see to it
- * meanwhile. That ends with the process. */
+/* This process is about to change the device's server: nobody else shall see to it meanwhile. That ends with
+ * the process. -EBUSY: another one is about to. */
 int state_take_in_hand(uint32_t id);
+/* The same of who removes the device, whatever others are about to do. */
+int state_take_from_all(uint32_t id);
 /* The device has, or is about to have, another size, which is an option of its plugin. */
 int state_set_size(uint32_t id, uint64_t size);
 /* It belongs to a manifest from now on; asked may be NULL. */

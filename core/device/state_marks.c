@@ -36,12 +36,14 @@ static int give_up(struct device_state *state, const void *why)
 	return state->failed ? 0 : -ENOMEM;
 }
 
-static int take(struct device_state *state, const void *arg)
+static int take(struct device_state *state, const void *from_all)
 {
 	struct device_state self = { 0 };
 	int err = state_self(&self);
 
-	(void)arg;
+	/* What an upgrade starts to undo itself is of the same mind. */
+	if (!err && !from_all && state_in_hand(state) && state->in_hand != getppid())
+		err = -EBUSY;
 	state->in_hand = self.pid;
 	state->in_hand_start = self.pid_start;
 	return err;
@@ -87,6 +89,11 @@ int state_set_failed(uint32_t id, const char *why)
 int state_take_in_hand(uint32_t id)
 {
 	return mark(id, take, NULL);
+}
+
+int state_take_from_all(uint32_t id)
+{
+	return mark(id, take, "");
 }
 
 int state_set_size(uint32_t id, uint64_t size)

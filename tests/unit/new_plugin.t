@@ -119,6 +119,11 @@ mkdir -m 0750 empty
 new_plugin a --directory empty
 ((status == 0)) && [[ -e empty/a.c && $(stat -c %a empty) == 750 ]]
 result $? "an empty folder is taken as it is"
+mkdir installed
+touch installed/taken.so
+UBLK_HOST_PLUGIN_PATH=$PWD/installed new_plugin taken
+((status == 0)) && (($(wc -l <err) == 1)) && grep -q "there is a plugin taken already, $PWD/installed/taken.so" err
+result $? "a name that an installed plugin has"
 mkdir here
 (cd here && "$host" new-plugin a --directory . >/dev/null) && [[ -e here/a.c ]]
 result $? "the current folder"

@@ -4,6 +4,24 @@
 
 #include "state_help.h"
 
+/* The errno of a call by a process that is not our child. */
+static int by_grandchild(int (*call)(uint32_t id))
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		pid_t grandchild = fork();
+
+		if (!grandchild)
+			_exit(-call(ID));
+		waitpid(grandchild, &status, 0);
+		_exit(WEXITSTATUS(status));
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	return WEXITSTATUS(status);
+}
+
 START_TEST(marks_of_others)
 {
 	char name[] = "disk";
@@ -31,6 +49,9 @@ START_TEST(marks_of_others)
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(status, 0);
 	state_free(&state);
+	/* others than our children cannot take it, unless they mean to remove it */
+	ck_assert_int_eq(by_grandchild(state_take_in_hand), EBUSY);
+	ck_assert_int_eq(by_grandchild(state_take_from_all), 0);
 	/* in that of a process that has ended, nobody's */
 	child = fork();
 	if (!child)

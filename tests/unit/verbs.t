@@ -125,9 +125,49 @@ before=$(pid_of one)
 does "upgrade" 'upgraded one' upgrade one
 [ -n "$before" ] && [ "$(pid_of one)" != "$before" ]
 ok $? "upgrade gives it another server"
+in_hand_of() { # PID: as a verb that is about to change the server of device one would note it
+	local start
+	start=$(cut -d ' ' -f 22 "/proc/$1/stat")
+	sed -i "s/^ *\"pid\":/\"in_hand\": $1, \"in_hand_start\": $start,\n&/" "$dir/run/900001.json"
+}
+sleep 60 &
+other=$!
+in_hand_of $other
+refuses 1 "two upgrades at once" "one|900001.*upgraded: process $other is changing its server" upgrade one
+kill -KILL "$(pid_of one)"
+until_true bash -c "'$host' list 2>/dev/null | grep -q quiesced"
+refuses 1 "recover during an upgrade" "recovered: process $other is changing its server" recover one
+kill $other
+wait $other 2>/dev/null
+does "recover when that has ended" 'recovered one' recover one
 kill -KILL "$(pid_of one)"
 does "down without a server" 'one' down one
 nothing_left "down without a server leaves nothing"
+
+# of another user
+if [ "$(id -u)" -eq 0 ]; then
+	chmod 777 "$dir" # the driver that is made up makes nodes in the server's name
+	does "up --user" '^/dev/ublkb900001$' up --plugin mem --opt size=1M --name one --user 3999999999:3999999998 \
+		--sandbox off --recovery reissue
+	[ "$(awk '/^Uid:/ { print $2 }' "/proc/$(pid_of one)/status")" = 3999999999 ]
+	ok $? "is that user's"
+	[ "$(stat -c %u "$dir/run/900001.json")" = 0 ]
+	ok $? "its state is root's"
+	kill -TERM "$(pid_of one)"
+	until_true is_down one
+	nothing_left "it removes its files"
+	[ -z "$(find "$dir/run/memory" -type f)" ]
+	ok $? "and its memory"
+fi
+refuses 2 "--user of nobody" 'there is no such user|only root' up --plugin null --opt size=1M --user no-such-user
+
+# names that a state file cannot have
+bytes=$(printf 'a\377b')
+mkdir "$dir/$bytes"
+cp "$UBLK_HOST_PLUGIN_PATH/null.so" "$dir/$bytes/nil.so"
+refuses 2 "a folder of plugins that is not UTF-8" 'its path is not text in UTF-8' up --plugin nil --opt size=1M \
+	--plugin-dir "$dir/$bytes"
+refuses 2 "a log that is not UTF-8" '--log-file: expected a path in UTF-8' up --plugin null --opt size=1M --log-file "$dir/$bytes/log"
 
 # one that does not
 does "up without recovery" '^/dev/ublkb900001$' up --plugin null --opt size=1M --name one --sandbox off --recovery none
@@ -161,6 +201,21 @@ manifest() { # NAME SIZE [MEMBERS]
 	printf '{ "ublk_device_manifest": "1.0", "plugin": "null", "options": { "size": "%s" },
 		"device": { "sandbox": "off"%s } }\n' "$2" "${3:-}" >"$dir/devices/$1.json"
 }
+
+# a server that has ended before it is told to go on
+if command -v strace >/dev/null; then
+	manifest unfit sixteen
+	ASAN_OPTIONS=detect_leaks=0 strace -o /dev/null -e trace=none -e inject=pidfd_open:delay_enter=500000 \
+		"$host" serve "$dir/devices" >"$dir/serve" 2>&1 </dev/null &
+	serve=$!
+	until_true grep -q '^ublk-host: ready: ' "$dir/serve"
+	grep -q 'unfit: given up: its manifest is wrong' "$dir/serve"
+	ok $? "a server that ends at once is told of as such"
+	kill -TERM "$(ps -o pid= --ppid $serve | head -n 1)"
+	wait $serve
+	rm "$dir/devices/unfit.json"
+fi
+
 manifest one 1M ', "recovery": "queue"'
 manifest two 1M ', "recovery": "none"'
 echo '{ "ublk_device_manifest": "1.0", "plugin": "null", "devise": 1 }' >"$dir/devices/wrong.json"
