@@ -38,7 +38,7 @@ static const struct cli_usage usage = {
 };
 
 /* An example plugin, and what it is to be changed in. */
-static const struct way {
+static const struct skeleton {
 	const char *name;
 	const char *example; /* its name, which is NAME in the folder */
 	const char *source, *device;
@@ -60,11 +60,11 @@ static const struct way {
 
 struct request {
 	const char *name;
-	const struct way *profile;
+	const struct skeleton *profile;
 	const char *dir;
 };
 
-static const struct way *find_profile(struct cli_args *args, const char *name)
+static const struct skeleton *find_profile(struct cli_args *args, const char *name)
 {
 	const char *names[ARRAY_SIZE(profiles)];
 	char hint[SUGGEST_HINT_MAX];
@@ -226,7 +226,7 @@ static int add_named(struct folder *folder, const struct request *req, const cha
 
 static int write_files(struct folder *folder, const struct request *req)
 {
-	const struct way *profile = req->profile;
+	const struct skeleton *profile = req->profile;
 	__cleanup_free char *readme = NULL;
 	int ret;
 

@@ -13,11 +13,9 @@
 #include "cli/cli.h"
 #include "cli/notify.h"
 #include "cli/serving.h"
-#include "config/device_manifest.h"
 #include "device/clerk.h"
 #include "device/device.h"
 #include "device/user.h"
-#include "queue/path.h"
 
 /* For as long as the plugin may take to start, and for what the driver and we need. */
 #define START_SPARE_SECONDS 30
@@ -71,58 +69,59 @@ static int serve(const struct device_request *request, const struct watcher *wat
 	return err || res ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* What has to be there before the plugin is: *user, and a clerk. 0 or an exit status. */
-static int prepare_user(const char *text, struct run_as *user, struct device_request *request)
-{
-	int err = user_find(text, user);
-
-	if (err)
-		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	request->user = user;
-	request->clerk = clerk_begin();
-	return request->clerk < 0 ? EXIT_FAILED : 0;
-}
-
-/* log: of a server in the background, or NULL. */
-static int resolve_and_serve(const struct serving *serving, const char *log,
+static int resolve_and_serve(const struct serving *serving, struct device_request *request,
 			     const struct watcher *watcher)
 {
 	struct device_options *options = serving->options;
+	const char *path = serving->former ? serving->former->plugin_path : NULL;
+	__cleanup_fd int signal_fd = -1;
 	struct option_values values = { 0 };
-	struct device_request request = { .cfg = &options->cfg,
-					  .values = &values,
+	struct plugin_dirs dirs;
+	int status = EXIT_FAILED, err;
+
+	if (plugin_dirs_init(&dirs, options->plugin_dirs, options->nr_plugin_dirs)) {
+		log_err("no memory");
+		return EXIT_FAILED;
+	}
+	err = device_resolve(&options->cfg, &dirs, path, &request->plugin, &values);
+	plugin_dirs_free(&dirs);
+	if (err)
+		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	request->values = &values;
+	request->signal_fd = signal_fd = signals_to_fd();
+	if (signal_fd < 0)
+		log_err("signalfd: %m");
+	else if (!serving->former || !device_check_successor(&options->cfg, request->plugin))
+		status = watcher->loaded && watcher->loaded(watcher->arg) ? EXIT_FAILED
+									  : serve(request, watcher);
+	option_values_free(&values);
+	plugin_free(request->plugin);
+	return status;
+}
+
+/* log: of a server in the background, or NULL. With --user, a clerk before there is a plugin. */
+static int be_somebody_and_serve(const struct serving *serving, const char *log,
+				 const struct watcher *watcher)
+{
+	struct device_request request = { .cfg = &serving->options->cfg,
 					  .former = serving->former,
 					  .log = log,
 					  .clerk = -1,
 					  .added = watcher->added,
 					  .arg = watcher->arg };
-	const char *path = serving->former ? serving->former->plugin_path : NULL;
-	__cleanup_fd int signal_fd = -1;
-	struct run_as user = { 0 };
-	struct plugin_dirs dirs;
-	int status, err;
+	struct run_as user;
+	int status;
 
-	status = options->cfg.user ? prepare_user(options->cfg.user, &user, &request) : 0;
+	if (!request.cfg->user)
+		return resolve_and_serve(serving, &request, watcher);
+	status = user_find(request.cfg->user, &user);
 	if (status)
-		return status;
-	if (plugin_dirs_init(&dirs, options->plugin_dirs, options->nr_plugin_dirs)) {
-		log_err("no memory");
-		return EXIT_FAILED;
-	}
-	err = device_resolve(&options->cfg, &dirs, path, &request.plugin, &values);
-	plugin_dirs_free(&dirs);
-	if (err)
-		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	request.signal_fd = signal_fd = signals_to_fd();
-	status = EXIT_FAILED;
-	if (signal_fd < 0)
-		log_err("signalfd: %m");
-	else if (!serving->former || !device_check_successor(&options->cfg, request.plugin))
-		status = watcher->loaded && watcher->loaded(watcher->arg)
-				 ? EXIT_FAILED
-				 : serve(&request, watcher);
-	option_values_free(&values);
-	plugin_free(request.plugin);
+		return status == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	request.user = &user;
+	request.clerk = clerk_begin();
+	status = request.clerk < 0 ? EXIT_FAILED : resolve_and_serve(serving, &request, watcher);
+	if (request.clerk >= 0)
+		close(request.clerk);
 	user_free(&user);
 	return status;
 }
@@ -147,7 +146,7 @@ int serving_run(const struct serving *serving)
 	int status;
 
 	notify_open(&notify); /* while sockets can be had */
-	status = resolve_and_serve(serving, NULL, &watcher);
+	status = be_somebody_and_serve(serving, NULL, &watcher);
 	notify_close(&notify);
 	return status;
 }
@@ -321,7 +320,7 @@ static __attribute__((noreturn)) void be_server(const struct serving *serving, i
 	}
 	if (background_prepare(&background, serving->options))
 		exit(EXIT_FAILED);
-	exit(resolve_and_serve(serving, log, &watcher));
+	exit(be_somebody_and_serve(serving, log, &watcher));
 }
 
 /* Fork first of all: the driver ties a device to the process and its memory (rule 23). */
@@ -450,48 +449,4 @@ int serving_start(const struct serving *serving, char *node)
 	int status = serving_prepare(serving, &server);
 
 	return status == EXIT_DONE ? serving_go(&server, node) : status;
-}
-
-const char **serving_path_words(void)
-{
-	const char **words = calloc(2 * nr_data_paths + 2, sizeof(*words));
-	unsigned int n = 0;
-
-	if (!words)
-		return NULL;
-	words[n++] = "auto";
-	for (unsigned int i = 0; i < nr_data_paths; i++) {
-		words[n++] = data_paths[i]->name;
-		if (data_paths[i]->batch_name)
-			words[n++] = data_paths[i]->batch_name;
-	}
-	return words;
-}
-
-int serving_of_state(struct device_options *options, const struct device_state *state)
-{
-	struct errors errors = { 0 };
-	struct json_text jt;
-	int err;
-
-	*options = (struct device_options){ .level = LOG_LVL_INFO };
-	device_config_init(&options->cfg);
-	if (!state->manifest || !state->plugin_path) {
-		log_err("%s cannot be served on: its state file does not say how", state->name);
-		return -EINVAL;
-	}
-	err = json_text_wrap(&jt, state->name, state->manifest);
-	if (!err) {
-		err = device_manifest_read(&options->cfg, &jt, NULL, &errors);
-		json_text_free(&jt);
-	}
-	if (!err && state->log && *state->log == '/') {
-		options->log_file = strdup(state->log);
-		err = options->log_file ? 0 : -ENOMEM;
-	}
-	if (err && !errors_count(&errors))
-		log_err("%s cannot be served on: %s", state->name, strerror(-err));
-	errors_print(&errors);
-	errors_free(&errors);
-	return err;
 }

@@ -185,8 +185,8 @@ static int begin(struct stop *stop, const struct device_view *view, struct ctrl 
 		err = -EBUSY;
 	stop->in_use = !err && !stop->gone && stop->force && has_users(stop, view);
 	if (!err && !stop->gone && view->ours)
-		state_take_from_all(
-			stop->id); /* its end is meant: no supervisor is to recover it */
+		/* Its end is meant: no supervisor is to recover it. */
+		state_take_from_all(stop->id);
 	if (err || !view->ours || !view->server_alive)
 		return err;
 	err = find_server(stop, &view->state);

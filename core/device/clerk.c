@@ -40,6 +40,8 @@ static bool read_all(int fd, void *buf, size_t size)
 	while (size) {
 		ssize_t n = read(fd, buf, size);
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			return false;
 		buf = (char *)buf + n;
@@ -154,6 +156,8 @@ static __attribute__((noreturn)) void be_clerk(int fd, pid_t server)
 	if (fd > STDERR_FILENO + 1)
 		close_range(STDERR_FILENO + 1, fd - 1, 0);
 	close_range(fd + 1, ~0u, 0);
+	if (chdir("/")) /* or it would hold a mount */
+		log_debug("chdir /: %m");
 	if (!confine_all_threads())
 		while (serve_one(&clerk))
 			;
@@ -182,14 +186,26 @@ int clerk_begin(void)
 	return -EAGAIN;
 }
 
+static bool wait_answer(int fd)
+{
+	struct pollfd pfd = { fd, POLLIN, 0 };
+	uint64_t until = now_ms() + ANSWER_MS, now;
+	int n;
+
+	do {
+		now = now_ms();
+		n = now < until ? poll(&pfd, 1, (int)(until - now)) : 0;
+	} while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
 static int ask(int fd, enum word word, const char *text)
 {
 	const struct message message = { .word = word, .size = text ? strlen(text) : 0 };
-	struct pollfd pfd = { fd, POLLIN, 0 };
 	int32_t answer;
 
 	if (write_all(fd, &message, sizeof(message)) && write_all(fd, text, message.size) &&
-	    poll(&pfd, 1, ANSWER_MS) > 0 && read_all(fd, &answer, sizeof(answer)))
+	    wait_answer(fd) && read_all(fd, &answer, sizeof(answer)))
 		return answer;
 	log_err("the process that keeps the device's files for its server does not answer, or has "
 		"ended");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a serving process keeps of root's rights, and when the rest goes: most rights and the view of files
- * before plugin's start(), so that every thread made from there on has the same; CAP_SYS_ADMIN and system
- * calls when the device is ready, for all threads.
+ * before plugin's start(), so that every thread made from there on has the same; CAP_SYS_ADMIN of a queue's
+ * thread when it has fetched; system calls when the device is ready, for all threads.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -24,11 +24,13 @@
 #include "device/state.h"
 #include "device/state_file.h"
 #include "device/user.h"
+#include "kernel/knobs.h"
 
 #define THREADS_MS 256 /* at most twice that other threads have to give up their rights */
 
 /* The driver looks for partitions only if the queues' threads have CAP_SYS_ADMIN when they fetch. And some
- * administrators leave the making of rings to who has it (kernel.io_uring_disabled). */
+ * administrators leave the making of rings to who has it (kernel.io_uring_disabled). So these have it until
+ * then, and what the plugin starts in queue_init() until the device is ready. */
 #define CAPS_TO_START (CAPS_KEPT | 1ull << CAP_SYS_ADMIN)
 
 _Static_assert(CAPS_KEPT == 1ull << CAP_IPC_LOCK, "a number of the UAPI");
@@ -162,9 +164,14 @@ int confine_rights(void)
 	return cannot_drop(caps_reduce(CAPS_TO_START));
 }
 
+int confine_thread(void)
+{
+	return cannot_drop(caps_reduce(CAPS_KEPT));
+}
+
 int confine_all_threads(void)
 {
-	int err = cannot_drop(caps_reduce(CAPS_KEPT));
+	int err = confine_thread();
 
 	if (!err)
 		others_reduce();
@@ -253,6 +260,22 @@ static int enter_namespace(const struct device *d)
 			       folders);
 }
 
+/* A plugin may make rings of its own in start(). */
+static bool rings_need_admin(void)
+{
+	struct knobs knobs;
+
+	knobs_read("", &knobs);
+	knobs.cap_sys_admin = false;
+	return knobs_forbid_ring(&knobs);
+}
+
+static void queue_fetched(struct ublk_dev *dev)
+{
+	(void)dev;
+	confine_thread(); /* what fails is seen once more, in confine_calls() */
+}
+
 int confine_begin(struct device *d)
 {
 	const struct run_as *user = d->request->user;
@@ -272,12 +295,16 @@ int confine_begin(struct device *d)
 		err = enter_namespace(d);
 	if (!err && user)
 		err = become(user);
+	if (!err && confined)
+		err = confine_rights();
+	if (!err && confined)
+		err = landlock_confine(d->plugin->desc.flags, state_dir());
+	if (!err)
+		err = starter_begin(d);
 	if (err)
 		return err;
-	if (!confined)
-		return caps_reduce(CAPS_TO_START);
-	err = confine_rights();
-	return err ? err : landlock_confine(d->plugin->desc.flags, state_dir());
+	d->dev.fetched = queue_fetched;
+	return rings_need_admin() ? 0 : confine_thread();
 }
 
 int confine_calls(struct device *d)

@@ -15,6 +15,8 @@
 /* confine.c. Before serving: take all but CAPS_KEPT and CAP_SYS_ADMIN from the calling thread, and so those
  * that it will start, and the right to get more by exec(). -errno. */
 int confine_rights(void);
+/* Then that, too. */
+int confine_thread(void);
 /* Serving: take all but CAPS_KEPT from every thread of the process for good. -errno. A thread that cannot be
  * reached (it blocks signals) is told of, and stays. */
 int confine_all_threads(void);

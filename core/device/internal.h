@@ -42,9 +42,10 @@ struct device {
 	struct ublksrv_ctrl_dev_info info; /* as granted */
 	char node[NODE_PATH_SIZE], char_node[NODE_PATH_SIZE];
 	int char_fd;
-	ino_t char_inode;      /* of the node: ids are reused */
-	int signal_fd;	       /* the caller's signalfd, or -1 */
-	uint64_t plugin_until; /* of now_ms(): when the plugin must have started, or stopped */
+	ino_t char_inode;	 /* of the node: ids are reused */
+	int signal_fd;		 /* the caller's signalfd, or -1 */
+	uint64_t plugin_until;	 /* of now_ms(): when the plugin must have started, or stopped */
+	struct starter *starter; /* or NULL */
 	struct ublk_queue **queues;
 	unsigned int nr_started;
 	struct resize_call *resize_call;	      /* that has not come back, or NULL */
@@ -79,6 +80,11 @@ void guard_new_time(struct device *d);
 
 /* bring_up.c: says why a control command failed, and returns err. */
 int ctrl_failed(uint32_t cmd, uint32_t id, int err);
+
+/* starter.c: 0 or -errno, logged. What is run by it has the rights of when it began; without one, it is the
+ * caller who runs it. Once: step NULL ends it. */
+int starter_begin(struct device *d);
+int starter_run(struct device *d, int (*step)(struct device *d));
 
 /* queues.c: a step of bring-up, 0 or -errno, logged. Those that were started, nr_started, are to be ended. */
 int queues_start(struct device *d);

@@ -59,10 +59,26 @@ static int wait_for_queue(struct device *d, uint16_t index)
 	return err;
 }
 
+static unsigned int nr_queues(const struct device *d)
+{
+	return d->info.nr_hw_queues * d->dev.threads_per_queue;
+}
+
+/* All at once: under a device that waits for its next server, each is waited for. */
+static int begin_queues(struct device *d)
+{
+	int err = 0;
+
+	while (d->nr_started < nr_queues(d) && !err) {
+		err = start_queue(d, d->nr_started);
+		d->nr_started += !err;
+	}
+	return err;
+}
+
 int queues_start(struct device *d)
 {
-	const unsigned int nr = d->info.nr_hw_queues * d->dev.threads_per_queue;
-	int err = 0;
+	int err;
 
 	transport_kernel_init(&d->transport, d->char_fd, ctrl_is_legacy(d->ctrl), d->info.flags,
 			      d->info.nr_hw_queues, d->info.queue_depth);
@@ -70,14 +86,10 @@ int queues_start(struct device *d)
 	if (err)
 		return err;
 	d->prepared = true;
-	d->queues = calloc(nr, sizeof(*d->queues));
+	d->queues = calloc(nr_queues(d), sizeof(*d->queues));
 	if (!d->queues)
 		return -ENOMEM;
-	/* All at once: under a device that waits for its next server, each is waited for. */
-	while (d->nr_started < nr && !err) {
-		err = start_queue(d, d->nr_started);
-		d->nr_started += !err;
-	}
+	err = starter_run(d, begin_queues);
 	for (uint16_t index = 0; index < d->nr_started; index++) {
 		int res = wait_for_queue(d, index);
 

@@ -282,6 +282,7 @@ int device_end(struct device *d)
 	bool joined = true;
 	int err = 0, res = 0;
 
+	starter_run(d, NULL);
 	if (d->handed_over)
 		err = leave_and_drain(d);
 	else if (d->added && d->nr_started)

@@ -273,6 +273,8 @@ void *queue_thread(void *arg)
 		if (res)
 			log_err("queue %u: fetching its tags: %s", q->qid, strerror(-res));
 	}
+	if (q->dev->fetched)
+		q->dev->fetched(q->dev);
 	queue_report(q, res);
 	while (!res && !q->quit && !all_gone(q) && !may_leave(q))
 		queue_round(q);

@@ -61,6 +61,8 @@ struct ublk_dev {
 	/* Control thread, while open_phase: memory that outlives the server, as host->keep_memory(); NULL:
 	 * there is none. */
 	int (*keep_memory)(struct ublk_dev *dev, const char *name, uint64_t size);
+	/* By each queue's thread when it has fetched, or failed to; NULL: nobody wants to know. */
+	void (*fetched)(struct ublk_dev *dev);
 	/* Called from any thread: the backend or a queue is lost, the device should stop. */
 	void (*failed)(struct ublk_dev *dev, int err, const char *why);
 };

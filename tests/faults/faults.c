@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
@@ -173,6 +174,10 @@ WRAP(int, scandir, (const char *path, struct dirent ***list, int (*take)(const s
 WRAP(int, scandirat, (int dir, const char *path, struct dirent ***list, int (*take)(const struct dirent *), int (*order)(const struct dirent **, const struct dirent **)), (dir, path, list, take, order), -1, ENOMEM)
 WRAP(int, setrlimit, (__rlimit_resource_t what, const struct rlimit *limit), (what, limit), -1, EPERM)
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol), -1, EMFILE)
+WRAP(int, socketpair, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds), -1, EMFILE)
+WRAP(int, setgroups, (size_t nr, const gid_t *groups), (nr, groups), -1, ENOMEM)
+WRAP(int, setresgid, (gid_t real_, gid_t effective, gid_t saved), (real_, effective, saved), -1, EPERM)
+WRAP(int, setresuid, (uid_t real_, uid_t effective, uid_t saved), (real_, effective, saved), -1, EAGAIN)
 WRAP(int, pidfd_open, (pid_t pid, unsigned int flags), (pid, flags), -1, EMFILE)
 WRAP(int, pidfd_send_signal, (int fd, int signo, siginfo_t *info, unsigned int flags), (fd, signo, info, flags), -1, EPERM)
 WRAP(int, poll, (struct pollfd *fds, nfds_t nr, int ms), (fds, nr, ms), -1, ENOMEM)
@@ -183,6 +188,7 @@ WRAP_ERR(io_uring_queue_init_params, (unsigned int entries, struct io_uring *rin
 WRAP_ERR(io_uring_register_files, (struct io_uring *ring, const int *files, unsigned int nr), (ring, files, nr), -ENOMEM)
 WRAP_ERR(io_uring_register_files_sparse, (struct io_uring *ring, unsigned int nr), (ring, nr), -ENOMEM)
 WRAP_ERR(io_uring_register_buffers_sparse, (struct io_uring *ring, unsigned int nr), (ring, nr), -ENOMEM)
+WRAP_ERR(io_uring_register_personality, (struct io_uring *ring), (ring), -ENOMEM)
 WRAP_ERR(io_uring_register_ring_fd, (struct io_uring *ring), (ring), -ENOMEM)
 WRAP_ERR(io_uring_register_sync_cancel, (struct io_uring *ring, struct io_uring_sync_cancel_reg *reg), (ring, reg), -EINVAL)
 WRAP_ERR(io_uring_register_buf_ring, (struct io_uring *ring, struct io_uring_buf_reg *reg, unsigned int flags), (ring, reg, flags), -ENOMEM)

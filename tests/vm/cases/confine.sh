@@ -3,6 +3,8 @@
 # What a server keeps of root's rights, on every thread; what a plugin is refused, and that the device
 # goes on; what the server sees of mounts, and what it holds.
 . "$UBLK_TEST_LIB"
+switch=/proc/sys/kernel/io_uring_disabled
+trap '[[ ! -e $switch ]] || echo 0 >$switch' EXIT
 need_plugin outlaw
 need_plugin licensed
 
@@ -87,7 +89,6 @@ for from in worker open start; do
 done
 
 # -- where rings are for who has CAP_SYS_ADMIN, it is there when they are made
-switch=/proc/sys/kernel/io_uring_disabled
 if [[ -e $switch ]]; then
 	echo 1 >$switch
 	serve --plugin "$plugins/outlaw.so" --queues 2

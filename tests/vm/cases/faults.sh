@@ -160,6 +160,7 @@ truncate -s 16M "$T/backing"
 if [[ ! $hangs ]]; then
 	sequence mem --opt size=16M
 	sequence file --opt path="$T/backing"
+	sequence mem --opt size=16M --user 6001:6002
 fi
 note "$nr calls made to fail (every $step-th, seed $seed${hangs:+; this driver hangs if a server ends early}): $ended ended it, $borne were borne; $stayed left something to down or gc"
 ((${#problems[@]} == 0)) || fail "${#problems[@]} of $nr: $(printf '%s\n' "${problems[@]}" | head -n 5)"

@@ -4,6 +4,8 @@
 # --user: who a server is, on every thread, and what it may not do; that it serves, dies, is recovered,
 # upgraded, resized and ended as any other, with root's files kept for it; and what it is without its clerk.
 . "$UBLK_TEST_LIB"
+switch=/proc/sys/kernel/io_uring_disabled
+trap '[[ ! -e $switch ]] || echo 0 >$switch' EXIT
 need_plugin outlaw
 need_plugin licensed
 need_plugin hang
@@ -155,7 +157,6 @@ expect_fail 2 'there is no such group' ublk-host --plugin null --user 6001:nosuc
 expect_fail 2 'that is root' ublk-host --plugin null --user 0:0
 
 # -- what only root may have while it starts: rings, and partitions
-switch=/proc/sys/kernel/io_uring_disabled
 [[ ! -e $switch ]] || echo 1 >$switch
 partitioned "$T/disk"
 up --plugin file --opt path="$T/disk" --name parted --user $user
