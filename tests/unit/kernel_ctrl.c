@@ -274,6 +274,41 @@ out:
 }
 END_TEST
 
+/* A ring that keeps its rights commands the driver for who has none any more, and does nothing else. */
+START_TEST(rights_are_kept)
+{
+	const uid_t nobody = 65534;
+	struct ublksrv_ctrl_dev_info info = wanted();
+	struct ctrl *kept;
+	struct io_uring_cqe *cqe;
+	struct io_uring_sqe *sqe;
+
+	ck_assert_int_eq(ctrl_open_kept(&kept), 0);
+	ck_assert_int_eq(setresuid(nobody, nobody, 0), 0);
+	ck_assert_int_eq(ctrl_add_dev(ctrl, &info), -EPERM);
+	ck_assert_int_eq(ctrl_add_dev(kept, &info), 0);
+	ck_assert_int_eq(ctrl_del_dev(kept, info.dev_id), 0);
+	for (int i = 0; i < 3; i++) {
+		sqe = io_uring_get_sqe(&kept->ring);
+		if (i == 0)
+			io_uring_prep_nop(sqe);
+		else if (i == 1)
+			io_uring_prep_openat(sqe, AT_FDCWD, "/etc/shadow", O_RDONLY, 0);
+		else /* a command, to a file that is not the driver's */
+			io_uring_prep_rw(IORING_OP_URING_CMD, sqe, kept->fd, NULL, 0, 0);
+		sqe->personality = kept->personality;
+		ck_assert_int_eq(io_uring_submit_and_wait(&kept->ring, 1), 1);
+		ck_assert_int_eq(io_uring_wait_cqe(&kept->ring, &cqe), 0);
+		ck_assert_int_eq(cqe->res, -EACCES);
+		io_uring_cqe_seen(&kept->ring, cqe);
+	}
+	ck_assert_int_eq(io_uring_register_personality(&kept->ring), -EACCES);
+	ck_assert_int_eq(io_uring_register_files_update(&kept->ring, 0, &kept->fd, 1), -EACCES);
+	ctrl_close(kept);
+	ck_assert_int_eq(setresuid(0, 0, 0), 0);
+}
+END_TEST
+
 /* A driver without GET_FEATURES (6.4) is told from one that knows raw opcodes only. */
 START_TEST(encoding_is_found_without_features)
 {
@@ -366,6 +401,7 @@ int main(void)
 	tcase_add_test(tc, delete_of_a_held_device_times_out);
 	tcase_add_test(tc, errors_are_the_drivers);
 	tcase_add_test(tc, unprivileged_devices_get_their_path);
+	tcase_add_test(tc, rights_are_kept);
 	tcase_add_test(tc, encoding_is_found_without_features);
 	tcase_add_test(tc, raw_opcodes_work_where_they_exist);
 	tcase_add_test(tc, limits_that_pass_are_accepted);

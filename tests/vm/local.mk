@@ -10,7 +10,7 @@ EXTRA_DIST += tests/vm/machines/power-loss.sh
 EXTRA_DIST += \
 	tests/vm/cases/apply.sh \
 	tests/vm/cases/blocks-4k.sh \
-	tests/vm/cases/confine.sh \
+	tests/vm/cases/confine.sh tests/vm/cases/control.sh \
 	tests/vm/cases/cpus.sh \
 	tests/vm/cases/crash.sh \
 	tests/vm/cases/cycles.sh \

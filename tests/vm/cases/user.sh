@@ -159,9 +159,12 @@ expect_fail 2 'that is root' ublk-host --plugin null --user 0:0
 # -- what only root may have while it starts: rings, and partitions
 [[ ! -e $switch ]] || echo 1 >$switch
 partitioned "$T/disk"
-up --plugin file --opt path="$T/disk" --name parted --user $user
-is_user "$(server_pid parted)"
-wait_for 10 test -b "${dev}p1"
-down parted
+for who in "" "--user $user"; do
+	# shellcheck disable=SC2086 # words
+	up --plugin file --opt path="$T/disk" --name parted $who
+	[[ ! $who ]] || is_user "$(server_pid parted)"
+	wait_for 10 test -b "${dev}p1"
+	down parted
+done
 [[ ! -e $switch ]] || echo 0 >$switch
 nothing_served
