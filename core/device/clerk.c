@@ -29,7 +29,7 @@ struct message {
 struct clerk {
 	int fd;
 	pid_t server;
-	bool noted, written;
+	enum { NEW, NOTED, WRITTEN, DONE } stage; /* it never goes back */
 	uint32_t id;
 	json_t *memory;
 	char *name; /* of what was written */
@@ -70,14 +70,13 @@ static int take_note(struct clerk *clerk, const char *text, size_t size)
 	json_t *json = json_loadb(text, size, 0, NULL);
 	json_int_t id = -1;
 
-	if (clerk->noted || json_unpack(json, "{s:I, s?O}", "id", &id, "memory", &clerk->memory) ||
-	    id < 0 || id > UINT32_MAX) {
-		json_decref(json);
-		return -EPERM;
-	}
+	int err = json_unpack(json, "{s:I, s?O}", "id", &id, "memory", &clerk->memory);
+
 	json_decref(json);
+	if (err || id < 0 || id > UINT32_MAX)
+		return -EBADMSG;
 	clerk->id = (uint32_t)id;
-	clerk->noted = true;
+	clerk->stage = NOTED;
 	return 0;
 }
 
@@ -93,19 +92,18 @@ static void leave_terminal(void)
 static int write_state(struct clerk *clerk, const char *text, size_t size, bool is_new)
 {
 	struct device_state state;
-	int err = -EPERM;
+	int err = state_file_parse(&state, text, size, clerk->id);
 
-	if (clerk->noted && !clerk->written)
-		err = state_file_parse(&state, text, size, clerk->id);
 	if (err)
 		return err;
-	clerk->name = strdup(state.name);
-	err = clerk->name ? 0 : -ENOMEM;
-	if (!err)
-		err = state.pid == clerk->server ? state_write(&state) : -EPERM;
-	clerk->written = !err;
-	if (!err && is_new)
-		udev_tell_name(state.node);
+	err = state.pid == clerk->server ? state_write(&state) : -EPERM;
+	if (!err) {
+		clerk->stage = WRITTEN;
+		clerk->name = state.name;
+		state.name = NULL;
+		if (is_new)
+			udev_tell_name(state.node);
+	}
 	state_free(&state);
 	leave_terminal();
 	return err;
@@ -113,15 +111,29 @@ static int write_state(struct clerk *clerk, const char *text, size_t size, bool 
 
 static int forget(struct clerk *clerk)
 {
-	if (!clerk->noted)
-		return -EPERM;
 	kept_memory_remove(clerk->memory);
-	if (clerk->written)
+	if (clerk->stage == WRITTEN)
 		state_remove_for(clerk->id, clerk->name, clerk->server);
 	else
 		stats_remove(clerk->id, clerk->server);
-	clerk->noted = false;
+	clerk->stage = DONE;
 	return 0;
+}
+
+static int do_word(struct clerk *clerk, const struct message *message, const char *text)
+{
+	switch (message->word) {
+	case NOTE:
+		return clerk->stage == NEW ? take_note(clerk, text, message->size) : -EPERM;
+	case WRITE:
+	case WRITE_NEW:
+		return clerk->stage == NOTED
+			       ? write_state(clerk, text, message->size, message->word == WRITE_NEW)
+			       : -EPERM;
+	case FORGET:
+		return clerk->stage == NOTED || clerk->stage == WRITTEN ? forget(clerk) : -EPERM;
+	}
+	return -EPERM;
 }
 
 static bool serve_one(struct clerk *clerk)
@@ -135,12 +147,7 @@ static bool serve_one(struct clerk *clerk)
 	text = malloc(max_of(message.size, 1u));
 	if (!text || !read_all(clerk->fd, text, message.size))
 		return false;
-	if (message.word == NOTE)
-		answer = take_note(clerk, text, message.size);
-	else if (message.word == FORGET)
-		answer = forget(clerk);
-	else
-		answer = write_state(clerk, text, message.size, message.word == WRITE_NEW);
+	answer = do_word(clerk, &message, text);
 	return write_all(clerk->fd, &answer, sizeof(answer));
 }
 
@@ -158,7 +165,7 @@ static __attribute__((noreturn)) void be_clerk(int fd, pid_t server)
 	close_range(fd + 1, ~0u, 0);
 	if (chdir("/")) /* or it would hold a mount */
 		log_debug("chdir /: %m");
-	if (!confine_all_threads())
+	if (!confine_rights() && !confine_thread())
 		while (serve_one(&clerk))
 			;
 	_exit(EXIT_SUCCESS);

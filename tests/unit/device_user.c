@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "capture.h"
@@ -91,6 +92,16 @@ static bool of_us(const char *file)
 	return !stat(path, &st) && st.st_uid == geteuid();
 }
 
+/* With its server's end of the connection. */
+static void ended(int fd)
+{
+	int status;
+
+	close(fd);
+	ck_assert_int_gt(wait(&status), 0);
+	ck_assert(WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
 START_TEST(keeps_the_files)
 {
 	struct device_state state = sample(ID, "ram"), back;
@@ -109,8 +120,7 @@ START_TEST(keeps_the_files)
 	ck_assert(!exists("900001.json"));
 	ck_assert(!exists("900001.stats"));
 	ck_assert(!exists("by-name/ram"));
-	close(fd);
-	ck_assert_int_gt(wait(NULL), 0);
+	ended(fd);
 }
 END_TEST
 
@@ -123,8 +133,7 @@ START_TEST(forgets_what_was_not_written)
 	put("900001.stats", "", 0644);
 	ck_assert_int_eq(clerk_forget(fd), 0);
 	ck_assert(!exists("900001.stats"));
-	close(fd);
-	ck_assert_int_gt(wait(NULL), 0);
+	ended(fd);
 }
 END_TEST
 
@@ -132,13 +141,11 @@ END_TEST
 START_TEST(ends_with_its_server)
 {
 	struct device_state state = sample(ID, "ram");
-	int fd = clerk_begin(), status;
+	int fd = clerk_begin();
 
 	ck_assert_int_eq(clerk_note(fd, ID, NULL), 0);
 	ck_assert_int_eq(clerk_write(fd, &state, false), 0);
-	close(fd);
-	ck_assert_int_gt(wait(&status), 0);
-	ck_assert(WIFEXITED(status) && !WEXITSTATUS(status));
+	ended(fd);
 	ck_assert(exists("900001.json"));
 	ck_assert(exists("by-name/ram"));
 }
@@ -165,32 +172,33 @@ START_TEST(does_no_more_than_that)
 	ck_assert_int_eq(clerk_forget(fd), 0);
 	ck_assert_int_eq(clerk_forget(fd), -EPERM);
 	ck_assert_int_eq(clerk_write(fd, &state, false), -EPERM);
-	close(fd);
-	ck_assert_int_gt(wait(NULL), 0);
+	/* nor does it begin anew, with what is another device's */
+	write_sample(ID + 1, "other");
+	ck_assert_int_eq(clerk_note(fd, ID + 1, NULL), -EPERM);
+	ck_assert_int_eq(clerk_forget(fd), -EPERM);
+	ck_assert(exists("900002.json"));
+	ended(fd);
 }
 END_TEST
 
+/* Gone, or silent: the server says so, within its time. */
 START_TEST(is_missed)
 {
 	struct device_state state = sample(ID, "ram");
-	int fd = clerk_begin(), status;
-	char children[64], text[32] = "";
-	FILE *file;
+	int pair[2];
 
-	ck_assert_int_eq(clerk_note(fd, ID, NULL), 0);
-	snprintf(children, sizeof(children), "/proc/self/task/%d/children", gettid());
-	file = fopen(children, "re");
-	if (!file)
-		return;
-	ck_assert_ptr_nonnull(fgets(text, sizeof(text), file));
-	fclose(file);
-	kill((pid_t)strtol(text, NULL, 10), SIGKILL);
-	ck_assert_int_gt(wait(&status), 0);
 	signal(SIGPIPE, SIG_IGN);
-	capture_begin(&cap, STDERR_FILENO);
-	ck_assert_int_eq(clerk_write(fd, &state, false), -EPIPE);
-	ck_assert_ptr_nonnull(strstr(capture_end(&cap), "does not answer, or has ended"));
-	close(fd);
+	for (int gone = 0; gone < 2; gone++) {
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		if (gone)
+			close(pair[1]);
+		capture_begin(&cap, STDERR_FILENO);
+		ck_assert_int_eq(clerk_write(pair[0], &state, false), -EPIPE);
+		ck_assert_ptr_nonnull(strstr(capture_end(&cap), "does not answer, or has ended"));
+		close(pair[0]);
+		if (!gone)
+			close(pair[1]);
+	}
 }
 END_TEST
 
@@ -199,6 +207,7 @@ int main(void)
 	Suite *suite = suite_create("device_user");
 	TCase *tc = tcase_create("user");
 
+	tcase_set_timeout(tc, 30); /* one is waited for */
 	tcase_add_checked_fixture(tc, state_setup, state_teardown);
 	tcase_add_test(tc, users_that_are_none);
 	tcase_add_test(tc, users);
