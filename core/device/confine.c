@@ -231,19 +231,12 @@ static void load_before(void)
  * and no thread need. One more for guard.c, as none can be made later on. */
 static int keep_control(struct device *d)
 {
-	struct ctrl *kept;
-	int err;
+	int err = ctrl_open(&d->spare_ctrl);
 
-	if (d->kernel.unprivileged)
-		return ctrl_open(&d->spare_ctrl);
-	err = ctrl_open_kept(&d->spare_ctrl);
-	if (!err)
-		err = ctrl_open_kept(&kept);
-	if (err)
+	if (err || d->kernel.unprivileged)
 		return err;
-	ctrl_close(d->ctrl);
-	d->ctrl = kept;
-	return 0;
+	err = ctrl_keep_rights(d->ctrl);
+	return err ? err : ctrl_keep_rights(d->spare_ctrl);
 }
 
 static int enter_namespace(const struct device *d)

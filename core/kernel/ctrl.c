@@ -21,39 +21,9 @@ static void log_open_failure(bool ring, int err)
 	log_err("%s", ctrl_explain_open(release, "", ring, err, line, sizeof(line)));
 }
 
-/* What liburing declares and, up to 2.3, does not export. */
-static int ring_register(struct ctrl *ctrl, unsigned int op, const void *arg, unsigned int nr)
+int ctrl_open(struct ctrl **out)
 {
-	return syscall(SYS_io_uring_register, ctrl->ring.ring_fd, op, arg, nr) < 0 ? -errno : 0;
-}
-
-/* A personality is the rights of who registers it, for requests that name it. Restrictions are for good. */
-static int keep_rights(struct ctrl *ctrl)
-{
-	struct io_uring_restriction only[] = {
-		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_URING_CMD },
-		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE },
-		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
-		  .sqe_flags = IOSQE_FIXED_FILE | IOSQE_ASYNC },
-		{ .opcode = IORING_RESTRICTION_REGISTER_OP,
-		  .register_op = IORING_REGISTER_SYNC_CANCEL },
-	};
-	int err = io_uring_register_files(&ctrl->ring, &ctrl->fd, 1);
-
-	if (err)
-		return err;
-	err = io_uring_register_personality(&ctrl->ring);
-	if (err < 0)
-		return err;
-	ctrl->personality = err;
-	err = ring_register(ctrl, IORING_REGISTER_RESTRICTIONS, only, ARRAY_SIZE(only));
-	return err ? err : ring_register(ctrl, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-}
-
-static int open_ring(struct ctrl **out, bool kept)
-{
-	struct io_uring_params params = { .flags = IORING_SETUP_SQE128 |
-						   (kept ? IORING_SETUP_R_DISABLED : 0) };
+	struct io_uring_params params = { .flags = IORING_SETUP_SQE128 };
 	struct ctrl *ctrl = calloc(1, sizeof(*ctrl));
 	bool ring = false;
 	int err = -ENOMEM;
@@ -73,13 +43,10 @@ static int open_ring(struct ctrl **out, bool kept)
 		goto fail;
 	}
 	ring = true;
-	err = io_uring_queue_init_params(4, &ctrl->ring, &params);
+	err = io_uring_queue_init_params(CTRL_RING_ENTRIES, &ctrl->ring, &params);
 	if (err)
 		goto fail;
 	ctrl->ring_up = true;
-	err = kept ? keep_rights(ctrl) : 0;
-	if (err)
-		goto fail;
 	*out = ctrl;
 	return 0;
 fail:
@@ -88,14 +55,57 @@ fail:
 	return err;
 }
 
-int ctrl_open(struct ctrl **out)
+/* What liburing 2.3 declares and does not export. */
+static int ring_register(struct io_uring *ring, unsigned int op, const void *arg, unsigned int nr)
 {
-	return open_ring(out, false);
+	return syscall(SYS_io_uring_register, ring->ring_fd, op, arg, nr) < 0 ? -errno : 0;
 }
 
-int ctrl_open_kept(struct ctrl **out)
+/* A personality is the rights of who registers it, for requests that name it: its number, or -errno.
+ * Restrictions are for good, from when the ring is enabled. */
+static int restrict_ring(struct io_uring *ring, int fd)
 {
-	return open_ring(out, true);
+	const struct io_uring_restriction only[] = {
+		{ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_URING_CMD },
+		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE },
+		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+		  .sqe_flags = IOSQE_FIXED_FILE | IOSQE_ASYNC },
+		{ .opcode = IORING_RESTRICTION_REGISTER_OP,
+		  .register_op = IORING_REGISTER_SYNC_CANCEL },
+	};
+	int personality, err = io_uring_register_files(ring, &fd, 1);
+
+	if (err)
+		return err;
+	personality = io_uring_register_personality(ring);
+	if (personality < 0)
+		return personality;
+	err = ring_register(ring, IORING_REGISTER_RESTRICTIONS, only, ARRAY_SIZE(only));
+	if (!err)
+		err = ring_register(ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	return err ? err : personality;
+}
+
+int ctrl_keep_rights(struct ctrl *ctrl)
+{
+	struct io_uring_params params = { .flags = IORING_SETUP_SQE128 | IORING_SETUP_R_DISABLED };
+	struct io_uring ring;
+	int err = io_uring_queue_init_params(CTRL_RING_ENTRIES, &ring, &params);
+
+	if (!err) {
+		err = restrict_ring(&ring, ctrl->fd);
+		if (err < 0)
+			io_uring_queue_exit(&ring);
+	}
+	if (err < 0) {
+		log_err("making a ring that commands the driver when the rights to do so are gone: %s",
+			strerror(-err));
+		return err;
+	}
+	io_uring_queue_exit(&ctrl->ring);
+	ctrl->ring = ring;
+	ctrl->personality = err;
+	return 0;
 }
 
 void ctrl_close(struct ctrl *ctrl)

@@ -18,9 +18,10 @@ struct ctrl;
 /* Open the control device and its ring. -ENOENT, -ENXIO, -ENODEV: no driver; -EACCES, -EPERM: no
  * permission; others from io_uring_setup. log_err()s the one clear line itself. */
 int ctrl_open(struct ctrl **out);
-/* The same, for a process that gives its rights up: commands are carried out with those that the calling
- * thread has now. The ring can do nothing else, whoever gets hold of it. */
-int ctrl_open_kept(struct ctrl **out);
+/* Before rights are given up, and while no command is in flight: from now on commands are carried out with
+ * those that the calling thread has now, and the ring can do nothing else, whoever gets hold of it. 0, or
+ * -errno, logged, and nothing has changed. */
+int ctrl_keep_rights(struct ctrl *ctrl);
 /* NULL is allowed. Never blocks for longer than ctrl_cancel(). */
 void ctrl_close(struct ctrl *ctrl);
 

@@ -10,6 +10,7 @@
 
 #include "kernel/ctrl.h"
 
+#define CTRL_RING_ENTRIES 4
 #define CTRL_BUF_SIZE UINT16_MAX /* a command's length has 16 bits */
 #define KERNEL_ENOTSUPP 524	 /* what old drivers answer to an unknown opcode */
 
@@ -19,12 +20,11 @@ struct ctrl {
 	int fd;
 	struct io_uring ring;
 	bool ring_up;
-	uint16_t
-		personality; /* of ctrl_open_kept(): the driver is file 0 then; 0: as the process is */
-	bool pending;	     /* a command is in flight: user_data serial */
-	bool given_up;	     /* one did not come back: nothing works any more */
-	bool have_result;    /* of what was begun */
-	bool has_features; /* features and features_err are known */
+	uint16_t personality; /* 0: the process's rights; else the driver is file 0 */
+	bool pending;	      /* a command is in flight: user_data serial */
+	bool given_up;	      /* one did not come back: nothing works any more */
+	bool have_result;     /* of what was begun */
+	bool has_features;    /* features and features_err are known */
 	enum encoding encoding;
 	uint64_t serial;
 	uint64_t features;

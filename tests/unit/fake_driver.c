@@ -20,6 +20,11 @@ int __real_open(const char *path, int flags, ...);
 int __real_stat(const char *path, struct stat *st);
 int __real_access(const char *path, int mode);
 
+/* Declared, too, as nobody else does. */
+#define WRAPPED(type, name, params)                                                                \
+	type __wrap_##name params;                                                                 \
+	type __wrap_##name params
+
 static void die(const char *what)
 {
 	perror(what);
@@ -121,8 +126,7 @@ static void remove_node(const char *path)
 	unlink(node_at(path, buf));
 }
 
-int __wrap_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...)
+WRAPPED(int, open, (const char *path, int flags, ...))
 {
 	char buf[256];
 	mode_t mode;
@@ -137,16 +141,14 @@ int __wrap_open(const char *path, int flags, ...)
 	return -1;
 }
 
-int __wrap_stat(const char *path, struct stat *st);
-int __wrap_stat(const char *path, struct stat *st)
+WRAPPED(int, stat, (const char *path, struct stat *st))
 {
 	char buf[256];
 
 	return __real_stat(node_at(path, buf), st);
 }
 
-int __wrap_access(const char *path, int mode);
-int __wrap_access(const char *path, int mode)
+WRAPPED(int, access, (const char *path, int mode))
 {
 	char buf[256];
 
@@ -198,8 +200,7 @@ static int about(uint32_t op, uint32_t id, struct fake_device **d)
 	return err ? err : *d ? 0 : -ENODEV;
 }
 
-int __wrap_ctrl_open(struct ctrl **out);
-int __wrap_ctrl_open(struct ctrl **out)
+WRAPPED(int, ctrl_open, (struct ctrl * *out))
 {
 	if (!driver.opened++)
 		driver.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -207,37 +208,37 @@ int __wrap_ctrl_open(struct ctrl **out)
 	return 0;
 }
 
-void __wrap_ctrl_close(struct ctrl *ctrl);
-void __wrap_ctrl_close(struct ctrl *ctrl)
+WRAPPED(int, ctrl_keep_rights, (struct ctrl * ctrl))
+{
+	return ctrl ? 0 : -EINVAL;
+}
+
+WRAPPED(void, ctrl_close, (struct ctrl * ctrl))
 {
 	if (ctrl && !--driver.opened)
 		close(driver.event);
 }
 
-void __wrap_ctrl_set_deadline(struct ctrl *ctrl, unsigned int ms);
-void __wrap_ctrl_set_deadline(struct ctrl *ctrl, unsigned int ms)
+WRAPPED(void, ctrl_set_deadline, (struct ctrl * ctrl, unsigned int ms))
 {
 	(void)ctrl;
 	(void)ms;
 }
 
-bool __wrap_ctrl_is_legacy(const struct ctrl *ctrl);
-bool __wrap_ctrl_is_legacy(const struct ctrl *ctrl)
+WRAPPED(bool, ctrl_is_legacy, (const struct ctrl *ctrl))
 {
 	(void)ctrl;
 	return false;
 }
 
-int __wrap_ctrl_get_features(struct ctrl *ctrl, uint64_t *features);
-int __wrap_ctrl_get_features(struct ctrl *ctrl, uint64_t *features)
+WRAPPED(int, ctrl_get_features, (struct ctrl * ctrl, uint64_t *features))
 {
 	(void)ctrl;
 	*features = driver.shared->features;
 	return command(UBLK_U_CMD_GET_FEATURES);
 }
 
-int __wrap_ctrl_add_dev(struct ctrl *ctrl, struct ublksrv_ctrl_dev_info *info);
-int __wrap_ctrl_add_dev(struct ctrl *ctrl, struct ublksrv_ctrl_dev_info *info)
+WRAPPED(int, ctrl_add_dev, (struct ctrl * ctrl, struct ublksrv_ctrl_dev_info *info))
 {
 	int err = command(UBLK_U_CMD_ADD_DEV);
 	char node[NODE_PATH_SIZE];
@@ -262,8 +263,7 @@ int __wrap_ctrl_add_dev(struct ctrl *ctrl, struct ublksrv_ctrl_dev_info *info)
 	return 0;
 }
 
-int __wrap_ctrl_set_params(struct ctrl *ctrl, uint32_t id, const struct ublk_params *params);
-int __wrap_ctrl_set_params(struct ctrl *ctrl, uint32_t id, const struct ublk_params *params)
+WRAPPED(int, ctrl_set_params, (struct ctrl * ctrl, uint32_t id, const struct ublk_params *params))
 {
 	struct fake_device *d;
 	int err = about(UBLK_U_CMD_SET_PARAMS, id, &d);
@@ -274,8 +274,7 @@ int __wrap_ctrl_set_params(struct ctrl *ctrl, uint32_t id, const struct ublk_par
 	return err;
 }
 
-int __wrap_ctrl_get_params(struct ctrl *ctrl, uint32_t id, struct ublk_params *params);
-int __wrap_ctrl_get_params(struct ctrl *ctrl, uint32_t id, struct ublk_params *params)
+WRAPPED(int, ctrl_get_params, (struct ctrl * ctrl, uint32_t id, struct ublk_params *params))
 {
 	struct fake_device *d;
 	int err = about(UBLK_U_CMD_GET_PARAMS, id, &d);
@@ -286,8 +285,8 @@ int __wrap_ctrl_get_params(struct ctrl *ctrl, uint32_t id, struct ublk_params *p
 	return err;
 }
 
-int __wrap_ctrl_get_dev_info(struct ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *info);
-int __wrap_ctrl_get_dev_info(struct ctrl *ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *info)
+WRAPPED(int, ctrl_get_dev_info,
+	(struct ctrl * ctrl, uint32_t id, struct ublksrv_ctrl_dev_info *info))
 {
 	struct fake_device *d;
 	int err = about(UBLK_U_CMD_GET_DEV_INFO, id, &d);
@@ -298,10 +297,8 @@ int __wrap_ctrl_get_dev_info(struct ctrl *ctrl, uint32_t id, struct ublksrv_ctrl
 	return err;
 }
 
-int __wrap_ctrl_get_queue_affinity(struct ctrl *ctrl, uint32_t id, uint16_t qid, void *mask,
-				   uint16_t size);
-int __wrap_ctrl_get_queue_affinity(struct ctrl *ctrl, uint32_t id, uint16_t qid, void *mask,
-				   uint16_t size)
+WRAPPED(int, ctrl_get_queue_affinity,
+	(struct ctrl * ctrl, uint32_t id, uint16_t qid, void *mask, uint16_t size))
 {
 	struct fake_device *d;
 
@@ -325,8 +322,7 @@ static int delete (uint32_t op, uint32_t id)
 	return 0;
 }
 
-int __wrap_ctrl_del_dev(struct ctrl *ctrl, uint32_t id);
-int __wrap_ctrl_del_dev(struct ctrl *ctrl, uint32_t id)
+WRAPPED(int, ctrl_del_dev, (struct ctrl * ctrl, uint32_t id))
 {
 	(void)ctrl;
 	return delete (UBLK_U_CMD_DEL_DEV, id);
@@ -342,8 +338,7 @@ static void stop(uint32_t id, struct fake_device *d)
 	remove_node(node_block(id, node));
 }
 
-int __wrap_ctrl_plain(struct ctrl *ctrl, uint32_t op, uint32_t id, uint64_t data0);
-int __wrap_ctrl_plain(struct ctrl *ctrl, uint32_t op, uint32_t id, uint64_t data0)
+WRAPPED(int, ctrl_plain, (struct ctrl * ctrl, uint32_t op, uint32_t id, uint64_t data0))
 {
 	struct fake_device *d;
 	int err;
@@ -373,8 +368,7 @@ int __wrap_ctrl_plain(struct ctrl *ctrl, uint32_t op, uint32_t id, uint64_t data
 	return 0;
 }
 
-int __wrap_ctrl_begin(struct ctrl *ctrl, uint32_t op, uint32_t id, uint64_t data0);
-int __wrap_ctrl_begin(struct ctrl *ctrl, uint32_t op, uint32_t id, uint64_t data0)
+WRAPPED(int, ctrl_begin, (struct ctrl * ctrl, uint32_t op, uint32_t id, uint64_t data0))
 {
 	char node[NODE_PATH_SIZE];
 	struct fake_device *d;
@@ -395,8 +389,7 @@ int __wrap_ctrl_begin(struct ctrl *ctrl, uint32_t op, uint32_t id, uint64_t data
 	return 0;
 }
 
-int __wrap_ctrl_result(struct ctrl *ctrl);
-int __wrap_ctrl_result(struct ctrl *ctrl)
+WRAPPED(int, ctrl_result, (struct ctrl * ctrl))
 {
 	uint64_t count;
 
@@ -407,15 +400,13 @@ int __wrap_ctrl_result(struct ctrl *ctrl)
 	return driver.result;
 }
 
-void __wrap_ctrl_cancel(struct ctrl *ctrl);
-void __wrap_ctrl_cancel(struct ctrl *ctrl)
+WRAPPED(void, ctrl_cancel, (struct ctrl * ctrl))
 {
 	(void)ctrl;
 	driver.begun = false;
 }
 
-int __wrap_ctrl_fd(struct ctrl *ctrl);
-int __wrap_ctrl_fd(struct ctrl *ctrl)
+WRAPPED(int, ctrl_fd, (struct ctrl * ctrl))
 {
 	(void)ctrl;
 	return driver.event;
@@ -424,10 +415,9 @@ int __wrap_ctrl_fd(struct ctrl *ctrl)
 /* ---- what else the host knows of the kernel ---- */
 
 /* The device gets the fake transport instead; a next server a new one. */
-void __wrap_transport_kernel_init(struct transport *t, int fd, bool legacy_ops, uint64_t flags,
-				  uint16_t nr_queues, uint16_t depth);
-void __wrap_transport_kernel_init(struct transport *t, int fd, bool legacy_ops, uint64_t flags,
-				  uint16_t nr_queues, uint16_t depth)
+WRAPPED(void, transport_kernel_init,
+	(struct transport * t, int fd, bool legacy_ops, uint64_t flags, uint16_t nr_queues,
+	 uint16_t depth))
 {
 	struct device *d = container_of(t, struct device, transport);
 	struct fake_config config = { .nr_queues = nr_queues,
@@ -448,16 +438,14 @@ void __wrap_transport_kernel_init(struct transport *t, int fd, bool legacy_ops, 
 	d->dev.transport = fake_transport(driver.fake);
 }
 
-int __wrap_sysfs_wait_node(const char *root, uint32_t id, unsigned int ms);
-int __wrap_sysfs_wait_node(const char *root, uint32_t id, unsigned int ms)
+WRAPPED(int, sysfs_wait_node, (const char *root, uint32_t id, unsigned int ms))
 {
 	(void)root;
 	(void)ms;
 	return find(id) ? 0 : -ETIMEDOUT;
 }
 
-int __wrap_sysfs_devices(const char *root, uint32_t **ids, size_t *nr);
-int __wrap_sysfs_devices(const char *root, uint32_t **ids, size_t *nr)
+WRAPPED(int, sysfs_devices, (const char *root, uint32_t **ids, size_t *nr))
 {
 	(void)root;
 	*nr = 0;
@@ -468,8 +456,7 @@ int __wrap_sysfs_devices(const char *root, uint32_t **ids, size_t *nr)
 	return *ids ? 0 : -ENOMEM;
 }
 
-int __wrap_sysfs_disk(const char *root, uint32_t id, struct sysfs_disk *disk);
-int __wrap_sysfs_disk(const char *root, uint32_t id, struct sysfs_disk *disk)
+WRAPPED(int, sysfs_disk, (const char *root, uint32_t id, struct sysfs_disk *disk))
 {
 	const struct fake_device *d = find(id);
 
@@ -483,8 +470,7 @@ int __wrap_sysfs_disk(const char *root, uint32_t id, struct sysfs_disk *disk)
 }
 
 /* Nobody uses a disk that is a file. */
-int __wrap_disk_users_find(const char *root, uint32_t id, struct disk_users *users);
-int __wrap_disk_users_find(const char *root, uint32_t id, struct disk_users *users)
+WRAPPED(int, disk_users_find, (const char *root, uint32_t id, struct disk_users *users))
 {
 	(void)root;
 	*users = (struct disk_users){ 0 };
@@ -492,8 +478,7 @@ int __wrap_disk_users_find(const char *root, uint32_t id, struct disk_users *use
 }
 
 /* Whoever runs the tests. */
-bool __wrap_knobs_privileged(void);
-bool __wrap_knobs_privileged(void)
+WRAPPED(bool, knobs_privileged, (void))
 {
 	return true;
 }

@@ -139,9 +139,7 @@ tests_unit_path_choice_LDADD = $(UNIT_LIBS)
 
 # A whole device, and the whole host, with a driver that the test plays.
 FAKE_DRIVER = tests/unit/fake_driver.c tests/unit/fake_driver.h tests/unit/plane_tools.c
-# A ring that keeps its rights is like any other to it.
-FAKE_DRIVER_WRAPS = -Wl,--wrap=ctrl_open_kept,--defsym=__wrap_ctrl_open_kept=__wrap_ctrl_open \
-	-Wl,--wrap=ctrl_open,--wrap=ctrl_close,--wrap=ctrl_set_deadline,--wrap=ctrl_is_legacy \
+FAKE_DRIVER_WRAPS = -Wl,--wrap=ctrl_open,--wrap=ctrl_keep_rights,--wrap=ctrl_close,--wrap=ctrl_set_deadline,--wrap=ctrl_is_legacy \
 	-Wl,--wrap=ctrl_get_features,--wrap=ctrl_add_dev,--wrap=ctrl_set_params,--wrap=ctrl_get_params \
 	-Wl,--wrap=ctrl_get_dev_info,--wrap=ctrl_get_queue_affinity,--wrap=ctrl_del_dev,--wrap=ctrl_plain \
 	-Wl,--wrap=ctrl_begin,--wrap=ctrl_result,--wrap=ctrl_cancel,--wrap=ctrl_fd \
