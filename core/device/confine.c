@@ -201,6 +201,8 @@ static int become(const struct run_as *user)
 		err = -errno;
 	if (!err)
 		err = caps_take_up();
+	if (!err)
+		err = caps_reduce(CAPS_TO_START); /* with --sandbox off, too */
 	if (err)
 		log_err("cannot become user %u: %s", user->uid, strerror(-err));
 	return err;
