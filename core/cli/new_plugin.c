@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/whole.h"
 #include "cli/cli.h"
 #include "cli/templates.h"
 #include "cli/usage.h"
@@ -165,21 +166,6 @@ struct folder {
 	size_t nr;
 };
 
-static int write_all(int fd, const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left) {
-		ssize_t n = write(fd, text, left);
-
-		if (n < 0)
-			return -errno;
-		text += n;
-		left -= (size_t)n;
-	}
-	return 0;
-}
-
 /* One file, whose path and text have the name of the example that they come from. */
 static int add_file(struct folder *folder, const char *path, const char *text, const char *from,
 		    const char *name)
@@ -196,7 +182,7 @@ static int add_file(struct folder *folder, const char *path, const char *text, c
 		goto out;
 	}
 	folder->file[folder->nr++] = file;
-	ret = write_all(fd, copy);
+	ret = write_whole(fd, copy, strlen(copy));
 	if (close(fd) && !ret)
 		ret = -errno;
 	if (ret)
@@ -328,13 +314,13 @@ int verb_new_plugin(int argc, char **argv)
 	status = open_folder(&folder);
 	if (!status && write_files(&folder, &req))
 		status = EXIT_FAILED;
-	if (status)
+	if (status) {
 		take_away(&folder);
-	else
+	} else {
 		warn_of_other(req.name);
-	if (!status)
 		printf("%s: plugin %s, by the profile %s; build it with: make -C %s\n", req.dir,
 		       req.name, req.profile->name, req.dir);
+	}
 	for (size_t i = 0; i < folder.nr; i++)
 		free(folder.file[i]);
 	if (folder.fd >= 0)

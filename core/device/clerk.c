@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "base/whole.h"
 #include "device/clerk.h"
 #include "device/confine.h"
 #include "device/internal.h"
@@ -34,36 +35,6 @@ struct clerk {
 	json_t *memory;
 	char *name; /* of what was written */
 };
-
-static bool read_all(int fd, void *buf, size_t size)
-{
-	while (size) {
-		ssize_t n = read(fd, buf, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		buf = (char *)buf + n;
-		size -= n;
-	}
-	return true;
-}
-
-static bool write_all(int fd, const void *buf, size_t size)
-{
-	while (size) {
-		ssize_t n = write(fd, buf, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		buf = (const char *)buf + n;
-		size -= n;
-	}
-	return true;
-}
 
 static int take_note(struct clerk *clerk, const char *text, size_t size)
 {
@@ -142,13 +113,13 @@ static bool serve_one(struct clerk *clerk)
 	__cleanup_free char *text = NULL;
 	int32_t answer;
 
-	if (!read_all(clerk->fd, &message, sizeof(message)) || message.size > MESSAGE_MAX)
+	if (read_whole(clerk->fd, &message, sizeof(message)) || message.size > MESSAGE_MAX)
 		return false;
 	text = malloc(max_of(message.size, 1u));
-	if (!text || !read_all(clerk->fd, text, message.size))
+	if (!text || read_whole(clerk->fd, text, message.size))
 		return false;
 	answer = do_word(clerk, &message, text);
-	return write_all(clerk->fd, &answer, sizeof(answer));
+	return !write_whole(clerk->fd, &answer, sizeof(answer));
 }
 
 /* It ends with its server, whatever is sent to all processes of a group or a unit before. */
@@ -211,8 +182,8 @@ static int ask(int fd, enum word word, const char *text)
 	const struct message message = { .word = word, .size = text ? strlen(text) : 0 };
 	int32_t answer;
 
-	if (write_all(fd, &message, sizeof(message)) && write_all(fd, text, message.size) &&
-	    wait_answer(fd) && read_all(fd, &answer, sizeof(answer)))
+	if (!write_whole(fd, &message, sizeof(message)) && !write_whole(fd, text, message.size) &&
+	    wait_answer(fd) && !read_whole(fd, &answer, sizeof(answer)))
 		return answer;
 	log_err("the process that keeps the device's files for its server does not answer, or has "
 		"ended");

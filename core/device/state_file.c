@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/whole.h"
 #include "device/state_file.h"
 
 #define STATE_VERSION "1.0"
@@ -43,21 +44,6 @@ int state_file_check(const struct device_state *state)
 	return 0;
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		len -= n;
-	}
-	return 0;
-}
-
 int state_file_begin(int dir, const char *name, char temp[STATE_TEMP_SIZE])
 {
 	int fd;
@@ -89,7 +75,7 @@ static int replace_file(int dir, uint32_t id, const char *text)
 	fd = state_file_begin(dir, name, temp);
 	if (fd < 0)
 		return fd;
-	return state_file_finish(dir, fd, temp, name, write_all(fd, text, strlen(text)));
+	return state_file_finish(dir, fd, temp, name, write_whole(fd, text, strlen(text)));
 }
 
 char *state_file_text(const struct device_state *state)
