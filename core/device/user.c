@@ -53,7 +53,10 @@ static int list_groups(struct run_as *user, const char *name)
 			return err;
 	} while (getgrouplist(name, user->gid, user->groups, &nr) < 0 && nr > user->nr_groups);
 	user->nr_groups = nr;
-	return nr > NGROUPS_MAX ? -EINVAL : 0;
+	if (nr <= NGROUPS_MAX)
+		return 0;
+	log_err("--user %s: it is in %d groups, and a process can be in %d", name, nr, NGROUPS_MAX);
+	return -EINVAL;
 }
 
 static int find(const char *name, const char *group, struct run_as *user)
