@@ -69,8 +69,8 @@ static int serve(const struct device_request *request, const struct watcher *wat
 	return err || res ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int resolve_and_serve(const struct serving *serving, struct device_request *request,
-			     const struct watcher *watcher)
+static int load_and_serve(const struct serving *serving, struct device_request *request,
+			  const struct watcher *watcher)
 {
 	struct device_options *options = serving->options;
 	const char *path = serving->former ? serving->former->plugin_path : NULL;
@@ -100,8 +100,8 @@ static int resolve_and_serve(const struct serving *serving, struct device_reques
 }
 
 /* log: of a server in the background, or NULL. With --user, a clerk before there is a plugin. */
-static int be_somebody_and_serve(const struct serving *serving, const char *log,
-				 const struct watcher *watcher)
+static int resolve_and_serve(const struct serving *serving, const char *log,
+			     const struct watcher *watcher)
 {
 	struct device_request request = { .cfg = &serving->options->cfg,
 					  .former = serving->former,
@@ -113,13 +113,13 @@ static int be_somebody_and_serve(const struct serving *serving, const char *log,
 	int status;
 
 	if (!request.cfg->user)
-		return resolve_and_serve(serving, &request, watcher);
+		return load_and_serve(serving, &request, watcher);
 	status = user_find(request.cfg->user, &user);
 	if (status)
 		return status == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	request.user = &user;
 	request.clerk = clerk_begin();
-	status = request.clerk < 0 ? EXIT_FAILED : resolve_and_serve(serving, &request, watcher);
+	status = request.clerk < 0 ? EXIT_FAILED : load_and_serve(serving, &request, watcher);
 	if (request.clerk >= 0)
 		close(request.clerk);
 	user_free(&user);
@@ -146,7 +146,7 @@ int serving_run(const struct serving *serving)
 	int status;
 
 	notify_open(&notify); /* while sockets can be had */
-	status = be_somebody_and_serve(serving, NULL, &watcher);
+	status = resolve_and_serve(serving, NULL, &watcher);
 	notify_close(&notify);
 	return status;
 }
@@ -320,7 +320,7 @@ static __attribute__((noreturn)) void be_server(const struct serving *serving, i
 	}
 	if (background_prepare(&background, serving->options))
 		exit(EXIT_FAILED);
-	exit(be_somebody_and_serve(serving, log, &watcher));
+	exit(resolve_and_serve(serving, log, &watcher));
 }
 
 /* Fork first of all: the driver ties a device to the process and its memory (rule 23). */

@@ -167,6 +167,10 @@ START_TEST(of_the_server)
 	check(HEAD MEM ", \"device\": { \"sandbox\": \"full\" } }",
 	      MEM_RESOLVED "\"device\": { \"poll_us\": 0 }, \"cpus\": \"auto\" }",
 	      "{ \"/device/sandbox\": \"off\" }", "");
+	check(HEAD MEM " }", MEM_RESOLVED "\"device\": { \"user\": \"nobody\" } }", NOT_KNOWN,
+	      "/device/user");
+	check(HEAD MEM ", \"device\": { \"user\": \"nobody\" } }", MEM_RESOLVED "\"device\": {} }",
+	      "{ }", "/device/user");
 }
 END_TEST
 
