@@ -40,6 +40,11 @@ ok() { # STATUS TEXT
 	fi
 }
 
+skip() { # TEXT WHY
+	nr=$((nr + 1))
+	echo "ok $nr - $1 # SKIP $2"
+}
+
 host() { # ARGUMENT...: the status is left in $status
 	timeout 60 "$host" "$@" >"$dir/out" 2>"$dir/err" </dev/null
 	status=$?
@@ -158,6 +163,8 @@ if [ "$(id -u)" -eq 0 ]; then
 	nothing_left "it removes its files"
 	[ -z "$(find "$dir/run/memory" -type f)" ]
 	ok $? "and its memory"
+else
+	skip "up --user" "only root can"
 fi
 refuses 2 "--user of nobody" 'there is no such user|only root' up --plugin null --opt size=1M --user no-such-user
 
@@ -214,6 +221,8 @@ if command -v strace >/dev/null; then
 	kill -TERM "$(ps -o pid= --ppid $serve | head -n 1)"
 	wait $serve
 	rm "$dir/devices/unfit.json"
+else
+	skip "a server that ends at once is told of as such" "there is no strace"
 fi
 
 manifest one 1M ', "recovery": "queue"'

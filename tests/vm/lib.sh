@@ -218,6 +218,16 @@ server_pid() { # ID: of a device that is up
 
 state_is() { ublk-host list 2>/dev/null | grep -Eq "^[0-9]+ +$1 .* $2 "; } # NAME STATE
 
+gone() { [[ ! -d /proc/$1 || $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) == Z ]]; } # PID: it has ended
+
+try() { # WHAT...: the test plugin outlaw, or licensed, does it while it serves $dev; its errno goes to answer
+	printf 'try %s\n' "$*" >"$T/try"
+	truncate -s 512 "$T/try"
+	write_at "$dev" 4096 512 "$T/try"
+	# shellcheck disable=SC2034 # for who asks
+	answer=$(read_at "$dev" 4096 512 | tr -d '\0')
+}
+
 size_of() { blockdev --getsize64 "$1"; } # NODE
 size_option() { # NAME: the plugin's option `size`, as the state has it
 	ublk-host info --json "$1" | sed -n '/"options"/,/}/s/.*"size": *\([0-9]*\).*/\1/p' | head -n 1

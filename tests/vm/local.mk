@@ -10,7 +10,8 @@ EXTRA_DIST += tests/vm/machines/power-loss.sh
 EXTRA_DIST += \
 	tests/vm/cases/apply.sh \
 	tests/vm/cases/blocks-4k.sh \
-	tests/vm/cases/confine.sh tests/vm/cases/control.sh \
+	tests/vm/cases/confine.sh \
+	tests/vm/cases/control.sh \
 	tests/vm/cases/cpus.sh \
 	tests/vm/cases/crash.sh \
 	tests/vm/cases/cycles.sh \
@@ -66,7 +67,8 @@ EXTRA_DIST += \
 	tests/vm/cases/threads-per-queue.sh \
 	tests/vm/cases/up-down.sh \
 	tests/vm/cases/upgrade.sh \
-	tests/vm/cases/user.sh tests/vm/cases/users.sh \
+	tests/vm/cases/user.sh \
+	tests/vm/cases/users.sh \
 	tests/vm/cases/verify-async.sh \
 	tests/vm/cases/verify-call.sh \
 	tests/vm/cases/verify-file-direct.sh \

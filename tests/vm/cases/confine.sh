@@ -32,13 +32,6 @@ threads_confined() { # PID
 	grep -qx ublk-q0 /proc/"$1"/task/*/comm || fail "no thread has a queue's name"
 }
 
-try() { # WHAT...: sets answer
-	printf 'try %s\n' "$*" >"$T/try"
-	truncate -s 512 "$T/try"
-	write_at "$dev" 4096 512 "$T/try"
-	answer=$(read_at "$dev" 4096 512 | tr -d '\0')
-}
-
 refused() { # WHAT...: EPERM, or EACCES of Landlock or by the owner's bits, or a file that is not to be seen
 	try "$@"
 	[[ $answer == 1 || $answer == 13 || $answer == 2 ]] || fail "a plugin could: $* (errno $answer)"

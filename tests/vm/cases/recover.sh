@@ -5,7 +5,6 @@
 # nothing had been; in each mode of --recovery as that says. Nothing is left behind at the end.
 . "$UBLK_TEST_LIB"
 
-gone() { [[ ! -d /proc/$1 || $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) == Z ]]; }
 kill_server() { # NAME
 	local server
 	server=$(server_pid "$1")

@@ -6,8 +6,7 @@
 up --plugin mem --opt size=16M --name victim --recovery none
 server=$(server_pid victim)
 kill -9 "$server"
-gone() { [[ ! -d /proc/$server || $(cut -d ' ' -f 3 "/proc/$server/stat" 2>/dev/null) == Z ]]; }
-wait_for 10 gone
+wait_for 10 gone "$server"
 sleep 0.5
 expect_fail 1 '.' timeout 20 dd if="$dev" of=/dev/null bs=4k count=1 iflag=direct
 ublk-host list >"$T/list" 2>&1 || true

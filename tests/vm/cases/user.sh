@@ -6,9 +6,9 @@
 . "$UBLK_TEST_LIB"
 switch=/proc/sys/kernel/io_uring_disabled
 trap '[[ ! -e $switch ]] || echo 0 >$switch' EXIT
-need_plugin outlaw
 need_plugin licensed
 need_plugin hang
+need_tool setpriv
 user=6001:6002
 # A partition of 4 MiB from 1 MiB on, as sfdisk makes it.
 partitioned() { # FILE
@@ -16,8 +16,6 @@ partitioned() { # FILE
 	printf '\0\0\0\0\x83\0\0\0\0\x08\0\0\0\x20\0\0' | dd of="$1" bs=1 seek=446 conv=notrunc status=none
 	printf '\x55\xaa' | dd of="$1" bs=1 seek=510 conv=notrunc status=none
 }
-
-gone() { [[ ! -d /proc/$1 || $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) == Z ]]; }
 
 # Every thread, but the kernel's own that work for rings.
 is_user() { # PID
@@ -57,6 +55,11 @@ same "the clerk's user" "$(awk '/^Uid:/ { print $2 }' "/proc/$clerk/status")" 0
 same "the clerk's rights" "$(awk '/^CapPrm:/ { print $2 }' "/proc/$clerk/status")" 0000000000004000
 same "the state's owner" "$(stat -c %u "/run/ublk-host/$id.json")" 0
 same "the link" "$(readlink /run/ublk-host/by-name/disk)" "$dev"
+# What is in its memory is nobody else's, nor another process's of that user.
+for file in mem environ; do
+	! setpriv --reuid 6001 --regid 6002 --clear-groups --inh-caps=-all cat "/proc/$server/$file" >/dev/null 2>&1 ||
+		fail "another process of the user's reads $file of the server"
+done
 ublk-host stats disk >"$T/stats" || fail "no statistics"
 fio_verify "$dev"
 if kernel_has update_size; then
@@ -75,12 +78,6 @@ for file in root mine; do
 done
 chown 6001 "$T/mine"
 chmod 755 "$T"
-try() { # WHAT...: sets answer
-	printf 'try %s\n' "$*" >"$T/try"
-	truncate -s 512 "$T/try"
-	write_at "$dev" 4096 512 "$T/try"
-	answer=$(read_at "$dev" 4096 512 | tr -d '\0')
-}
 for sandbox in full off; do
 	serve --plugin "$plugins/licensed.so" --user $user --sandbox $sandbox
 	is_user "$pid"
@@ -122,6 +119,29 @@ clerk=$(clerk_of "$server")
 down ram
 server_ended "$server" "$clerk"
 same "memory that is left" "$(find /run/ublk-host/memory -type f 2>/dev/null)" ""
+nothing_served
+
+# -- of another user from now on, by its manifest
+mkdir "$T/devices"
+manifest() { # USER-KEY
+	printf '{ "ublk_device_manifest": "1.0", "plugin": "mem", "options": { "size": "16M" },
+		"device": { "recovery": "reissue"%s } }\n' "$1" >"$T/devices/changed.json"
+}
+apply() { timeout 60 ublk-host apply "$T/devices" >"$T/out" 2>&1 || fail "apply: $(cat "$T/out")"; }
+manifest ''
+apply
+server=$(server_pid changed)
+same "its user" "$(awk '/^Uid:/ { print $2 }' "/proc/$server/status")" 0
+if kernel_has quiesce; then
+	manifest ", \"user\": \"$user\""
+	apply
+	is_user "$(server_pid changed)"
+	manifest ''
+	apply
+	server=$(server_pid changed)
+	same "its user" "$(awk '/^Uid:/ { print $2 }' "/proc/$server/status")" 0
+fi
+down changed
 nothing_served
 
 # -- it ends by itself, in good order and not
