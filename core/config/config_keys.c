@@ -64,7 +64,7 @@ static const struct config_key_spec keys[CFG_NR_KEYS] = {
 			    "serve without needing memory: for swap, and under memory pressure",
 			    CFG_TYPE_BOOL, MEMBER(swap_safe) },
 	[CFG_USER] = { "/device/user", "user", "USER[:GROUP]",
-		       "serve as this user instead of root, once the device is there",
+		       "serve as this user instead of root, from the plugin's start on",
 		       CFG_TYPE_USER, .min = 1, .max = 128, MEMBER(user) },
 	[CFG_LOGICAL_BLOCK] = { "/limits/logical_block", "logical-block", "SIZE",
 				"smallest unit of a request (default: the plugin's)", CFG_TYPE_POW2,

@@ -22,8 +22,8 @@ struct device_request {
 	/* A signalfd, or -1: SIGUSR1 hands the device over, SIGUSR2 tells of a request in the statistics, any
 	 * other signal stops it. It also interrupts a plugin that does not come back from open(). */
 	int signal_fd;
-	/* Who the server becomes when the device is there; NULL: it stays who it is. Then clerk is the
-	 * connection to who keeps its files, clerk.h. */
+	/* Who the server becomes before the plugin's start(), with a clerk, the connection to who keeps its
+	 * files (clerk.h); NULL: it stays who it is, and clerk is -1. */
 	const struct run_as *user;
 	int clerk;
 	const char *log; /* where messages go when it is ready: a file, "syslog"; NULL: stay */
