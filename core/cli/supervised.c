@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/supervised.h"
 #include "cli/supervised_look.h"
+#include "device/leftovers.h"
 
 #define LOOK_AGAIN_MS 50 /* while somebody else has it in hand */
 #define END_MS 10000	 /* for a server that was told to end while it starts */
@@ -292,7 +293,7 @@ static void after_end(struct supervised *s, uint64_t lived)
 	char how[80];
 
 	if (!lived && s->anew)
-		supervised_tidy(s);
+		leftovers_remove_of(s->server.id, s->server.pid);
 	server_end_text(status, how, sizeof(how));
 	if (s->goal != GOAL_UP || seen == SEEN_SERVED || seen == SEEN_IN_HAND ||
 	    seen == SEEN_FAILED) {

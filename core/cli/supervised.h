@@ -96,8 +96,6 @@ void supervised_mark(const struct supervised *s, const struct device_state *stat
 int supervised_job_begin(struct supervised *s, enum supervised_job job);
 /* It has ended: well? */
 bool supervised_job_result(struct supervised *s);
-/* At once: remove the files of a server that has ended before it had a state file. */
-void supervised_tidy(const struct supervised *s);
 
 /* A line about it. */
 #define supervised_log(s, log, ...)                                                                \

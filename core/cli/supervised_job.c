@@ -7,7 +7,6 @@
 #include "cli/cli.h"
 #include "cli/stop.h"
 #include "cli/supervised.h"
-#include "device/leftovers.h"
 
 #define FAIL_MS 10000u
 
@@ -30,24 +29,6 @@ static int fail_device(uint32_t id, const char *why)
 		log_err("%s", ctrl_explain(UBLK_U_CMD_STOP_DEV, id, err, text, sizeof(text)));
 	ctrl_close(ctrl);
 	return err ? EXIT_FAILED : EXIT_DONE;
-}
-
-/* Is it that server's? */
-static int remove_own(const struct leftover *leftover, void *arg)
-{
-	const struct prepared_server *server = arg;
-	const bool is_statistics = leftover->kind == LEFTOVER_STATISTICS;
-
-	if (leftover->pid == server->pid || (is_statistics && leftover->id == server->id))
-		leftover_remove(leftover->file);
-	return 0;
-}
-
-void supervised_tidy(const struct supervised *s)
-{
-	struct prepared_server server = s->server;
-
-	leftovers_for_each(remove_own, &server);
 }
 
 static __attribute__((noreturn)) void run(const struct supervised *s, enum supervised_job job)

@@ -133,23 +133,25 @@ static const char *judge_memory(int dir, const char *name, pid_t *maker)
 	return "no device has it, and its server is dead";
 }
 
-/* ".12.tmp" */
-static bool is_temporary_link(const char *name)
+/* "12.json.tmp", "12.stats.tmp", "by-name/.12.tmp" */
+static bool is_temporary(const char *file, uint32_t *id)
 {
-	uint32_t id;
+	static const char link[] = BY_NAME ".";
 
-	return *name == '.' && id_of(name + 1, ".tmp", &id);
+	return id_of(file, ".json.tmp", id) || id_of(file, ".stats.tmp", id) ||
+	       (!strncmp(file, link, strlen(link)) && id_of(file + strlen(link), ".tmp", id));
 }
 
-/* NULL: it is none. */
-static const char *why_left(int dir, const char *file, struct leftover *leftover)
+/* NULL: it is none. locked: nobody makes a file just now. */
+static const char *why_left(int dir, const char *file, bool locked, struct leftover *leftover)
 {
 	uint32_t id;
 
 	leftover->kind = LEFTOVER_TEMPORARY;
-	if (id_of(file, ".json.tmp", &id) || id_of(file, ".stats.tmp", &id) ||
-	    (!strncmp(file, BY_NAME, strlen(BY_NAME)) && is_temporary_link(file + strlen(BY_NAME))))
-		return is_old(dir, file) ? "it never became whole" : NULL;
+	if (is_temporary(file, &id)) {
+		leftover->id = id;
+		return locked || is_old(dir, file) ? "it never became whole" : NULL;
+	}
 	leftover->kind = LEFTOVER_LINK;
 	if (!strncmp(file, BY_NAME, strlen(BY_NAME)))
 		return judge_link(dir, file);
@@ -163,19 +165,25 @@ static const char *why_left(int dir, const char *file, struct leftover *leftover
 	return leftover->kind == LEFTOVER_STATE ? judge_state(dir, id) : judge_statistics(dir, id);
 }
 
-static bool judge(int dir, const char *file, struct leftover *leftover)
+static bool judge(int dir, const char *file, bool locked, struct leftover *leftover)
 {
 	*leftover = (struct leftover){ .file = file, .id = -1 };
-	leftover->why = why_left(dir, file, leftover);
+	leftover->why = why_left(dir, file, locked, leftover);
 	return leftover->why;
 }
 
+struct walk {
+	int dir;
+	bool locked;
+	int (*fn)(const struct leftover *leftover, void *arg);
+	void *arg;
+};
+
 /* below: "", BY_NAME or MEMORY, which is for root */
-static int for_each_in(int dir, const char *below,
-		       int (*fn)(const struct leftover *leftover, void *arg), void *arg)
+static int walk_below(const struct walk *walk, const char *below)
 {
 	struct dirent **entries;
-	int nr = scandirat(dir, *below ? below : ".", &entries, NULL, alphasort), ret = 0;
+	int nr = scandirat(walk->dir, *below ? below : ".", &entries, NULL, alphasort), ret = 0;
 	char file[320];
 
 	if (nr < 0)
@@ -185,24 +193,30 @@ static int for_each_in(int dir, const char *below,
 
 		snprintf(file, sizeof(file), "%s%s", below, entries[i]->d_name);
 		free(entries[i]);
-		if (!ret && judge(dir, file, &leftover))
-			ret = fn(&leftover, arg);
+		if (!ret && judge(walk->dir, file, walk->locked, &leftover))
+			ret = walk->fn(&leftover, walk->arg);
 	}
 	free(entries);
 	return ret;
 }
 
+static int walk_all(const struct walk *walk)
+{
+	int ret = walk_below(walk, "");
+
+	if (!ret)
+		ret = walk_below(walk, MEMORY);
+	return ret ? ret : walk_below(walk, BY_NAME);
+}
+
 int leftovers_for_each(int (*fn)(const struct leftover *leftover, void *arg), void *arg)
 {
 	__cleanup_fd int dir = state_open_folder(false);
-	int ret;
+	const struct walk walk = { .dir = dir, .fn = fn, .arg = arg };
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
-	ret = for_each_in(dir, "", fn, arg);
-	if (!ret)
-		ret = for_each_in(dir, MEMORY, fn, arg);
-	return ret ? ret : for_each_in(dir, BY_NAME, fn, arg);
+	return walk_all(&walk);
 }
 
 int leftover_remove(const char *file)
@@ -213,7 +227,36 @@ int leftover_remove(const char *file)
 	if (dir < 0)
 		return dir;
 	state_lock_folder(dir, STATE_LOCK_MS); /* it may be just about to get its device */
-	if (!judge(dir, file, &leftover))
+	if (!judge(dir, file, false, &leftover))
 		return -EBUSY;
 	return unlinkat(dir, file, 0) && errno != ENOENT ? -errno : 0;
+}
+
+struct dead_server {
+	int dir;
+	int64_t id;
+	pid_t pid;
+};
+
+static int remove_own(const struct leftover *leftover, void *arg)
+{
+	const struct dead_server *server = arg;
+	const bool of_id =
+		leftover->kind == LEFTOVER_STATISTICS || leftover->kind == LEFTOVER_TEMPORARY;
+
+	if (leftover->pid == server->pid || (of_id && leftover->id == server->id))
+		unlinkat(server->dir, leftover->file, 0);
+	return 0;
+}
+
+void leftovers_remove_of(int64_t id, pid_t pid)
+{
+	__cleanup_fd int dir = state_open_folder(false);
+	struct dead_server server = { dir, id, pid };
+	struct walk walk = { .dir = dir, .fn = remove_own, .arg = &server };
+
+	if (dir < 0)
+		return;
+	walk.locked = !state_lock_folder(dir, STATE_LOCK_MS);
+	walk_all(&walk);
 }

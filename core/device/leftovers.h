@@ -22,7 +22,7 @@ struct leftover {
 	enum leftover_kind kind;
 	const char *file; /* below state_dir(): "by-name/scratch" */
 	const char *why;  /* one clause */
-	int64_t id;	  /* of the device whose state or statistics it is; -1: neither */
+	int64_t id;	  /* of the device whose file it is, or was to be; -1: unknown */
 	pid_t pid;	  /* of the server that made it, for memory; 0: any other */
 };
 
@@ -32,5 +32,8 @@ int leftovers_for_each(int (*fn)(const struct leftover *leftover, void *arg), vo
 
 /* Remove it, if it still is one. 0 or -errno, not logged; -EBUSY: it no longer is. */
 int leftover_remove(const char *file);
+/* At once, and silently: what a dead server left that had not written its state yet. id: of its device;
+ * -1: it had none. */
+void leftovers_remove_of(int64_t id, pid_t pid);
 
 #endif

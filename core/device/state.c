@@ -116,12 +116,25 @@ static bool link_points_to(int links, const char *name, const char *node)
 	return strcmp(target, node) == 0;
 }
 
-static void remove_link(int dir, const char *name, const char *node)
+#define LINK_TEMP_SIZE 32
+
+static void link_temp_name(char temp[LINK_TEMP_SIZE], uint32_t id)
+{
+	snprintf(temp, LINK_TEMP_SIZE, ".%u.tmp", id);
+}
+
+static void remove_link(int dir, uint32_t id, const char *name)
 {
 	__cleanup_fd int links = open_by_name(dir, false);
+	char node[STATE_NAME_SIZE], temp[LINK_TEMP_SIZE];
 
-	if (links >= 0 && link_points_to(links, name, node))
+	if (links < 0)
+		return;
+	state_node_name(node, sizeof(node), id);
+	if (link_points_to(links, name, node))
 		unlinkat(links, name, 0);
+	link_temp_name(temp, id);
+	unlinkat(links, temp, 0);
 }
 
 /* A leftover link of the same name is replaced in one step: its device is gone, as
@@ -129,13 +142,13 @@ static void remove_link(int dir, const char *name, const char *node)
 static int write_link(int dir, const struct device_state *state)
 {
 	__cleanup_fd int links = open_by_name(dir, true);
-	char temp[32];
+	char temp[LINK_TEMP_SIZE];
 
 	if (links < 0)
 		return -errno;
 	if (link_points_to(links, state->name, state->node))
 		return 0;
-	snprintf(temp, sizeof(temp), ".%u.tmp", state->id);
+	link_temp_name(temp, state->id);
 	unlinkat(links, temp, 0);
 	if (symlinkat(state->node, links, temp) < 0)
 		return -errno;
@@ -150,12 +163,11 @@ static int write_link(int dir, const struct device_state *state)
 
 static void remove_files(int dir, uint32_t id, const char *name, int32_t server)
 {
-	char file[STATE_NAME_SIZE], node[STATE_NAME_SIZE];
+	char file[STATE_NAME_SIZE];
 
-	state_node_name(node, sizeof(node), id);
 	state_file_name(file, sizeof(file), id);
-	remove_link(dir, name, node);
-	unlinkat(dir, file, 0);
+	remove_link(dir, id, name);
+	state_file_remove(dir, file);
 	stats_remove_at(dir, id, server);
 }
 
@@ -230,7 +242,7 @@ int state_write(const struct device_state *state)
 	if (state_file_read(dir, state->id, &old, true) == 0) {
 		had_one = !strcmp(old.name, state->name);
 		if (strcmp(old.name, state->name))
-			remove_link(dir, old.name, state->node);
+			remove_link(dir, state->id, old.name);
 		state_free(&old);
 	}
 	err = state_file_write(dir, state);

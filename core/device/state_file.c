@@ -44,11 +44,16 @@ int state_file_check(const struct device_state *state)
 	return 0;
 }
 
+static void temp_name(char temp[STATE_TEMP_SIZE], const char *name)
+{
+	snprintf(temp, STATE_TEMP_SIZE, "%s.tmp", name);
+}
+
 int state_file_begin(int dir, const char *name, char temp[STATE_TEMP_SIZE])
 {
 	int fd;
 
-	snprintf(temp, STATE_TEMP_SIZE, "%s.tmp", name);
+	temp_name(temp, name);
 	unlinkat(dir, temp, 0); /* of a server that was killed here */
 	fd = openat(dir, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	return fd < 0 ? -errno : fd;
@@ -64,6 +69,15 @@ int state_file_finish(int dir, int fd, const char *temp, const char *name, int e
 	if (err)
 		unlinkat(dir, temp, 0);
 	return err;
+}
+
+void state_file_remove(int dir, const char *name)
+{
+	char temp[STATE_TEMP_SIZE];
+
+	temp_name(temp, name);
+	unlinkat(dir, temp, 0);
+	unlinkat(dir, name, 0);
 }
 
 static int replace_file(int dir, uint32_t id, const char *text)

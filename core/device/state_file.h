@@ -20,10 +20,12 @@ int state_lock_folder(int dir, unsigned int ms);
 
 /* A file that becomes `name` only when it is whole: its descriptor, or -errno; the name that it has
  * until then goes to temp. Then state_file_finish(), with err if it did not become whole: 0, or
- * -errno with nothing left. Not logged. */
+ * -errno with nothing left. The folder is locked from the one to the other. Not logged. */
 #define STATE_TEMP_SIZE (STATE_NAME_SIZE + 8)
 int state_file_begin(int dir, const char *name, char temp[STATE_TEMP_SIZE]);
 int state_file_finish(int dir, int fd, const char *temp, const char *name, int err);
+/* And what its maker, if it was killed, left of one that did not become whole. */
+void state_file_remove(int dir, const char *name);
 
 /* A descriptor, with st filled in: a regular file that nobody but root and the caller owns or can
  * write. -EBADMSG or another -errno, with *why in words; not logged. flags: O_RDONLY or O_RDWR. */

@@ -49,14 +49,14 @@ static int create_at(int dir, uint32_t id, uint32_t nr_queues, struct stats **ou
 	if (err)
 		return err;
 	stats_name(name, sizeof(name), id);
+	/* Against who removes that of the device that had the id before. */
+	state_lock_folder(dir, STATE_LOCK_MS);
 	fd = state_file_begin(dir, name, temp);
 	if (fd < 0)
 		return fd;
 	err = map_new(fd, stats_size(nr_queues), out);
 	if (!err)
 		stats_init(*out, nr_queues, id, self.pid, self.pid_start);
-	/* Against who removes that of the device that had the id before. */
-	state_lock_folder(dir, STATE_LOCK_MS);
 	err = state_file_finish(dir, fd, temp, name, err);
 	if (err && *out) {
 		stats_unmap(*out, nr_queues);
@@ -201,7 +201,7 @@ void stats_remove_at(int dir, uint32_t id, int32_t server)
 	if (fd >= 0 && of_another(now, server))
 		return;
 	stats_name(name, sizeof(name), id);
-	unlinkat(dir, name, 0);
+	state_file_remove(dir, name);
 }
 
 void stats_remove(uint32_t id, int32_t server)

@@ -106,6 +106,21 @@ START_TEST(removal_leaves_nothing)
 }
 END_TEST
 
+/* Its server, or who marked the state, was killed at that. */
+START_TEST(removal_takes_what_is_not_whole)
+{
+	write_sample(ID, "scratch");
+	put("900001.json.tmp", "{ half", 0600);
+	put("900001.stats.tmp", "half", 0600);
+	put("by-name/.900001.tmp", "a link", 0600);
+	put("900002.json.tmp", "of another", 0600);
+	state_remove(ID, "scratch");
+	ck_assert(!exists("900001.json") && !exists("900001.json.tmp"));
+	ck_assert(!exists("900001.stats.tmp") && !exists("by-name/.900001.tmp"));
+	ck_assert(exists("900002.json.tmp"));
+}
+END_TEST
+
 START_TEST(link_of_another_stays)
 {
 	char path[256];
@@ -427,6 +442,7 @@ int main(void)
 	tcase_add_test(tc, folder_must_be_absolute);
 	tcase_add_test(tc, folder_that_cannot_be_made);
 	tcase_add_test(tc, removal_leaves_nothing);
+	tcase_add_test(tc, removal_takes_what_is_not_whole);
 	tcase_add_test(tc, link_of_another_stays);
 	tcase_add_test(tc, state_of_a_new_server_stays);
 	tcase_add_test(tc, removal_waits_for_who_writes);

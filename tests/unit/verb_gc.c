@@ -284,6 +284,30 @@ START_TEST(kept_memory)
 }
 END_TEST
 
+/* A supervisor knows that it is dead, however young the files are. */
+START_TEST(of_a_dead_server)
+{
+	char path[256];
+
+	in_dir(path, "memory");
+	mkdir(path, 0700);
+	put_others();
+	put("900005.json.tmp", "{ half", 0600);
+	put("900005.stats.tmp", "half", 0600);
+	put("900005.stats", "damaged", 0644);
+	by_name(".900005.tmp", "/dev/ublkb900005");
+	put("memory/2147483647.1.store", "x", 0600);
+	put("memory/2147483646.1.store", "x", 0600);
+	leftovers_remove_of(900005, 2147483647);
+	ck_assert(!exists("900005.json.tmp") && !exists("900005.stats.tmp"));
+	ck_assert(!exists("900005.stats") && !exists("by-name/.900005.tmp"));
+	ck_assert(!exists("memory/2147483647.1.store") && exists("memory/2147483646.1.store"));
+	check_others();
+	leftovers_remove_of(-1, 2147483647);
+	check_others();
+}
+END_TEST
+
 START_TEST(statistics_of_a_server_that_starts)
 {
 	struct stats *stats;
@@ -324,6 +348,7 @@ int main(void)
 	tcase_add_test(tc, as_json);
 	tcase_add_test(tc, judged_again_before_it_goes);
 	tcase_add_test(tc, kept_memory);
+	tcase_add_test(tc, of_a_dead_server);
 	tcase_add_test(tc, statistics_of_a_server_that_starts);
 	tcase_add_test(tc, wrong_usage);
 	suite_add_tcase(s, tc);
