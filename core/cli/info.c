@@ -133,6 +133,14 @@ static json_t *served_to_json(const struct device_view *view)
 	return served;
 }
 
+/* Of --user: who its server is, if not who started it. */
+static json_t *user_of(const struct device_view *view)
+{
+	const json_t *device = view->ours ? json_object_get(view->state.manifest, "device") : NULL;
+
+	return json_from_text(json_string_value(json_object_get(device, "user")));
+}
+
 static json_t *options_of(const struct device_view *view)
 {
 	json_t *options = view->ours ? json_object_get(view->state.manifest, "options") : NULL;
@@ -148,8 +156,8 @@ static json_t *options_of(const struct device_view *view)
  * (an array of lists), flags (an array of names), data_path, data_path_why, plugin, plugin_path, source
  * (the manifest of serve or apply that it belongs to), options (an object, without secrets), served (an
  * object of numbers: read, write, flush, discard, write_zeroes, errors), pid,
- * command, uptime (seconds), owner_uid, owner_gid, remedy (a command that helps a device whose server
- * is dead), manifest (what creates it again).
+ * command, user (of --user), uptime (seconds), owner_uid, owner_gid, remedy (a command that helps a device
+ * whose server is dead), manifest (what creates it again).
  */
 static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 {
@@ -160,7 +168,7 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 
 	return json_pack(
 		"{s:I, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O?}",
+		"s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O?}",
 		"id", (json_int_t)view->id, "name", json_from_text(view->ours ? state->name : NULL),
 		"node", json_from_text(view->has_disk ? node_block(view->id, node) : NULL), "state",
 		device_condition_word(view), "failed",
@@ -176,8 +184,8 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 		json_from_text(view->ours ? state->source : NULL), "options", options_of(view),
 		"served", served_to_json(view), "pid",
 		json_number_or_null(view->server_alive, view->pid), "command",
-		json_from_text(*view->command ? view->command : NULL), "uptime",
-		json_number_or_null(up >= 0, up), "owner_uid",
+		json_from_text(*view->command ? view->command : NULL), "user", user_of(view),
+		"uptime", json_number_or_null(up >= 0, up), "owner_uid",
 		json_number_or_null(view->has_info, view->info.owner_uid), "owner_gid",
 		json_number_or_null(view->has_info, view->info.owner_gid), "remedy",
 		json_from_text(remedy), "manifest", view->ours ? state->manifest : NULL);

@@ -51,6 +51,8 @@ up --plugin file --opt path="$T/backing" --name disk --user $user --queues 2
 server=$(server_pid disk)
 clerk=$(clerk_of "$server")
 is_user "$server"
+ublk-host info disk >"$T/info"
+matches "$T/info" "^user: +$user\$"
 same "the clerk's user" "$(awk '/^Uid:/ { print $2 }' "/proc/$clerk/status")" 0
 same "the clerk's rights" "$(awk '/^CapPrm:/ { print $2 }' "/proc/$clerk/status")" 0000000000004000
 same "the state's owner" "$(stat -c %u "/run/ublk-host/$id.json")" 0
