@@ -66,6 +66,8 @@ compare() { # NAME OPTION...: of one backend; POLL in an option makes it each se
 	done
 	note "$name: one read takes ${means[0]} ns, with --poll-us 1000 ${means[1000]} ns" \
 		"($((means[1000] * 100 / means[0])) %), with auto ${means[auto]} ns ($((means[auto] * 100 / means[0])) %)"
+	# A slow machine, or one with other work, may need more turns for as many.
+	for ((i = 0; i < 8 && $(polls "$name-1000") < 100; i++)); do mean_ns "${nodes[1000]}" >"$T/more"; done
 	at_least "reads of $name that found the server awake" "$(polls "$name-1000")" 100
 	emulated || # it is too slow for what auto tries
 		at_least "reads of $name that found the server awake (auto)" "$(polls "$name-auto")" 1

@@ -65,6 +65,13 @@ before=$(server_pid disk)
 expect_fail 1 'cannot serve the device on.*cannot open again' ublk-host upgrade ram --plugin "$plugins/callmem.so"
 expect_fail 2 'unknown plugin' ublk-host upgrade disk --plugin nosuch
 expect_fail 2 'has no option "path"' ublk-host upgrade disk --plugin mem
+# And what the kernel does not give any more: the old server has it.
+ring_knob=/proc/sys/kernel/io_uring_disabled
+if [[ -e $ring_knob ]]; then
+	echo 2 >$ring_knob
+	expect_fail 1 'io_uring_disabled' ublk-host upgrade disk
+	echo 0 >$ring_knob
+fi
 same "the server after refusals" "$(server_pid disk)" "$before"
 # One that fails when it is too late: the old one is back.
 timeout 60 ublk-host upgrade ram --plugin "$plugins/mortal.so" >"$T/out" 2>"$T/err" && fail "an upgrade to a plugin that does not open"
