@@ -49,8 +49,10 @@ its_server() { # sets server, of a device that is up
 
 its_end() { # however it got here: down, unless it is gone
 	local status=0
-	timeout --kill-after=1 60 ublk-host down --force --timeout 20 "$name" >"$out" 2>&1 </dev/null || status=$?
-	((status == 0)) || grep -Eq "no device|has just gone" "$out" || fail "down --force $name: status $status: $(cat "$out")"
+	# A server that comes up although its starter was killed still writes to $out.
+	timeout --kill-after=1 60 ublk-host down --force --timeout 20 "$name" >"$out.end" 2>&1 </dev/null || status=$?
+	((status == 0)) || grep -Eq "no device|has just gone" "$out.end" ||
+		fail "down --force $name: status $status: $(cat "$out.end")"
 }
 
 cycle() { # NUMBER HOW
@@ -119,7 +121,7 @@ cycle() { # NUMBER HOW
 		;;
 	esac
 	[[ $how == calm ]] || its_end
-	rm -f "$out" "$T/log-$1" "$T/backing-$1"
+	rm -f "$out" "$out.end" "$T/log-$1" "$T/backing-$1"
 }
 
 ways=(calm server-starts server-starts up server recover down down-of-stopped)
