@@ -50,13 +50,9 @@ static void tell(const struct work *work, const char *fmt, ...)
 static int read_view(const struct plan_entry *entry, struct device_view *view)
 {
 	struct ctrl *ctrl = devices_ctrl();
-	int err = device_view_read(view, entry->id, ctrl);
+	int err = device_view_read(view, entry->id, entry->name, ctrl);
 
 	ctrl_close(ctrl); /* before the fork: a control ring is this process's */
-	if (!err && (!view->ours || strcmp(view->state.name, entry->name))) {
-		device_view_free(view);
-		err = -ENOENT;
-	}
 	if (err)
 		log_err("cannot look at %s: %s", entry->name,
 			err == -ENOENT ? "it has just gone" : strerror(-err));
@@ -266,7 +262,7 @@ static enum apply_outcome recreate(const struct work *work)
 		log_err("%s is served as before", entry->name);
 		goto out;
 	}
-	if (stop_one(entry->id, false, STOP_DEFAULT_MS) == STOP_FAILED) {
+	if (stop_one(entry->id, entry->name, false, STOP_DEFAULT_MS) == STOP_FAILED) {
 		serving_drop(&server);
 		goto out;
 	}
@@ -320,7 +316,7 @@ static enum apply_outcome remove_device(const struct work *work)
 		tell(work, "kept %s: %s is gone; --prune removes it", entry->name, entry->source);
 		return APPLY_KEPT;
 	}
-	outcome = stop_one(entry->id, false, STOP_DEFAULT_MS);
+	outcome = stop_one(entry->id, entry->name, false, STOP_DEFAULT_MS);
 	if (outcome == STOP_FAILED)
 		return APPLY_FAILED;
 	tell(work, "removed %s", entry->name);

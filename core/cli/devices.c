@@ -131,9 +131,14 @@ static int view_read(struct device_view *view, uint32_t id, bool read_state, str
 	return 0;
 }
 
-int device_view_read(struct device_view *view, uint32_t id, struct ctrl *ctrl)
+int device_view_read(struct device_view *view, uint32_t id, const char *name, struct ctrl *ctrl)
 {
-	return view_read(view, id, true, ctrl);
+	int err = view_read(view, id, true, ctrl);
+
+	if (err || !name || !strcmp(view->ours ? view->state.name : "", name))
+		return err;
+	device_view_free(view);
+	return -ENOENT;
 }
 
 int device_check_known(const struct device_view *view)
@@ -395,11 +400,13 @@ static bool word_is_id(const char *word, uint32_t *id)
 	return true;
 }
 
-int device_find(const char *word, uint32_t *id)
+int device_find(const char *word, uint32_t *id, const char **name)
 {
 	struct device_state state;
 	int err = state_find_name(word, &state);
 
+	if (name)
+		*name = err ? NULL : word;
 	if (err == 0) {
 		*id = state.id;
 		state_free(&state);

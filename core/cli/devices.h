@@ -57,8 +57,10 @@ bool device_in_kernel(uint32_t id);
 /* The control device, if this user may open it; NULL otherwise, without a message. */
 struct ctrl *devices_ctrl(void);
 
-/* Look at device id; ctrl may be NULL. 0; -ENOENT: neither a state file nor a device; -errno. */
-int device_view_read(struct device_view *view, uint32_t id, struct ctrl *ctrl);
+/* Look at device id; ctrl may be NULL. name: what it was called when the id was found, as ids are reused:
+ * "": it had no state file; NULL: whatever it is. 0; -ENOENT: neither a state file nor a device, or
+ * another one by now; -errno. */
+int device_view_read(struct device_view *view, uint32_t id, const char *name, struct ctrl *ctrl);
 void device_view_free(struct device_view *view);
 
 /* 0, or -EPERM, logged: this user may know nothing of it. */
@@ -74,8 +76,9 @@ struct device_list {
 int device_list_read(struct device_list *list, struct ctrl *ctrl);
 void device_list_free(struct device_list *list);
 
-/* NAME, ID or node, as down and info take it, to an id. -ENOENT, logged with a did-you-mean. */
-int device_find(const char *word, uint32_t *id);
+/* NAME, ID or node, as down and info take it, to an id. *name, unless name is NULL: for
+ * device_view_read(), the word or NULL. -ENOENT, logged with a did-you-mean. */
+int device_find(const char *word, uint32_t *id, const char **name);
 
 /* "live"; "stopping" and "dead": no disk, with a server and without; "failed": given up; "quiesced",
  * "fail-io", "gone", "unknown". */

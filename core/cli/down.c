@@ -40,6 +40,7 @@ struct down_args {
 struct stops {
 	struct stop *stop;
 	size_t nr;
+	const char *name; /* of the one, if the user called it by that */
 	bool passed_over; /* there is a device, perhaps, of which nothing is known */
 };
 
@@ -66,7 +67,7 @@ static int choose(struct stops *stops, const struct down_args *down)
 	int err;
 
 	if (!down->all) {
-		err = device_find(down->word, &id);
+		err = device_find(down->word, &id, &stops->name);
 		return err ? err : add_stop(stops, id);
 	}
 	err = state_for_each(add_state, stops);
@@ -117,7 +118,7 @@ static int stop_all(struct stops *stops, const struct down_args *down)
 	size_t i;
 
 	for (i = 0; i < stops->nr; i++)
-		stop_begin(&stops->stop[i], stops->stop[i].id, down->force, ctrl);
+		stop_begin(&stops->stop[i], stops->stop[i].id, stops->name, down->force, ctrl);
 	for (i = 0; i < stops->nr; i++)
 		stop_ask(&stops->stop[i], ctrl);
 	for (i = 0; i < stops->nr; i++) {

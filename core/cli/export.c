@@ -98,7 +98,7 @@ static int run(const char *word)
 	uint32_t id;
 	int err, status;
 
-	if (device_find(word, &id))
+	if (device_find(word, &id, NULL))
 		return EXIT_FAILED;
 	err = state_read(id, &state);
 	if (err) {

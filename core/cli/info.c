@@ -322,13 +322,14 @@ static int tell(const char *word, bool json)
 {
 	struct device_view view;
 	struct ctrl *ctrl;
+	const char *name;
 	uint32_t id;
 	int err, status;
 
-	if (device_find(word, &id) < 0)
+	if (device_find(word, &id, &name) < 0)
 		return EXIT_FAILED;
 	ctrl = devices_ctrl();
-	err = device_view_read(&view, id, ctrl);
+	err = device_view_read(&view, id, name, ctrl);
 	if (err) {
 		log_err("cannot tell of device %" PRIu32 ": %s", id,
 			err == -ENOENT ? "it has just gone" : strerror(-err));

@@ -50,6 +50,7 @@ struct recovery {
 struct recoveries {
 	struct recovery *recovery;
 	size_t nr;
+	const char *name; /* of the one, if the user called it by that */
 };
 
 static int add(struct recoveries *all, uint32_t id)
@@ -76,7 +77,7 @@ static int choose(struct recoveries *all, const struct recover_args *recover)
 
 	if (recover->all)
 		return state_for_each(add_state, all);
-	err = device_find(recover->word, &id);
+	err = device_find(recover->word, &id, &all->name);
 	return err ? err : add(all, id);
 }
 
@@ -122,17 +123,17 @@ static void wait_for_end(const struct device_view *view)
 	close(pfd.fd);
 }
 
-static int recover_one(struct recovery *r, const struct recover_args *recover)
+static int recover_one(struct recovery *r, const char *name, const struct recover_args *recover)
 {
 	struct ctrl *ctrl = devices_ctrl();
 	struct device_view view;
-	int err = device_view_read(&view, r->id, ctrl);
+	int err = device_view_read(&view, r->id, name, ctrl);
 	int status = EXIT_FAILED;
 
 	if (!err && view.ours && view.server_alive && !recover->all) {
 		wait_for_end(&view);
 		device_view_free(&view);
-		err = device_view_read(&view, r->id, ctrl);
+		err = device_view_read(&view, r->id, name, ctrl);
 	}
 	/* Before the fork: a control ring is this process's. */
 	ctrl_close(ctrl);
@@ -176,7 +177,7 @@ static int run(const struct recover_args *recover)
 	for (i = 0; i < all.nr; i++) {
 		struct recovery *r = &all.recovery[i];
 
-		r->status = recover_one(r, recover);
+		r->status = recover_one(r, all.name, recover);
 		tried += !r->skip;
 		if (!r->skip && r->status != EXIT_DONE)
 			status = EXIT_FAILED;

@@ -141,13 +141,14 @@ static int run(const struct resize_args *resize)
 {
 	struct device_view view;
 	struct ctrl *ctrl;
+	const char *name;
 	uint32_t id;
 	int err, status = EXIT_FAILED;
 
-	if (device_find(resize->word, &id))
+	if (device_find(resize->word, &id, &name))
 		return EXIT_FAILED;
 	ctrl = devices_ctrl();
-	err = device_view_read(&view, id, ctrl);
+	err = device_view_read(&view, id, name, ctrl);
 	ctrl_close(ctrl);
 	if (err) {
 		log_err("cannot resize device %" PRIu32 ": %s", id,

@@ -21,7 +21,7 @@ static int find_former(const struct device_options *options, struct device_state
 	if (err) /* a file that cannot be used was told of, and may be anybody's */
 		return err == -ENOENT || err == -EBADMSG ? 1 : err;
 	ctrl = devices_ctrl();
-	err = device_view_read(&view, former->id, ctrl);
+	err = device_view_read(&view, former->id, former->name, ctrl);
 	ctrl_close(ctrl);
 	if (!err) {
 		err = !device_can_recover(&view, why, sizeof(why));

@@ -100,7 +100,7 @@ static int find_one(const char *word, struct sample *sample)
 {
 	struct device_state state;
 	uint32_t id;
-	int err = device_find(word, &id);
+	int err = device_find(word, &id, NULL);
 
 	if (err)
 		return err;

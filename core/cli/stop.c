@@ -198,7 +198,7 @@ static int begin(struct stop *stop, const struct device_view *view, struct ctrl 
 	return err;
 }
 
-void stop_begin(struct stop *stop, uint32_t id, bool force, struct ctrl *ctrl)
+void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, struct ctrl *ctrl)
 {
 	char node[NODE_PATH_SIZE];
 	struct device_view view;
@@ -207,7 +207,7 @@ void stop_begin(struct stop *stop, uint32_t id, bool force, struct ctrl *ctrl)
 	*stop = (struct stop){
 		.id = id, .pidfd = -1, .force = force, .inode = node_inode(id), .try = { .fd = -1 }
 	};
-	err = device_view_read(&view, id, ctrl);
+	err = device_view_read(&view, id, name, ctrl);
 	if (err) {
 		log_err("cannot stop device %" PRIu32 ": %s", id,
 			err == -ENOENT ? "it has just gone" : strerror(-err));
@@ -419,13 +419,13 @@ void stop_free(struct stop *stop)
 	free(stop->label);
 }
 
-enum stop_outcome stop_one(uint32_t id, bool force, unsigned int ms)
+enum stop_outcome stop_one(uint32_t id, const char *name, bool force, unsigned int ms)
 {
 	struct ctrl *ctrl = devices_ctrl();
 	enum stop_outcome outcome;
 	struct stop stop;
 
-	stop_begin(&stop, id, force, ctrl);
+	stop_begin(&stop, id, name, force, ctrl);
 	stop_ask(&stop, ctrl);
 	stop_finish(&stop, now_ms() + ms, &ctrl);
 	outcome = stop.outcome;

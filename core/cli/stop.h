@@ -39,8 +39,8 @@ struct stop {
 };
 
 /* Look at device id, refuse what must be refused, and begin to stop it. Never blocks for longer than
- * a second. ctrl: the control device, or NULL. Free with stop_free(). */
-void stop_begin(struct stop *stop, uint32_t id, bool force, struct ctrl *ctrl);
+ * a second. name: as for device_view_read(). ctrl: the control device, or NULL. Free with stop_free(). */
+void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, struct ctrl *ctrl);
 /* Unless its users keep it from being stopped, which is found out by now: ask its server. Blocks for
  * some seconds at most. stop_finish() does it where it was not done; it is for who stops many. */
 void stop_ask(struct stop *stop, struct ctrl *ctrl);
@@ -51,6 +51,6 @@ void stop_free(struct stop *stop);
 
 /* All of it, for one device, which gets ms. */
 #define STOP_DEFAULT_MS 30000u
-enum stop_outcome stop_one(uint32_t id, bool force, unsigned int ms);
+enum stop_outcome stop_one(uint32_t id, const char *name, bool force, unsigned int ms);
 
 #endif

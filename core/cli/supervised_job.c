@@ -37,8 +37,10 @@ static __attribute__((noreturn)) void run(const struct supervised *s, enum super
 	log_set_who(s->name);
 	if (job == JOB_FAIL)
 		_exit(fail_device(s->id, s->why));
-	_exit(stop_one(s->id, job != JOB_STOP, STOP_DEFAULT_MS) == STOP_FAILED ? EXIT_FAILED
-									       : EXIT_DONE);
+	_exit(stop_one(s->id, job == JOB_CLEAN ? "" : s->name, job != JOB_STOP, STOP_DEFAULT_MS) ==
+			      STOP_FAILED
+		      ? EXIT_FAILED
+		      : EXIT_DONE);
 }
 
 int supervised_job_begin(struct supervised *s, enum supervised_job job)

@@ -28,10 +28,10 @@ static enum seen judge(const struct device_view *view)
 	return view->state.memory ? SEEN_FAILED : SEEN_REMAINS;
 }
 
-static enum seen look(uint32_t id, struct device_view *view)
+static enum seen look(uint32_t id, const char *name, struct device_view *view)
 {
 	struct ctrl *ctrl = devices_ctrl();
-	int err = device_view_read(view, id, ctrl);
+	int err = device_view_read(view, id, name, ctrl);
 	enum seen seen;
 
 	ctrl_close(ctrl);
@@ -52,12 +52,12 @@ enum seen supervised_look(const char *name, uint32_t *id, struct device_view *vi
 		return SEEN_NOTHING;
 	*id = state.id;
 	state_free(&state);
-	seen = look(*id, view);
+	seen = look(*id, name, view);
 	/* Who had it in hand ended after the state was read, and may have given it a server. */
 	if (seen != SEEN_NOTHING && seen != SEEN_SERVED && seen != SEEN_IN_HAND &&
 	    view->state.in_hand) {
 		device_view_free(view);
-		seen = look(*id, view);
+		seen = look(*id, name, view);
 	}
 	return seen;
 }

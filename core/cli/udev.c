@@ -81,7 +81,7 @@ static int answer(const char *name, uint32_t id, bool give_it)
 	if (err)
 		return EXIT_FAILED;
 	ctrl_set_deadline(ctrl, ASK_MS);
-	err = device_view_read(&view, id, ctrl);
+	err = device_view_read(&view, id, NULL, ctrl);
 	ctrl_close(ctrl);
 	if (err) /* it is gone again */
 		return EXIT_FAILED;

@@ -229,13 +229,14 @@ static int run(const struct upgrade_args *upgrade)
 	struct upgrade_outcome outcome = { 0 };
 	struct device_view view;
 	struct ctrl *ctrl;
+	const char *name;
 	uint32_t id;
 	int err, status;
 
-	if (device_find(upgrade->word, &id))
+	if (device_find(upgrade->word, &id, &name))
 		return EXIT_FAILED;
 	ctrl = devices_ctrl();
-	err = device_view_read(&view, id, ctrl);
+	err = device_view_read(&view, id, name, ctrl);
 	ctrl_close(ctrl); /* before the fork: a control ring is this process's */
 	if (err) {
 		log_err("cannot upgrade device %" PRIu32 ": %s", id,

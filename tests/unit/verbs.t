@@ -111,6 +111,28 @@ does "resize is in the state" '^option size: +2M$' info one
 refuses 2 "resize to what cannot be" 'no multiple' resize one 1000
 refuses 1 "recover of what is served" '900001 cannot be recovered: process' recover one
 does "another beside it" '^/dev/ublkb900002$' up --plugin mem --opt size=1M --name two --sandbox off --queues 1
+
+# The id goes to another device between the look for the name and the look at the device.
+if command -v strace >/dev/null; then
+	state=$dir/run/900001.json
+	sed 's/^  "name": "one"/  "name": "former"/' "$state" >"$dir/former"
+	cp "$state" "$dir/now"
+	for verb in "down --force former" "resize former 4M" "upgrade former" "recover former" "info former"; do
+		cp "$dir/former" "$state"
+		: >"$dir/strace"
+		# shellcheck disable=SC2086 # words
+		ASAN_OPTIONS=detect_leaks=0 strace -o "$dir/strace" -P 900001.json -e trace=openat \
+			-e inject=openat:delay_enter=1000000:when=3 "$host" $verb >"$dir/out" 2>"$dir/err" </dev/null &
+		verb_pid=$!
+		for ((i = 0; i < 2000 && $(grep -c 900001.json "$dir/strace") < 2; i++)); do sleep 0.01; done
+		cp "$dir/now" "$state"
+		wait $verb_pid
+		[ $? -eq 1 ] && grep -q 'it has just gone' "$dir/err" && is_live one
+		ok $? "${verb%% *} of a name whose id is another's by now"
+	done
+else
+	skip "verbs of a name whose id is another's by now" "there is no strace"
+fi
 does "down" '^stopped one' down one
 does "down by node" 'two' down /dev/ublkb900002
 nothing_left "down leaves nothing"
