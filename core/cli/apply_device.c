@@ -54,8 +54,7 @@ static int read_view(const struct plan_entry *entry, struct device_view *view)
 
 	ctrl_close(ctrl); /* before the fork: a control ring is this process's */
 	if (err)
-		log_err("cannot look at %s: %s", entry->name,
-			err == -ENOENT ? "it has just gone" : strerror(-err));
+		device_view_failed("look at", entry->id, entry->name, err);
 	return err;
 }
 

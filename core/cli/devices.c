@@ -141,6 +141,16 @@ int device_view_read(struct device_view *view, uint32_t id, const char *name, st
 	return -ENOENT;
 }
 
+void device_view_failed(const char *verb, uint32_t id, const char *name, int err)
+{
+	const char *why = err == -ENOENT ? "it has just gone" : strerror(-err);
+
+	if (name && *name)
+		log_err("cannot %s %s: %s", verb, name, why);
+	else
+		log_err("cannot %s device %" PRIu32 ": %s", verb, id, why);
+}
+
 int device_check_known(const struct device_view *view)
 {
 	char node[NODE_PATH_SIZE];
@@ -428,6 +438,21 @@ int device_find(const char *word, uint32_t *id, const char **name)
 		log_err("whether a device is named \"%s\" cannot be told without that file; ublk-host "
 			"list shows what there is: give the id, /dev/ublkbID",
 			word);
+	return err;
+}
+
+int device_find_view(struct device_view *view, const char *word, const char *verb,
+		     struct ctrl *ctrl)
+{
+	const char *name;
+	uint32_t id;
+	int err = device_find(word, &id, &name);
+
+	if (err)
+		return err;
+	err = device_view_read(view, id, name, ctrl);
+	if (err)
+		device_view_failed(verb, id, name, err);
 	return err;
 }
 

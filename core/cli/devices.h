@@ -62,6 +62,8 @@ struct ctrl *devices_ctrl(void);
  * another one by now; -errno. */
 int device_view_read(struct device_view *view, uint32_t id, const char *name, struct ctrl *ctrl);
 void device_view_free(struct device_view *view);
+/* Log that it failed: "cannot VERB ..."; err: what it returned. */
+void device_view_failed(const char *verb, uint32_t id, const char *name, int err);
 
 /* 0, or -EPERM, logged: this user may know nothing of it. */
 int device_check_known(const struct device_view *view);
@@ -79,6 +81,9 @@ void device_list_free(struct device_list *list);
 /* NAME, ID or node, as down and info take it, to an id. *name, unless name is NULL: for
  * device_view_read(), the word or NULL. -ENOENT, logged with a did-you-mean. */
 int device_find(const char *word, uint32_t *id, const char **name);
+/* The same and a look at it, for "cannot VERB ...". 0 or -errno, logged. */
+int device_find_view(struct device_view *view, const char *word, const char *verb,
+		     struct ctrl *ctrl);
 
 /* "live"; "stopping" and "dead": no disk, with a server and without; "failed": given up; "quiesced",
  * "fail-io", "gone", "unknown". */

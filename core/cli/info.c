@@ -321,22 +321,11 @@ static int print_text(json_t *json)
 static int tell(const char *word, bool json)
 {
 	struct device_view view;
-	struct ctrl *ctrl;
-	const char *name;
-	uint32_t id;
-	int err, status;
+	struct ctrl *ctrl = devices_ctrl();
+	int err = device_find_view(&view, word, "tell of", ctrl);
+	int status = EXIT_FAILED;
 
-	if (device_find(word, &id, &name) < 0)
-		return EXIT_FAILED;
-	ctrl = devices_ctrl();
-	err = device_view_read(&view, id, name, ctrl);
-	if (err) {
-		log_err("cannot tell of device %" PRIu32 ": %s", id,
-			err == -ENOENT ? "it has just gone" : strerror(-err));
-		status = EXIT_FAILED;
-	} else if (device_check_known(&view)) {
-		status = EXIT_FAILED;
-	} else {
+	if (!err && !device_check_known(&view)) {
 		json_t *all = to_json(&view, ctrl);
 
 		status = json ? json_print(all) : print_text(all);

@@ -138,8 +138,7 @@ static int recover_one(struct recovery *r, const char *name, const struct recove
 	/* Before the fork: a control ring is this process's. */
 	ctrl_close(ctrl);
 	if (err)
-		log_err("cannot recover device %" PRIu32 ": %s", r->id,
-			err == -ENOENT ? "it has just gone" : strerror(-err));
+		device_view_failed("recover", r->id, name, err);
 	else
 		status = recover_view(r, &view, recover);
 	if (!err)

@@ -140,21 +140,13 @@ static int print(const struct device_view *view, const struct resize_args *resiz
 static int run(const struct resize_args *resize)
 {
 	struct device_view view;
-	struct ctrl *ctrl;
-	const char *name;
-	uint32_t id;
-	int err, status = EXIT_FAILED;
+	struct ctrl *ctrl = devices_ctrl();
+	int err = device_find_view(&view, resize->word, "resize", ctrl);
+	int status = EXIT_FAILED;
 
-	if (device_find(resize->word, &id, &name))
-		return EXIT_FAILED;
-	ctrl = devices_ctrl();
-	err = device_view_read(&view, id, name, ctrl);
 	ctrl_close(ctrl);
-	if (err) {
-		log_err("cannot resize device %" PRIu32 ": %s", id,
-			err == -ENOENT ? "it has just gone" : strerror(-err));
+	if (err)
 		return EXIT_FAILED;
-	}
 	err = resize_device(&view, resize->size, resize->force);
 	if (!err)
 		status = print(&view, resize);

@@ -209,8 +209,7 @@ void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, st
 	};
 	err = device_view_read(&view, id, name, ctrl);
 	if (err) {
-		log_err("cannot stop device %" PRIu32 ": %s", id,
-			err == -ENOENT ? "it has just gone" : strerror(-err));
+		device_view_failed("stop", id, name, err);
 		stop->outcome = STOP_FAILED;
 		return;
 	}

@@ -228,21 +228,13 @@ static int run(const struct upgrade_args *upgrade)
 {
 	struct upgrade_outcome outcome = { 0 };
 	struct device_view view;
-	struct ctrl *ctrl;
-	const char *name;
-	uint32_t id;
-	int err, status;
+	struct ctrl *ctrl = devices_ctrl();
+	int err = device_find_view(&view, upgrade->word, "upgrade", ctrl);
+	int status;
 
-	if (device_find(upgrade->word, &id, &name))
-		return EXIT_FAILED;
-	ctrl = devices_ctrl();
-	err = device_view_read(&view, id, name, ctrl);
 	ctrl_close(ctrl); /* before the fork: a control ring is this process's */
-	if (err) {
-		log_err("cannot upgrade device %" PRIu32 ": %s", id,
-			err == -ENOENT ? "it has just gone" : strerror(-err));
+	if (err)
 		return EXIT_FAILED;
-	}
 	status = upgrade_device(&view, upgrade->plugin, &outcome);
 	if (upgrade->json)
 		status = max_of((int)json_print(to_json(&view, &outcome)), status);

@@ -127,7 +127,7 @@ if command -v strace >/dev/null; then
 		for ((i = 0; i < 2000 && $(grep -c 900001.json "$dir/strace") < 2; i++)); do sleep 0.01; done
 		cp "$dir/now" "$state"
 		wait $verb_pid
-		[ $? -eq 1 ] && grep -q 'it has just gone' "$dir/err" && is_live one
+		[ $? -eq 1 ] && grep -q ' former: it has just gone' "$dir/err" && is_live one
 		ok $? "${verb%% *} of a name whose id is another's by now"
 	done
 else
