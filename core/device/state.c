@@ -361,9 +361,14 @@ int state_find_name(const char *name, struct device_state *state)
 	struct name_search search = { .name = name, .found = -1, .not_this = UINT32_MAX };
 	int err = state_for_each(match_name, &search);
 
-	if (search.found >= 0)
-		return state_read(search.found, state);
-	return err < 0 ? err : -ENOENT;
+	if (search.found < 0)
+		return err < 0 ? err : -ENOENT;
+	err = state_read(search.found, state);
+	if (!err && strcmp(state->name, name)) { /* the id is another's by now */
+		state_free(state);
+		err = -ENOENT;
+	}
+	return err;
 }
 
 static bool recovers(const struct device_state *state)

@@ -112,22 +112,27 @@ refuses 2 "resize to what cannot be" 'no multiple' resize one 1000
 refuses 1 "recover of what is served" '900001 cannot be recovered: process' recover one
 does "another beside it" '^/dev/ublkb900002$' up --plugin mem --opt size=1M --name two --sandbox off --queues 1
 
+exchanged() { # N ARGUMENT...: sets status; what was named former when the state was read N times is one then
+	local i verb_pid n=$1 state=$dir/run/900001.json
+	shift
+	cp "$state" "$dir/now"
+	sed -i 's/^  "name": "one"/  "name": "former"/' "$state"
+	: >"$dir/strace"
+	ASAN_OPTIONS=detect_leaks=0 strace -o "$dir/strace" -P 900001.json -e trace=openat \
+		-e inject=openat:delay_enter=1000000:when=$((n + 1)) "$host" "$@" >"$dir/out" 2>"$dir/err" </dev/null &
+	verb_pid=$!
+	for ((i = 0; i < 2000 && $(grep -c 900001.json "$dir/strace") < n; i++)); do sleep 0.01; done
+	cp "$dir/now" "$state"
+	wait $verb_pid
+	status=$?
+}
+
 # The id goes to another device between the look for the name and the look at the device.
 if command -v strace >/dev/null; then
-	state=$dir/run/900001.json
-	sed 's/^  "name": "one"/  "name": "former"/' "$state" >"$dir/former"
-	cp "$state" "$dir/now"
 	for verb in "down --force former" "resize former 4M" "upgrade former" "recover former" "info former"; do
-		cp "$dir/former" "$state"
-		: >"$dir/strace"
 		# shellcheck disable=SC2086 # words
-		ASAN_OPTIONS=detect_leaks=0 strace -o "$dir/strace" -P 900001.json -e trace=openat \
-			-e inject=openat:delay_enter=1000000:when=3 "$host" $verb >"$dir/out" 2>"$dir/err" </dev/null &
-		verb_pid=$!
-		for ((i = 0; i < 2000 && $(grep -c 900001.json "$dir/strace") < 2; i++)); do sleep 0.01; done
-		cp "$dir/now" "$state"
-		wait $verb_pid
-		[ $? -eq 1 ] && grep -q ' former: it has just gone' "$dir/err" && is_live one
+		exchanged 2 $verb
+		[ $status -eq 1 ] && grep -q ' former: it has just gone' "$dir/err" && is_live one
 		ok $? "${verb%% *} of a name whose id is another's by now"
 	done
 else
@@ -143,6 +148,14 @@ kill -KILL "$(pid_of one)"
 until_true bash -c "'$host' list 2>/dev/null | grep -q quiesced"
 ok $? "a server that was killed leaves it waiting"
 does "list names the cure" 'ublk-host recover one' list
+if command -v strace >/dev/null; then
+	exchanged 1 up --recover --plugin null --opt size=1M --name former --sandbox off
+	grep -q '^/dev/ublkb900002$' "$dir/out"
+	ok $? "up --recover of a name whose id is another's by now"
+	host down former
+else
+	skip "up --recover of a name whose id is another's by now" "there is no strace"
+fi
 does "gc lets it wait" 'recover' gc
 host doctor
 grep -q '^bad .*ublk-host recover one' "$dir/out"
