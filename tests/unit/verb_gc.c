@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/orphans.h"
+#include "cli/stop.h"
 #include "device/stats_file.h"
 #include "state_help.h"
 #include "verb_run.h"
@@ -246,6 +247,31 @@ START_TEST(as_json)
 }
 END_TEST
 
+/* gc, a plan and a supervisor's job know what a device was called when they found it. */
+START_TEST(devices_are_of_a_name)
+{
+	static const struct {
+		const char *name;
+		int err;
+	} looks[] = { { "now", 0 }, { NULL, 0 }, { "former", -ENOENT }, { "", -ENOENT } };
+	struct device_view seen;
+
+	write_dead(900004, "now");
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+		ck_assert_int_eq(device_view_read(&seen, 900004, looks[i].name, NULL),
+				 looks[i].err);
+		ck_assert_int_eq(seen.ours, !looks[i].err);
+		device_view_free(&seen);
+	}
+	ck_assert_int_eq(device_view_read(&seen, 900005, "", NULL), -ENOENT);
+	ck_assert_int_eq(stop_one(900004, "former", true, 1000), STOP_FAILED);
+	ck_assert_int_eq(stop_one(900004, "", true, 1000), STOP_FAILED);
+	ck_assert(exists("900004.json"));
+	ck_assert_int_eq(stop_one(900004, "now", true, 1000), STOP_TIDIED);
+	ck_assert(!exists("900004.json"));
+}
+END_TEST
+
 /* What has become a device's in the meantime stays. */
 START_TEST(judged_again_before_it_goes)
 {
@@ -346,6 +372,7 @@ int main(void)
 	tcase_add_test(tc, files_are_told);
 	tcase_add_test(tc, files_are_removed);
 	tcase_add_test(tc, as_json);
+	tcase_add_test(tc, devices_are_of_a_name);
 	tcase_add_test(tc, judged_again_before_it_goes);
 	tcase_add_test(tc, kept_memory);
 	tcase_add_test(tc, of_a_dead_server);
