@@ -223,11 +223,12 @@ int leftover_remove(const char *file)
 {
 	__cleanup_fd int dir = state_open_folder(false);
 	struct leftover leftover;
+	bool locked;
 
 	if (dir < 0)
 		return dir;
-	state_lock_folder(dir, STATE_LOCK_MS); /* it may be just about to get its device */
-	if (!judge(dir, file, false, &leftover))
+	locked = !state_lock_folder(dir, STATE_LOCK_MS); /* it may just get its device */
+	if (!judge(dir, file, locked, &leftover))
 		return -EBUSY;
 	return unlinkat(dir, file, 0) && errno != ENOENT ? -errno : 0;
 }

@@ -24,7 +24,8 @@ int state_lock_folder(int dir, unsigned int ms);
 #define STATE_TEMP_SIZE (STATE_NAME_SIZE + 8)
 int state_file_begin(int dir, const char *name, char temp[STATE_TEMP_SIZE]);
 int state_file_finish(int dir, int fd, const char *temp, const char *name, int err);
-/* And what its maker, if it was killed, left of one that did not become whole. */
+/* Remove it, and what was left of one that did not become whole, if its maker was killed at that. The folder
+ * is locked. */
 void state_file_remove(int dir, const char *name);
 
 /* A descriptor, with st filled in: a regular file that nobody but root and the caller owns or can

@@ -281,6 +281,10 @@ START_TEST(judged_again_before_it_goes)
 	ck_assert_int_eq(leftover_remove("by-name/back"), -EBUSY);
 	ck_assert_int_eq(leftover_remove("900004.json"), -EBUSY);
 	ck_assert(exists("900004.stats") && exists("900004.json"));
+	/* Who has the folder's lock knows that nobody makes it just now, however young it is. */
+	put("900006.json.tmp", "{ half", 0600);
+	ck_assert_int_eq(leftover_remove("900006.json.tmp"), 0);
+	ck_assert(!exists("900006.json.tmp"));
 }
 END_TEST
 
