@@ -6,6 +6,8 @@
 need_tool fio mkfs.ext4
 need_module ext4
 need_plugin mortal
+switch=/proc/sys/kernel/io_uring_disabled
+trap '[[ ! -e $switch ]] || echo 0 >$switch' EXIT
 
 if ! kernel_has quiesce; then
 	up --plugin null --name steady
@@ -65,12 +67,11 @@ before=$(server_pid disk)
 expect_fail 1 'cannot serve the device on.*cannot open again' ublk-host upgrade ram --plugin "$plugins/callmem.so"
 expect_fail 2 'unknown plugin' ublk-host upgrade disk --plugin nosuch
 expect_fail 2 'has no option "path"' ublk-host upgrade disk --plugin mem
-# And what the kernel does not give any more: the old server has it.
-ring_knob=/proc/sys/kernel/io_uring_disabled
-if [[ -e $ring_knob ]]; then
-	echo 2 >$ring_knob
+# And where the kernel gives no rings any more: those of the old server stay.
+if [[ -e $switch ]]; then
+	echo 2 >$switch
 	expect_fail 1 'io_uring_disabled' ublk-host upgrade disk
-	echo 0 >$ring_knob
+	echo 0 >$switch
 fi
 same "the server after refusals" "$(server_pid disk)" "$before"
 # One that fails when it is too late: the old one is back.
