@@ -178,16 +178,32 @@ START_TEST(mem_resizes)
 }
 END_TEST
 
+/* Some kernels have no page of zeroes that all share: there a page that is read takes memory. */
+static unsigned long kib_of_reading(void)
+{
+	volatile char *plain =
+		mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned long kib;
+
+	ck_assert_ptr_ne((void *)plain, MAP_FAILED);
+	ck_assert_int_eq(*plain, 0);
+	kib = used_kib((const void *)plain) ? page >> 10 : 0;
+	munmap((void *)plain, page);
+	return kib;
+}
+
 START_TEST(mem_is_sparse)
 {
 	char zero[4096] = { 0 };
+	unsigned long read_kib;
 
 	open_mem("size=256M", "huge=never");
 	for (size_t at = 0; at < 256u << 20; at += 1u << 20)
 		ck_assert_mem_eq(store() + at, zero, sizeof(zero));
-	ck_assert_uint_eq(used_kib(store()), 0);
+	read_kib = kib_of_reading();
+	ck_assert_uint_eq(used_kib(store()), 256 * read_kib);
 	memset(store() + (8 << 20), 1, 1 << 20);
-	ck_assert_uint_eq(used_kib(store()), 1024);
+	ck_assert_uint_eq(used_kib(store()), 255 * read_kib + 1024);
 	mock_close(&dev, true);
 }
 END_TEST
