@@ -22,12 +22,12 @@
 #define START_END_MS 10000 /* for an interrupted server to remove what it has made */
 #define KILLED_MS 2000	   /* for one that is killed to be gone */
 
-/* Whoever waits for the device. A loaded() or ready() that returns non-zero ends it. */
+/* Whoever waits for the device. A prepared() or ready() that returns non-zero ends it. */
 struct watcher {
-	int (*loaded)(void *arg); /* between the plugin's loading and its first call; or NULL */
-	int (*ready)(const char *node, void *arg); /* the node is usable */
-	void (*added)(uint32_t id, void *arg);	   /* the driver has a new device; or NULL */
-	void (*stopping)(void *arg);		   /* or NULL */
+	int (*prepared)(void *arg); /* as in struct device_request; or NULL */
+	int (*ready)(const struct device *device, void *arg); /* its node is usable */
+	void (*added)(uint32_t id, void *arg); /* the driver has a new device; or NULL */
+	void (*stopping)(void *arg);	       /* or NULL */
 	void *arg;
 };
 
@@ -58,7 +58,7 @@ static int serve(const struct device_request *request, const struct watcher *wat
 	if (err)
 		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	log_set_who(device_name(device));
-	err = watcher->ready(device_node(device), watcher->arg);
+	err = watcher->ready(device, watcher->arg);
 	if (!err)
 		err = device_serve(device);
 	if (watcher->stopping)
@@ -92,8 +92,7 @@ static int load_and_serve(const struct serving *serving, struct device_request *
 	if (signal_fd < 0)
 		log_err("signalfd: %m");
 	else if (!serving->former || !device_check_successor(&options->cfg, request->plugin))
-		status = watcher->loaded && watcher->loaded(watcher->arg) ? EXIT_FAILED
-									  : serve(request, watcher);
+		status = serve(request, watcher);
 	option_values_free(&values);
 	plugin_free(request->plugin);
 	return status;
@@ -107,6 +106,7 @@ static int resolve_and_serve(const struct serving *serving, const char *log,
 					  .former = serving->former,
 					  .log = log,
 					  .clerk = -1,
+					  .prepared = watcher->prepared,
 					  .added = watcher->added,
 					  .arg = watcher->arg };
 	struct run_as user;
@@ -126,9 +126,9 @@ static int resolve_and_serve(const struct serving *serving, const char *log,
 	return status;
 }
 
-static int print_node(const char *node, void *arg)
+static int print_node(const struct device *device, void *arg)
 {
-	printf("%s\n", node);
+	printf("%s\n", device_node(device));
 	fflush(stdout);
 	notify_ready(arg);
 	return 0;
@@ -178,18 +178,19 @@ static int background_prepare(struct background *background, const struct device
 }
 
 /* What is written before the node, each in one piece. */
-#define LOADED '.'
+#define PREPARED '.'
 #define ADDED "+%" PRIu32 "\n"
+#define SERVED "=%" PRIu64 "\n" /* since when, of now_ms() */
 
 /* False: who prepared us wants nothing of us, or has gone. */
 static int wait_for_go(void *arg)
 {
 	struct background *background = arg;
-	char c = LOADED;
+	char c = PREPARED;
 	ssize_t n;
 
 	if (write(background->fd, &c, 1) != 1) {
-		log_err("telling that the server is loaded: %m");
+		log_err("telling that the server is prepared: %m");
 		return -EIO;
 	}
 	n = read(background->go_fd, &c, 1);
@@ -211,12 +212,13 @@ static void tell_added(uint32_t id, void *arg)
 }
 
 /* From here on nobody reads our standard error, unless there is a supervisor. */
-static int tell_ready(const char *node, void *arg)
+static int tell_ready(const struct device *device, void *arg)
 {
 	struct background *background = arg;
 	const int last = background->supervised ? STDOUT_FILENO : STDERR_FILENO;
 
-	if (write(background->fd, node, strlen(node)) < 0) {
+	if (dprintf(background->fd, SERVED "%s", device_served_since(device), device_node(device)) <
+	    0) {
 		log_err("telling that the device is ready: %m"); /* who asked for it has gone */
 		return -EIO;
 	}
@@ -307,9 +309,10 @@ static __attribute__((noreturn)) void be_server(const struct serving *serving, i
 {
 	const char *log = serving->options->log_file ? serving->options->log_file : "syslog";
 	struct background background = { .fd = fd, .go_fd = go_fd, .supervised = serving->who };
-	struct watcher watcher = {
-		.loaded = wait_for_go, .ready = tell_ready, .added = tell_added, .arg = &background
-	};
+	struct watcher watcher = { .prepared = wait_for_go,
+				   .ready = tell_ready,
+				   .added = tell_added,
+				   .arg = &background };
 
 	setsid(); /* what becomes of a supervisor is nothing to us */
 	if (serving->who || serving->alone)
@@ -371,11 +374,14 @@ static const char *take_notes(struct prepared_server *server, const char *text)
 {
 	uint32_t id;
 
-	text += *text == LOADED;
-	if (sscanf(text, ADDED, &id) != 1)
-		return text;
-	server->id = id;
-	return strchr(text, '\n') + 1;
+	text += *text == PREPARED;
+	if (sscanf(text, ADDED, &id) == 1) {
+		server->id = id;
+		text = strchr(text, '\n') + 1;
+	}
+	if (sscanf(text, SERVED, &server->served_since) == 1)
+		text = strchr(text, '\n') + 1;
+	return text;
 }
 
 int serving_answer(struct prepared_server *server, char *node)
@@ -395,11 +401,11 @@ int serving_answer(struct prepared_server *server, char *node)
 int serving_prepare(const struct serving *serving, struct prepared_server *server)
 {
 	int status = EXIT_FAILED;
-	char loaded;
+	char prepared;
 
 	if (serving_begin(serving, server))
 		return EXIT_FAILED;
-	if (wait_answer(server, &loaded, 1, &status) == 1)
+	if (wait_answer(server, &prepared, 1, &status) == 1)
 		return EXIT_DONE;
 	serving_drop(server);
 	return status;

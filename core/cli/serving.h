@@ -28,13 +28,14 @@ int serving_run(const struct serving *serving);
 #define SERVING_NODE_SIZE 64
 int serving_start(const struct serving *serving, char *node);
 
-/* The same in two steps: a process that has loaded the plugin and taken its options, and touches nothing
- * yet; and its going on. What was prepared either goes on or is dropped. */
+/* The same in two steps: a process that has loaded the plugin, taken its options and done what touches
+ * nothing; and its going on. What was prepared either goes on or is dropped. */
 struct prepared_server {
 	pid_t pid;
 	int answer_fd, go_fd;
-	unsigned int seconds; /* that it may take to be ready */
-	int64_t id;	      /* of the device that it has made; -1: none so far */
+	unsigned int seconds;  /* that it may take to be ready */
+	int64_t id;	       /* of the device that it has made; -1: none so far */
+	uint64_t served_since; /* of now_ms(), when its device is ready */
 };
 int serving_prepare(const struct serving *serving, struct prepared_server *server);
 int serving_go(struct prepared_server *server, char *node);

@@ -110,8 +110,7 @@ static int ask_to_leave(const struct old_server *old, const struct device_view *
 	return -errno;
 }
 
-/* The driver and the plugin's locks tell the new server when the old one has let go; that it will end is
- * seen here. */
+/* Or it does so now. Who failed meanwhile to take its place may have been the first to see that it does not. */
 static bool has_left(const struct old_server *old, const struct device_view *view)
 {
 	struct pollfd pfd = { .fd = old->pidfd, .events = POLLIN };
@@ -124,33 +123,32 @@ static bool has_left(const struct old_server *old, const struct device_view *vie
 	return false;
 }
 
-/* Exchange them. The new server is loaded and waits; the pause begins with the word to the old one. */
+/* Exchange them. The new server is prepared and waits; the pause begins with the word to the old one. That
+ * it has let go is what the driver tells the new one, sooner than its end could be seen here. */
 static int exchange(struct prepared_server *server, struct old_server *old,
 		    const struct device_view *view, struct upgrade_outcome *outcome)
 {
 	char node[SERVING_NODE_SIZE];
 	uint64_t began = now_ms();
-	int status;
 
 	if (ask_to_leave(old, view)) {
 		serving_drop(server);
 		return EXIT_FAILED;
 	}
-	if (!has_left(old, view)) {
-		serving_drop(server);
+	outcome->upgraded = serving_go(server, node) == EXIT_DONE;
+	if (outcome->upgraded) {
+		outcome->pause_ms = server->served_since - began;
+		return EXIT_DONE;
+	}
+	if (!has_left(old, view))
 		return EXIT_FAILED;
-	}
-	status = serving_go(server, node);
-	outcome->upgraded = status == EXIT_DONE;
-	if (status != EXIT_DONE) {
-		log_warn("the new server does not come up; starting the old program again");
-		outcome->restored = restore(old, view->id);
-		if (!outcome->restored)
-			log_err("%s has no server now, and its requests wait: ublk-host recover %s",
-				view->state.name, view->state.name);
-	}
+	log_warn("the new server does not come up; starting the old program again");
+	outcome->restored = restore(old, view->id);
+	if (!outcome->restored)
+		log_err("%s has no server now, and its requests wait: ublk-host recover %s",
+			view->state.name, view->state.name);
 	outcome->pause_ms = now_ms() - began;
-	return outcome->upgraded ? EXIT_DONE : EXIT_FAILED;
+	return EXIT_FAILED;
 }
 
 /* Have the options of the device serve by another plugin. 0 or -errno, logged. */

@@ -20,29 +20,28 @@ int backend_open(struct device *d)
 		.opts = d->values->opt,
 	};
 	const char *what = "load";
-	struct guard guard;
 	unsigned int said = log_count(LOG_LVL_ERR);
 	int err = 0;
 
 	d->dev.open_phase = true;
 	if (desc->load) {
-		guard_begin(&guard, d, "%s", what);
+		guard_begin(d, "%s", what);
 		err = desc->load(&host_services);
-		guard_end(&guard);
+		guard_end(d);
 	}
 	if (!err) {
 		what = "open";
-		guard_begin(&guard, d, "%s", what);
+		guard_begin(d, "%s", what);
 		err = desc->open(&d->dev, &args, &d->dev.priv);
-		guard_end(&guard);
+		guard_end(d);
 	}
 	if (!err) {
 		d->opened = true;
 		limits_offer(d->cfg, desc, limits);
 		what = "get_limits";
-		guard_begin(&guard, d, "%s", what);
+		guard_begin(d, "%s", what);
 		err = desc->get_limits(d->dev.priv, limits);
-		guard_end(&guard);
+		guard_end(d);
 	}
 	/* The plugin's own message is the one line, if it gave one. */
 	if (err && log_count(LOG_LVL_ERR) == said)
@@ -57,13 +56,12 @@ int backend_start(struct device *d)
 {
 	const struct ublk_plugin *desc = &d->plugin->desc;
 	unsigned int said = log_count(LOG_LVL_ERR);
-	struct guard guard;
 	int err = 0;
 
 	if (desc->start) {
-		guard_begin(&guard, d, "start");
+		guard_begin(d, "start");
 		err = desc->start(d->dev.priv, &d->dev.limits);
-		guard_end(&guard);
+		guard_end(d);
 	}
 	d->dev.open_phase = false;
 	if (!err) {
@@ -79,19 +77,18 @@ int backend_start(struct device *d)
 void backend_close(struct device *d)
 {
 	const struct ublk_plugin *desc = &d->plugin->desc;
-	struct guard guard;
 
 	if (!d->opened)
 		return;
 	guard_new_time(d);
 	if (d->started_plugin && desc->stop) {
-		guard_begin(&guard, d, "stop");
+		guard_begin(d, "stop");
 		desc->stop(d->dev.priv);
-		guard_end(&guard);
+		guard_end(d);
 	}
 	if (desc->close) {
-		guard_begin(&guard, d, "close");
+		guard_begin(d, "close");
 		desc->close(d->dev.priv);
-		guard_end(&guard);
+		guard_end(d);
 	}
 }

@@ -303,6 +303,7 @@ static int start_device(struct device *d)
 	if (err)
 		return ctrl_failed(cmd, d->info.dev_id, err);
 	d->live = true;
+	d->served_since = now_ms();
 	err = sysfs_wait_node("", d->info.dev_id, NODE_DEADLINE_MS);
 	return err ? err : udev_wait_given(d, d->node);
 }
@@ -358,25 +359,60 @@ static int announce(struct device *d)
 	return err;
 }
 
-static int bring_up(struct device *d)
+/* Whoever has us brought up may want to say when. */
+static int wait_for_word(struct device *d)
 {
-	/* A plugin opens what a former server had only when that cannot touch it any more: the driver
-	 * knows when the last of its threads is gone. */
-	int (*const steps[])(struct device *) = {
-		pressure_begin, probe_kernel,  check_name,	recovery_settle, recovery_begin,
-		backend_open,	settle_limits, headroom_check,	shared_open,	 obtain_device,
-		open_char,	make_stats,    confine_begin,	backend_start,	 shared_register,
-		pressure_fill,	queues_start,  pressure_settle, start_device,	 resolve_config,
-		announce,	confine_calls,
-	};
+	const struct device_request *request = d->request;
+
+	if (request->prepared && request->prepared(request->arg))
+		return -ECANCELED;
+	guard_new_time(d);
+	return 0;
+}
+
+/* The thread that watches calls has the rights of before. */
+static int end_guard(struct device *d)
+{
+	guard_drop(d);
+	return 0;
+}
+
+typedef int (*bring_up_step)(struct device *d);
+
+static int take_steps(struct device *d, const bring_up_step *steps, size_t nr)
+{
 	int err = 0;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(steps) && !err; i++) {
+	for (size_t i = 0; i < nr && !err; i++) {
 		err = steps[i](d);
 		if (err == -EINVAL && steps[i] != settle_limits)
 			err = -EIO; /* only there it means that the user is wrong */
 	}
 	return err;
+}
+
+static int bring_up(struct device *d)
+{
+	static const bring_up_step word[] = { wait_for_word };
+	static const bring_up_step look[] = { pressure_begin, probe_kernel, check_name,
+					      recovery_settle };
+	/* A plugin opens what a former server had only when that cannot touch it any more: the driver
+	 * knows when the last of its threads is gone. */
+	static const bring_up_step make[] = {
+		recovery_begin,	 backend_open,	 settle_limits, headroom_check, shared_open,
+		obtain_device,	 open_char,	 make_stats,	confine_begin,	backend_start,
+		shared_register, pressure_fill,	 queues_start,	end_guard,	pressure_settle,
+		start_device,	 resolve_config, announce,	confine_calls,
+	};
+	const bool early =
+		d->former; /* what looks changes nothing, and is done while that serves */
+	int err = early ? 0 : take_steps(d, word, ARRAY_SIZE(word));
+
+	if (!err)
+		err = take_steps(d, look, ARRAY_SIZE(look));
+	if (early && !err)
+		err = take_steps(d, word, ARRAY_SIZE(word));
+	return err ? err : take_steps(d, make, ARRAY_SIZE(make));
 }
 
 int device_bring_up(const struct device_request *request, struct device **out)
@@ -440,4 +476,9 @@ const char *device_node(const struct device *d)
 const char *device_name(const struct device *d)
 {
 	return d->cfg->name;
+}
+
+uint64_t device_served_since(const struct device *d)
+{
+	return d->served_since;
 }

@@ -29,6 +29,9 @@ struct device_request {
 	const char *log; /* where messages go when it is ready: a file, "syslog"; NULL: stay */
 	/* A device whose server is gone, to be served on; cfg is its manifest. NULL: a new one. */
 	const struct device_state *former;
+	/* Called once, when all is ready that can be while a former server serves, and before anything is made
+	 * of a new device: non-zero ends it. With arg. Or NULL. */
+	int (*prepared)(void *arg);
 	/* Told the id of a new device as soon as the driver has it, for who has to remove it if this process
 	 * is killed before there is a state file; with arg. Or NULL. */
 	void (*added)(uint32_t id, void *arg);
@@ -52,6 +55,7 @@ int device_bring_up(const struct device_request *request, struct device **out);
 
 const char *device_node(const struct device *device); /* "/dev/ublkbN" */
 const char *device_name(const struct device *device);
+uint64_t device_served_since(const struct device *device); /* of now_ms() */
 
 /* Serve until a signal arrives on the signalfd, the plugin gives up, or somebody else
  * stops the device. 0: a signal or somebody else; -errno: a failure. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A deadline for calls into the plugin: one that never returns must not keep a device half made or
- * half gone, nor a process that cannot be interrupted.
+ * half gone, nor a process that cannot be interrupted. One thread watches call after call: to make one for
+ * each takes longer than most calls.
  */
 #include <poll.h>
 #include <stdarg.h>
@@ -12,6 +13,17 @@
 #include "device/internal.h"
 
 #define DELETE_DEADLINE_MS 2000
+
+struct guard {
+	struct device *d;
+	pthread_t thread;
+	int changed_fd;	      /* eventfd: a call has begun or ended, or there will be none */
+	pthread_mutex_t lock; /* around the rest */
+	unsigned int call;    /* its number, while there is one; 0: there is none */
+	unsigned int calls;
+	bool end;
+	char what[32]; /* "open", "queue_init of queue 4095" */
+};
 
 /* The control thread is stuck, so what it would have cleaned up is done from here, with a control
  * ring of our own. A queue's thread that is stuck keeps /dev/ublkcN open in its ring: the driver
@@ -49,25 +61,22 @@ static int time_left(const struct device *d, uint64_t most)
 	return d->plugin_until > now ? (int)min_of(d->plugin_until - now, most) : 0;
 }
 
-static void *guard_thread(void *arg)
+/* False: it has ended, and another may have begun. */
+static bool lasts(struct guard *g, unsigned int call)
 {
-	struct guard *g = arg;
+	return g->call == call && !g->end;
+}
+
+/* The call did not end in time, or a signal wants it to; or it has just ended. */
+static void judge(struct guard *g, unsigned int call, bool interrupted)
+{
 	const struct device *d = g->d;
-	struct pollfd fds[] = { { g->done_fd, POLLIN, 0 }, { d->signal_fd, POLLIN, 0 } };
-	/* Of a device that is there already, signals are for device_serve(). */
-	int n = poll(fds, d->live ? 1 : 2, time_left(d, INT32_MAX));
-	bool interrupted = n > 0 && !fds[0].revents;
 
-	if (n < 0) { /* no deadline then, but no false alarm either */
-		log_warn("no deadline for %s of plugin %s: %m", g->what, d->plugin->desc.name);
-		return NULL;
+	pthread_mutex_lock(&g->lock); /* from here on the call cannot end any more */
+	if (!lasts(g, call)) {
+		pthread_mutex_unlock(&g->lock);
+		return;
 	}
-
-	/* A plugin that is only slow gets the chance to end the device in good order. */
-	if (interrupted && d->added)
-		n = poll(fds, 1, time_left(d, GUARD_GRACE_MS));
-	if (n > 0 && fds[0].revents)
-		return NULL;
 	if (interrupted)
 		log_err("interrupted while plugin %s was in %s", d->plugin->desc.name, g->what);
 	else
@@ -77,39 +86,134 @@ static void *guard_thread(void *arg)
 	leave(g->d);
 }
 
+/* Until something has changed, or the call has to be judged. 0 or -errno. */
+static int watch(struct guard *g, unsigned int call)
+{
+	const struct device *d = g->d;
+	struct pollfd fds[] = { { g->changed_fd, POLLIN, 0 }, { d->signal_fd, POLLIN, 0 } };
+	/* Of a device that is there already, signals are for device_serve(). */
+	int n = poll(fds, call && !d->live ? 2 : 1, call ? time_left(d, INT32_MAX) : -1);
+	bool interrupted = n > 0 && !fds[0].revents;
+	uint64_t count;
+
+	/* A plugin that is only slow gets the chance to end the device in good order. */
+	if (interrupted && d->added)
+		n = poll(fds, 1, time_left(d, GUARD_GRACE_MS));
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (n > 0 && fds[0].revents)
+		return read(g->changed_fd, &count, sizeof(count)) < 0 ? -errno : 0;
+	judge(g, call, interrupted);
+	return 0;
+}
+
+static void *guard_thread(void *arg)
+{
+	struct guard *g = arg;
+	unsigned int call;
+	int err = 0;
+	bool end;
+
+	do {
+		pthread_mutex_lock(&g->lock);
+		call = g->call;
+		end = g->end;
+		pthread_mutex_unlock(&g->lock);
+		if (!end)
+			err = watch(g, call);
+	} while (!end && !err);
+	if (err) /* no deadlines then, but no false alarm either */
+		log_warn("no deadline for plugin %s: %s", g->d->plugin->desc.name, strerror(-err));
+	return NULL;
+}
+
 void guard_new_time(struct device *d)
 {
 	d->plugin_until = now_ms() + d->cfg->plugin_timeout * (uint64_t)1000;
 }
 
-void guard_begin(struct guard *g, struct device *d, const char *what, ...)
+static void tell(struct guard *g)
 {
-	va_list ap;
+	const uint64_t one = 1;
 
-	*g = (struct guard){ .d = d };
-	va_start(ap, what);
-	vsnprintf(g->what, sizeof(g->what), what, ap);
-	va_end(ap);
-	g->done_fd = eventfd(0, EFD_CLOEXEC);
-	if (g->done_fd >= 0) {
-		errno = pthread_create(&g->thread, NULL, guard_thread, g);
-		if (!errno)
-			return;
-	}
-	log_warn("no deadline for %s of plugin %s: %m", g->what, d->plugin->desc.name);
-	if (g->done_fd >= 0)
-		close(g->done_fd);
-	g->done_fd = -1;
+	if (write(g->changed_fd, &one, sizeof(one)) < 0)
+		log_err("telling the thread that watches the plugin's calls: %m");
 }
 
-void guard_end(struct guard *g)
+static struct guard *guard_make(struct device *d)
 {
-	uint64_t one = 1;
+	struct guard *g = calloc(1, sizeof(*g));
+	int err;
 
-	if (g->done_fd < 0)
+	if (!g)
+		return NULL;
+	g->d = d;
+	g->changed_fd = eventfd(0, EFD_CLOEXEC);
+	pthread_mutex_init(&g->lock, NULL);
+	err = g->changed_fd < 0 ? errno : pthread_create(&g->thread, NULL, guard_thread, g);
+	if (!err)
+		return g;
+	if (g->changed_fd >= 0)
+		close(g->changed_fd);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+	errno = err;
+	return NULL;
+}
+
+void guard_ready(struct device *d)
+{
+	if (!d->guard)
+		d->guard = guard_make(d);
+}
+
+void guard_begin(struct device *d, const char *what, ...)
+{
+	char text[sizeof(d->guard->what)];
+	struct guard *g;
+	va_list ap;
+
+	va_start(ap, what);
+	vsnprintf(text, sizeof(text), what, ap);
+	va_end(ap);
+	guard_ready(d);
+	g = d->guard;
+	if (!g) {
+		log_warn("no deadline for %s of plugin %s: %m", text, d->plugin->desc.name);
 		return;
-	if (write(g->done_fd, &one, sizeof(one)) != sizeof(one))
-		pthread_cancel(g->thread); /* it waits in poll() */
+	}
+	pthread_mutex_lock(&g->lock);
+	strcpy(g->what, text);
+	g->call = ++g->calls;
+	pthread_mutex_unlock(&g->lock);
+	tell(g);
+}
+
+void guard_end(struct device *d)
+{
+	struct guard *g = d->guard;
+
+	if (!g)
+		return;
+	pthread_mutex_lock(&g->lock);
+	g->call = 0;
+	pthread_mutex_unlock(&g->lock);
+	tell(g);
+}
+
+void guard_drop(struct device *d)
+{
+	struct guard *g = d->guard;
+
+	if (!g)
+		return;
+	pthread_mutex_lock(&g->lock);
+	g->end = true;
+	pthread_mutex_unlock(&g->lock);
+	tell(g);
 	pthread_join(g->thread, NULL);
-	close(g->done_fd);
+	close(g->changed_fd);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+	d->guard = NULL;
 }

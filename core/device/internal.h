@@ -33,9 +33,9 @@ struct device {
 	const struct device_state
 		*former;	/* the device is another server's, who is gone; or NULL */
 	const char *log_target; /* for the state: where a background server's messages go */
-	uint64_t recovery_began, old_gone; /* of now_ms() */
-	uint64_t recovery_flags;	   /* that the device is made with */
-	int clerk;			   /* clerk.h, or -1 */
+	uint64_t recovery_began, old_gone, served_since; /* of now_ms() */
+	uint64_t recovery_flags;			 /* that the device is made with */
+	int clerk;					 /* clerk.h, or -1 */
 	json_t *kept;			   /* memory that outlives us, as in the state */
 	const char *path_name, *path_why;  /* the data path's, and why it is this one */
 	struct path_kernel kernel;	   /* what it offers */
@@ -46,6 +46,7 @@ struct device {
 	int signal_fd;		 /* the caller's signalfd, or -1 */
 	uint64_t plugin_until;	 /* of now_ms(): when the plugin must have started, or stopped */
 	struct starter *starter; /* or NULL */
+	struct guard *guard;	 /* guard.c's; or NULL */
 	struct ublk_queue **queues;
 	unsigned int nr_started;
 	struct resize_call *resize_call;	      /* that has not come back, or NULL */
@@ -66,15 +67,12 @@ struct device {
  * not come back at plugin_until, the process says so, cleans up and exits. A signal does the same
  * while the device comes up: at once before it exists, after GUARD_GRACE_MS when it does. */
 #define GUARD_GRACE_MS 3000
-struct guard {
-	struct device *d;
-	char what[32]; /* "open", "queue_init of queue 4095" */
-	int done_fd;
-	pthread_t thread;
-};
-void guard_begin(struct guard *g, struct device *d, const char *what, ...)
-	__attribute__((format(printf, 3, 4)));
-void guard_end(struct guard *g);
+void guard_begin(struct device *d, const char *what, ...) __printf_like(2, 3);
+void guard_end(struct device *d);
+/* Make its thread, which guard_begin() does else. */
+void guard_ready(struct device *d);
+/* No more of them for now: the thread, which has the rights of when it was made, ends. */
+void guard_drop(struct device *d);
 /* The plugin's time begins: what it does from here on takes --plugin-timeout at most. */
 void guard_new_time(struct device *d);
 

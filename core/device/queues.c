@@ -50,12 +50,11 @@ static int start_queue(struct device *d, uint16_t index)
 
 static int wait_for_queue(struct device *d, uint16_t index)
 {
-	struct guard guard;
 	int err;
 
-	guard_begin(&guard, d, "queue_init of queue %u", index);
+	guard_begin(d, "queue_init of queue %u", index);
 	err = queue_wait_started(d->queues[index]);
-	guard_end(&guard);
+	guard_end(d);
 	return err;
 }
 

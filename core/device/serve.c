@@ -318,6 +318,7 @@ int device_end(struct device *d)
 			d->plugin->desc.name);
 		return err ? err : -ETIMEDOUT;
 	}
+	guard_drop(d);
 	shared_close(d);
 	if (d->prepared)
 		dev_unprepare(&d->dev);

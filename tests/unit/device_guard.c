@@ -55,16 +55,14 @@ static int call(unsigned int call_ms, unsigned int time_ms, bool interrupt)
 	capture_begin(&cap, STDERR_FILENO);
 	pid = fork();
 	if (pid == 0) {
-		struct guard guard;
-
 		d.plugin_until = now_ms() + time_ms;
 		if (d.written)
 			write_state();
 		if (interrupt)
 			kill(getpid(), SIGTERM);
-		guard_begin(&guard, &d, "queue_init of queue %u", 3);
+		guard_begin(&d, "queue_init of queue %u", 3);
 		usleep(call_ms * 1000);
-		guard_end(&guard);
+		guard_end(&d);
 		_exit(42);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
