@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ublk-plugin.h - the whole contract between ublk-host and a backend plugin, ABI 1.0.
+ * ublk-plugin.h - the whole contract between ublk-host and a backend plugin, ABI 1.1.
  *
  * A plugin is a shared object that exports one const data symbol, `ublk_plugin_v1`. It links
  * against nothing of the host: services come as a table (struct ublk_host) through load().
@@ -41,7 +41,7 @@ extern "C" {
 
 #define UBLK_PLUGIN_MAGIC 0x4b4c4255u /* "UBLK", little endian */
 #define UBLK_PLUGIN_ABI_MAJOR 1u      /* changes when anything is not append-only */
-#define UBLK_PLUGIN_ABI_MINOR 0u /* changes when a field, an operation or a service is appended */
+#define UBLK_PLUGIN_ABI_MINOR 1u /* changes when a field, an operation or a service is appended */
 
 struct io_uring_sqe; /* kernel UAPI, <linux/io_uring.h>; no liburing type crosses this contract */
 struct ublk_dev;     /* opaque, the host's: one device */
@@ -101,6 +101,8 @@ enum {
 	UBLK_PLUGIN_RECOVERS = 1u << 1,
 	/* with RECOVERS: ios that a former server had begun may be done again, from the start */
 	UBLK_PLUGIN_REISSUE = 1u << 2,
+	/* 1.1, with RECOVERS: open() may be called with UBLK_OPEN_BESIDE */
+	UBLK_PLUGIN_OPENS_BESIDE = 1u << 3,
 	/* Needs, from start() on, beyond memory, threads, the clock and files that are open: */
 	UBLK_PLUGIN_NEEDS_FILES = 1u << 8,	/* opens, makes, renames files by name */
 	UBLK_PLUGIN_NEEDS_NETWORK = 1u << 9,	/* sockets */
@@ -135,7 +137,11 @@ enum { UBLK_RESIZE_CHECK = 1u << 0 /* change nothing: tell whether it could be d
 enum {
 	UBLK_OPEN_READ_ONLY = 1u << 0, /* do not open the backing for writing */
 	UBLK_OPEN_RECOVER = 1u << 1,   /* the device lives on under a new server: same state */
-	UBLK_OPEN_KEEP = 1u << 2       /* the device is to outlive its server: see keep_memory() */
+	UBLK_OPEN_KEEP = 1u << 2,      /* the device is to outlive its server: see keep_memory() */
+	/* 1.1, with RECOVER: the former server still serves, and start() comes when it is gone. Until then
+	 * take nothing from it, and look at nothing that ios change. -EBUSY, without a message: that
+	 * cannot be done; then open() comes once more, without this flag, when it is gone. */
+	UBLK_OPEN_BESIDE = 1u << 3
 };
 
 enum {

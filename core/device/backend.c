@@ -6,7 +6,7 @@
 #include "device/internal.h"
 #include "device/params.h"
 
-int backend_open(struct device *d)
+static int open_plugin(struct device *d, uint32_t flags)
 {
 	const struct ublk_plugin *desc = &d->plugin->desc;
 	struct ublk_limits *limits = &d->dev.limits;
@@ -14,7 +14,7 @@ int backend_open(struct device *d)
 		.struct_size = sizeof(args),
 		.flags = (d->cfg->read_only ? UBLK_OPEN_READ_ONLY : 0) |
 			 (d->former ? UBLK_OPEN_RECOVER : 0) |
-			 (d->recovery_flags ? UBLK_OPEN_KEEP : 0),
+			 (d->recovery_flags ? UBLK_OPEN_KEEP : 0) | flags,
 		.nr_opts = d->values->nr,
 		.opt_size = sizeof(struct ublk_opt),
 		.opts = d->values->opt,
@@ -24,12 +24,13 @@ int backend_open(struct device *d)
 	int err = 0;
 
 	d->dev.open_phase = true;
-	if (desc->load) {
+	if (desc->load && !d->loaded) {
 		guard_begin(d, "%s", what);
 		err = desc->load(&host_services);
 		guard_end(d);
 	}
 	if (!err) {
+		d->loaded = true;
 		what = "open";
 		guard_begin(d, "%s", what);
 		err = desc->open(&d->dev, &args, &d->dev.priv);
@@ -43,6 +44,8 @@ int backend_open(struct device *d)
 		err = desc->get_limits(d->dev.priv, limits);
 		guard_end(d);
 	}
+	if (err == -EBUSY && !d->opened && flags & UBLK_OPEN_BESIDE)
+		return 0;
 	/* The plugin's own message is the one line, if it gave one. */
 	if (err && log_count(LOG_LVL_ERR) == said)
 		log_err("plugin %s: %s failed: %s", desc->name, what,
@@ -50,6 +53,16 @@ int backend_open(struct device *d)
 	if (err)
 		return err < 0 ? err : -EIO;
 	return 0;
+}
+
+int backend_open(struct device *d)
+{
+	return open_plugin(d, 0);
+}
+
+int backend_open_beside(struct device *d)
+{
+	return open_plugin(d, UBLK_OPEN_BESIDE);
 }
 
 int backend_start(struct device *d)

@@ -10,9 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "config/device_manifest.h"
 #include "config/size.h"
-#include "device/clerk.h"
 #include "device/internal.h"
 #include "device/params.h"
 #include "device/state.h"
@@ -308,66 +306,31 @@ static int start_device(struct device *d)
 	return err ? err : udev_wait_given(d, d->node);
 }
 
-/* Write what was chosen back into the configuration, for the state file and info. */
-static int resolve_config(struct device *d)
-{
-	struct device_config *cfg = d->cfg;
-	const struct ublk_limits *limits = &d->dev.limits;
-
-	cfg->id = d->info.dev_id;
-	cfg->queues = d->info.nr_hw_queues;
-	if (cfg->threads_per_queue)
-		cfg->threads_per_queue = d->dev.threads_per_queue;
-	cfg->depth = limits->max_depth;
-	cfg->max_io = limits->max_io_bytes;
-	cfg->logical_block = limits->logical_block;
-	cfg->physical_block = limits->physical_block;
-	cfg->read_only = limits->attrs & UBLK_DEV_READ_ONLY;
-	if (!cfg->name && asprintf(&cfg->name, "%s-%u", d->plugin->desc.name, d->info.dev_id) < 0)
-		return -ENOMEM;
-	return 0;
-}
-
-static int announce(struct device *d)
-{
-	struct device_state state = {
-		.id = d->info.dev_id,
-		.name = d->cfg->name,
-		.node = d->node,
-		.plugin_path = d->plugin->path,
-		.data_path = (char *)d->path_name,
-		.data_path_why = (char *)d->path_why,
-		.memory = json_object_size(d->kept) ? d->kept : NULL,
-		.log = (char *)d->log_target,
-		.source = d->former ? d->former->source : NULL,
-		.asked = d->former ? d->former->asked : NULL,
-		.manifest = device_manifest_build(d->cfg, &d->plugin->desc, d->values),
-	};
-	const bool is_new = !d->former && !d->kernel.unprivileged;
-	int err = state.manifest ? state_self(&state) : -ENOMEM;
-
-	if (err)
-		log_err("cannot put together the state of %s: %s", d->node, strerror(-err));
-	else if (d->clerk_asked)
-		err = clerk_write(d->clerk, &state, is_new);
-	else
-		err = state_write(&state);
-	json_decref(state.manifest);
-	d->written = !err;
-	if (d->written && is_new && !d->clerk_asked)
-		udev_tell_name(d->node);
-	return err;
-}
-
-/* Whoever has us brought up may want to say when. */
+/* Whoever has us brought up may want to say when. Once. */
 static int wait_for_word(struct device *d)
 {
 	const struct device_request *request = d->request;
 
+	if (d->told)
+		return 0;
+	d->told = true;
 	if (request->prepared && request->prepared(request->arg))
 		return -ECANCELED;
 	guard_new_time(d);
 	return 0;
+}
+
+/* Open the plugin while a former server serves, if it can. What comes after it is then done with few rights,
+ * so that the device's file has to be ours. */
+static int open_beside(struct device *d)
+{
+	const uint32_t needed = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_OPENS_BESIDE;
+	struct stat st;
+
+	if (!d->former || (d->plugin->desc.flags & needed) != needed || d->request->user ||
+	    stat(d->char_node, &st) || st.st_uid != geteuid())
+		return 0;
+	return backend_open_beside(d);
 }
 
 /* The thread that watches calls has the rights of before. */
@@ -393,26 +356,32 @@ static int take_steps(struct device *d, const bring_up_step *steps, size_t nr)
 
 static int bring_up(struct device *d)
 {
-	static const bring_up_step word[] = { wait_for_word };
 	static const bring_up_step look[] = { pressure_begin, probe_kernel, check_name,
-					      recovery_settle };
-	/* A plugin opens what a former server had only when that cannot touch it any more: the driver
+					      recovery_settle, open_beside };
+	static const bring_up_step beside[] = { settle_limits,	headroom_check,	 shared_open,
+						obtain_device,	confine_begin,	 pressure_fill,
+						queues_prepare, pressure_settle, wait_for_word,
+						recovery_begin, open_char,	 make_stats };
+	/* Other plugins open what a former server had only when that cannot touch it any more: the driver
 	 * knows when the last of its threads is gone. */
-	static const bring_up_step make[] = {
-		recovery_begin,	 backend_open,	 settle_limits, headroom_check, shared_open,
-		obtain_device,	 open_char,	 make_stats,	confine_begin,	backend_start,
-		shared_register, pressure_fill,	 queues_start,	end_guard,	pressure_settle,
-		start_device,	 resolve_config, announce,	confine_calls,
-	};
-	const bool early =
-		d->former; /* what looks changes nothing, and is done while that serves */
-	int err = early ? 0 : take_steps(d, word, ARRAY_SIZE(word));
+	static const bring_up_step alone[] = { wait_for_word, recovery_begin, backend_open,
+					       settle_limits, headroom_check, shared_open,
+					       obtain_device, open_char,      make_stats,
+					       confine_begin };
+	static const bring_up_step start[] = { backend_start, shared_register, pressure_fill,
+					       queues_start,  end_guard,       pressure_settle,
+					       start_device,  resolve_config,  announce,
+					       confine_calls };
+	/* What looks changes nothing, and is done while a former server serves. */
+	int err = d->former ? 0 : wait_for_word(d);
 
 	if (!err)
 		err = take_steps(d, look, ARRAY_SIZE(look));
-	if (early && !err)
-		err = take_steps(d, word, ARRAY_SIZE(word));
-	return err ? err : take_steps(d, make, ARRAY_SIZE(make));
+	if (!err && d->opened)
+		err = take_steps(d, beside, ARRAY_SIZE(beside));
+	else if (!err)
+		err = take_steps(d, alone, ARRAY_SIZE(alone));
+	return err ? err : take_steps(d, start, ARRAY_SIZE(start));
 }
 
 int device_bring_up(const struct device_request *request, struct device **out)

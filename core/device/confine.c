@@ -293,7 +293,8 @@ int confine_begin(struct device *d)
 	if (!err && confined)
 		err = confine_rights();
 	if (!err && confined)
-		err = landlock_confine(d->plugin->desc.flags, state_dir());
+		err = landlock_confine(d->plugin->desc.flags, state_dir(),
+				       d->char_fd < 0 ? d->char_node : NULL);
 	if (!err)
 		err = starter_begin(d);
 	if (err)

@@ -28,9 +28,9 @@ int confine_all_threads(void);
 int namespace_enter(bool keep_tree, const char *const *folders);
 
 /* landlock.c: no files but those in folder (NULL: none), what the host needs in /dev, and reading in
- * /proc and /sys; unless files, then all. No TCP, unless network. Those two bits are UBLK_PLUGIN_NEEDS_*
- * of flags. Threads as above. */
-int landlock_confine(uint32_t flags, const char *folder);
+ * /proc and /sys, and node (or NULL), a device file that is to be opened yet; unless files, then all. No
+ * TCP, unless network. Those two bits are UBLK_PLUGIN_NEEDS_* of flags. Threads as above. */
+int landlock_confine(uint32_t flags, const char *folder, const char *node);
 
 /* seccomp.c: from now on every thread of the process may make those system calls only that serving and
  * stopping a device need, and what flags, UBLK_PLUGIN_NEEDS_*, say. local_socket: messages go to

@@ -56,7 +56,7 @@ struct device {
 	int fail_fd;				      /* eventfd: told by dev_fail() */
 
 	/* how far bring-up got, for the way back */
-	bool opened, added, started_plugin, prepared, live, written;
+	bool told, loaded, opened, added, started_plugin, prepared, live, written;
 	bool shared_stats; /* dev.stats is in a file */
 	bool clerk_asked;  /* the device's files are his to keep */
 	bool handed_over;  /* the device goes on without us: neither stopped nor deleted */
@@ -84,11 +84,20 @@ int ctrl_failed(uint32_t cmd, uint32_t id, int err);
 int starter_begin(struct device *d);
 int starter_run(struct device *d, int (*step)(struct device *d));
 
-/* queues.c: a step of bring-up, 0 or -errno, logged. Those that were started, nr_started, are to be ended. */
+/* queues.c: steps of bring-up, 0 or -errno, logged. Those that were started, nr_started, are to be ended.
+ * Before the device's file is open, or not at all: threads, memory and rings. */
+int queues_prepare(struct device *d);
 int queues_start(struct device *d);
+
+/* announce.c: steps of bring-up, 0 or -errno, logged: into the configuration, for the state and info; and the
+ * state. */
+int resolve_config(struct device *d);
+int announce(struct device *d);
 
 /* backend.c: 0 or -errno, logged. */
 int backend_open(struct device *d);
+/* While a former server may serve: d->opened tells whether the plugin can do that. */
+int backend_open_beside(struct device *d);
 int backend_start(struct device *d);
 void backend_close(struct device *d);
 

@@ -60,7 +60,8 @@ static const char *disks_folder(void)
 	return access(folder, F_OK) ? "/sys/devices/virtual" : folder;
 }
 
-static int allow_what_the_host_needs(int ruleset, uint64_t handled, const char *folder)
+static int allow_what_the_host_needs(int ruleset, uint64_t handled, const char *folder,
+				     const char *node)
 {
 	const struct {
 		const char *path;
@@ -75,6 +76,7 @@ static int allow_what_the_host_needs(int ruleset, uint64_t handled, const char *
 		{ "/dev/ublk-control", FS_DEVICE },
 		{ disks_folder(), LANDLOCK_ACCESS_FS_WRITE_FILE }, /* uevent */
 		{ folder, FS_STATE },
+		{ node, FS_DEVICE },
 	};
 	int err = 0;
 
@@ -84,7 +86,7 @@ static int allow_what_the_host_needs(int ruleset, uint64_t handled, const char *
 	return err;
 }
 
-int landlock_confine(uint32_t flags, const char *folder)
+int landlock_confine(uint32_t flags, const char *folder, const char *node)
 {
 	int abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	const bool files = flags & (UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_PROCESSES);
@@ -106,7 +108,7 @@ int landlock_confine(uint32_t flags, const char *folder)
 	if (ruleset < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		err = -errno;
 	if (!err && set.fs)
-		err = allow_what_the_host_needs(ruleset, set.fs, folder);
+		err = allow_what_the_host_needs(ruleset, set.fs, folder, node);
 	if (!err && syscall(SYS_landlock_restrict_self, ruleset, 0))
 		err = -errno;
 	if (err)

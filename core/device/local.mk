@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-libcore_la_SOURCES += core/device/backend.c core/device/bring_up.c core/device/clerk.c core/device/clerk.h core/device/confine.c \
+libcore_la_SOURCES += core/device/announce.c core/device/backend.c core/device/bring_up.c core/device/clerk.c core/device/clerk.h core/device/confine.c \
 	core/device/confine.h core/device/device.h core/device/guard.c core/device/headroom.c \
 	core/device/headroom.h core/device/internal.h core/device/kept_memory.c \
 	core/device/kept_memory.h core/device/landlock.c core/device/leftovers.c core/device/leftovers.h \

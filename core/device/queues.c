@@ -75,7 +75,7 @@ static int begin_queues(struct device *d)
 	return err;
 }
 
-int queues_start(struct device *d)
+static int make_queues(struct device *d)
 {
 	int err;
 
@@ -88,7 +88,34 @@ int queues_start(struct device *d)
 	d->queues = calloc(nr_queues(d), sizeof(*d->queues));
 	if (!d->queues)
 		return -ENOMEM;
-	err = starter_run(d, begin_queues);
+	return starter_run(d, begin_queues);
+}
+
+int queues_prepare(struct device *d)
+{
+	int err;
+
+	d->dev.queues_wait = true;
+	err = make_queues(d);
+	for (uint16_t index = 0; index < d->nr_started; index++) {
+		int res = queue_wait_prepared(d->queues[index]);
+
+		err = err ? err : res;
+	}
+	return err;
+}
+
+int queues_start(struct device *d)
+{
+	int err = 0;
+
+	if (!d->dev.queues_wait) {
+		err = make_queues(d);
+	} else {
+		d->transport.fd = d->char_fd;
+		for (uint16_t index = 0; index < d->nr_started; index++)
+			queue_ask(d->queues[index], QUEUE_ASK_GO);
+	}
 	for (uint16_t index = 0; index < d->nr_started; index++) {
 		int res = wait_for_queue(d, index);
 

@@ -103,6 +103,11 @@ int recovery_settle(struct device *d)
 			d->plugin->desc.name, why);
 		return -EOPNOTSUPP;
 	}
+	if (d->former) {
+		d->info.dev_id = d->former->id;
+		node_block(d->info.dev_id, d->node);
+		node_char(d->info.dev_id, d->char_node);
+	}
 	d->recovery_flags = mode_flags[mode];
 	if (mode != MODE_NONE)
 		d->recovery_flags |= d->kernel.features & UBLK_F_QUIESCE;
@@ -169,9 +174,6 @@ int recovery_begin(struct device *d)
 	if (!d->former)
 		return 0;
 	d->recovery_began = now_ms();
-	d->info.dev_id = d->former->id;
-	node_block(d->info.dev_id, d->node);
-	node_char(d->info.dev_id, d->char_node);
 	while (!(err = is_lost(d)) &&
 	       (err = ctrl_plain(d->ctrl, UBLK_U_CMD_START_USER_RECOVERY, d->info.dev_id, 0)) ==
 		       -EBUSY &&

@@ -147,8 +147,8 @@ static int check_texts(const char *who, const struct ublk_plugin *desc)
 
 #define ALL_FLAGS                                                                                  \
 	(UBLK_PLUGIN_NONBLOCKING | UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE |                    \
-	 UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_NETWORK | UBLK_PLUGIN_NEEDS_PROCESSES |       \
-	 UBLK_PLUGIN_NEEDS_IOCTLS)
+	 UBLK_PLUGIN_OPENS_BESIDE | UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_NETWORK |          \
+	 UBLK_PLUGIN_NEEDS_PROCESSES | UBLK_PLUGIN_NEEDS_IOCTLS)
 
 static const struct {
 	const char *what;

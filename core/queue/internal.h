@@ -435,7 +435,8 @@ void *queue_thread(void *arg);
 void cqe_handle(struct ublk_queue *q, const struct io_uring_cqe *cqe);
 
 /* setup.c: memory, files and ring of a queue; on its thread */
-int queue_setup(struct ublk_queue *q);
+int queue_prepare(struct ublk_queue *q); /* what needs no device */
+int queue_attach(struct ublk_queue *q);	 /* the rest */
 void queue_teardown(struct ublk_queue *q);
 /* buffers.c */
 #define TAG_HUGE_TRIES 4 /* pages that an io in flight keeps cannot be gathered */

@@ -252,6 +252,42 @@ static void queue_report(struct ublk_queue *q, int res)
 	sem_post(&q->ready);
 }
 
+/* False: nothing comes of the device. */
+static bool wait_for_go(struct ublk_queue *q)
+{
+	unsigned int asked = 0;
+	uint64_t count;
+
+	while (!(asked & (QUEUE_ASK_GO | QUEUE_ASK_QUIT)) &&
+	       (read(q->wake_fd, &count, sizeof(count)) > 0 || errno == EINTR))
+		asked = atomic_exchange_explicit(&q->asked, 0, memory_order_acquire);
+	return asked == QUEUE_ASK_GO;
+}
+
+/* Everything up to the first wait for a request. */
+static int queue_begin(struct ublk_queue *q)
+{
+	int res = queue_prepare(q);
+
+	if (!res && q->dev->queues_wait) {
+		queue_report(q, 0);
+		if (!wait_for_go(q))
+			return -ECANCELED;
+	}
+	if (!res)
+		res = queue_attach(q);
+	if (res)
+		return res;
+	wake_arm(q);
+	for (uint32_t tag = 0; tag < q->depth; tag++)
+		if (queue_owns(q, tag))
+			request_fetch(q, &q->reqs[tag]);
+	res = io_uring_submit(&q->ring);
+	if (res < 0)
+		log_err("queue %u: fetching its tags: %s", q->qid, strerror(-res));
+	return min_of(res, 0);
+}
+
 void *queue_thread(void *arg)
 {
 	struct ublk_queue *q = arg;
@@ -262,17 +298,7 @@ void *queue_thread(void *arg)
 	/* By itself: a name for another thread is written to /proc, which Landlock has read-only. */
 	snprintf(name, sizeof(name), "ublk-q%u", q->qid);
 	pthread_setname_np(pthread_self(), name);
-	res = queue_setup(q);
-	if (!res) {
-		wake_arm(q);
-		for (uint32_t tag = 0; tag < q->depth; tag++)
-			if (queue_owns(q, tag))
-				request_fetch(q, &q->reqs[tag]);
-		res = io_uring_submit(&q->ring);
-		res = res < 0 ? res : 0;
-		if (res)
-			log_err("queue %u: fetching its tags: %s", q->qid, strerror(-res));
-	}
+	res = queue_begin(q);
 	if (q->dev->fetched)
 		q->dev->fetched(q->dev);
 	queue_report(q, res);

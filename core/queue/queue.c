@@ -30,8 +30,6 @@ int dev_prepare(struct ublk_dev *dev)
 	atomic_store(&dev->size, dev->limits.size_bytes);
 	for (unsigned int op = 0; op < NR_OPS; op++)
 		dev->profile[op] = plugin_profile(dev->plugin, op);
-	/* Slot 0 is the transport's; the fake one has no file, and the table no holes. */
-	dev->files[0].fd = dev->transport->fd >= 0 ? dev->transport->fd : dev->notify_fd;
 	needs = path_needs_of(dev->plugin, dev->limits.map_kinds, dev->limits.data_modes);
 	dev->has_buffers = data_path_has_buffers(dev->path, &needs);
 	dev->huge_page = dev->has_buffers ? huge_page_size() : 0;
@@ -150,8 +148,6 @@ static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t index, cons
 	q->depth = dev->transport->depth;
 	q->lane = index % dev->threads_per_queue;
 	q->poll_us = dev->poll_us;
-	q->counters = &dev->stats->queue[index].counters;
-	q->latency = &dev->stats->latency;
 	q->timed = calloc(q->depth, sizeof(*q->timed));
 	q->wake_fd = eventfd(0, EFD_CLOEXEC);
 	wake_err = errno;
@@ -210,11 +206,21 @@ int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, siz
 	return 0;
 }
 
-int queue_wait_started(struct ublk_queue *q)
+static int wait_ready(struct ublk_queue *q)
 {
 	while (sem_wait(&q->ready))
 		; /* EINTR */
 	return q->start_res;
+}
+
+int queue_wait_prepared(struct ublk_queue *q)
+{
+	return wait_ready(q);
+}
+
+int queue_wait_started(struct ublk_queue *q)
+{
+	return wait_ready(q);
 }
 
 void queue_ask(struct ublk_queue *q, unsigned int bits)

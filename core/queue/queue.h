@@ -63,6 +63,10 @@ struct ublk_dev {
 	int (*keep_memory)(struct ublk_dev *dev, const char *name, uint64_t size);
 	/* By each queue's thread when it has fetched, or failed to; NULL: nobody wants to know. */
 	void (*fetched)(struct ublk_dev *dev);
+	/* A queue that is started makes what is its own, and waits for QUEUE_ASK_GO (or _QUIT) before it looks
+	 * at the transport's file, at files that the plugin has registered, and at stats, and calls
+	 * queue_init(). */
+	bool queues_wait;
 	/* Called from any thread: the backend or a queue is lost, the device should stop. */
 	void (*failed)(struct ublk_dev *dev, int err, const char *why);
 };
@@ -80,6 +84,7 @@ enum queue_ask {
 	QUEUE_ASK_LEAVE = 1u << 5,
 	QUEUE_ASK_FINISH = 1u << 6,
 	QUEUE_ASK_SIZE = 1u << 7, /* the device's size has changed */
+	QUEUE_ASK_GO = 1u << 8,	  /* the device is there now: see queues_wait */
 };
 
 struct ublk_queue;
@@ -94,8 +99,11 @@ struct ublk_queue;
  * of other queues. 0 or -errno, logged. Control thread. */
 int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, size_t mask_size,
 		struct ublk_queue **out);
-/* Once for each queue that was started, whatever comes of it: returns when its tags are fetched; or -errno,
- * logged, when it has ended instead. Waits for the plugin's queue_init(): the caller keeps a deadline over
+/* With queues_wait, once for each queue before anything is asked of it: it has what is its own. 0; or -errno,
+ * logged, when it has ended instead. */
+int queue_wait_prepared(struct ublk_queue *q);
+/* Once for each queue that was started (and told to go), whatever comes of it: returns when its tags are
+ * fetched; or -errno, logged, when it has ended instead. Waits for the plugin's queue_init(): the caller keeps a deadline over
  * that. */
 int queue_wait_started(struct ublk_queue *q);
 

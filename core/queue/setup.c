@@ -104,7 +104,9 @@ static int ring_register(struct ublk_queue *q)
 	int fds[DEV_MAX_FILES];
 	int err;
 
-	for (unsigned int i = 0; i < dev->nr_files; i++)
+	/* Slot 0 is the transport's; the fake one has no file, and the table no holes. */
+	fds[0] = dev->transport->fd >= 0 ? dev->transport->fd : dev->notify_fd;
+	for (unsigned int i = 1; i < dev->nr_files; i++)
 		fds[i] = dev->files[i].fd;
 	err = io_uring_register_files(&q->ring, fds, dev->nr_files);
 	if (err) {
@@ -218,7 +220,7 @@ static int plugin_queue_init(struct ublk_queue *q)
 	return 0;
 }
 
-int queue_setup(struct ublk_queue *q)
+int queue_prepare(struct ublk_queue *q)
 {
 	const struct ublk_limits *limits = &q->dev->limits;
 	int err;
@@ -231,9 +233,17 @@ int queue_setup(struct ublk_queue *q)
 	if (err)
 		return err;
 	err = ring_open(q);
-	if (err)
-		return err;
-	q->has_ring = true;
+	q->has_ring = !err;
+	return err;
+}
+
+int queue_attach(struct ublk_queue *q)
+{
+	struct stats *stats = q->dev->stats;
+	int err;
+
+	q->counters = &stats->queue[q->qid].counters;
+	q->latency = &stats->latency;
 	err = ring_register(q);
 	if (err)
 		return err;

@@ -47,6 +47,7 @@ struct backing {
 	bool can_create; /* the plugin has options create and size */
 	bool create;	 /* create=true */
 	bool recover;	 /* the device lived before us, and its old server may be about to end */
+	bool beside;	 /* that serves, and has the lock */
 	bool read_only;	 /* asked for, or found out */
 	bool is_block;
 	bool direct;  /* the fd is O_DIRECT */
@@ -73,6 +74,8 @@ void backing_say(const struct backing *file, int level, const char *fmt, ...)
  * is none of those before it; lock it, and give it to the host. All that is not backing_init()'s or the
  * plugin's is set. After an error the caller calls backing_close(). */
 int backing_open(struct backing *files, uint32_t nth);
+/* What a backing that was opened beside a former server still lacks, when that is gone. */
+int backing_start(const struct backing *file);
 /* Make room for a device of `bytes`: a regular file is extended, a disk has what it has. A device that becomes
  * smaller leaves the file as it is. */
 int backing_resize(struct backing *file, uint64_t bytes, uint32_t flags);

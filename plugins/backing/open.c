@@ -34,6 +34,7 @@ void backing_init(struct backing *file, struct ublk_dev *dev, const struct ublk_
 				  .path = path,
 				  .direct_mode = (enum direct_mode)args->opts[direct].u64,
 				  .recover = args->flags & UBLK_OPEN_RECOVER,
+				  .beside = args->flags & UBLK_OPEN_BESIDE,
 				  .read_only = args->flags & UBLK_OPEN_READ_ONLY,
 				  .fd = -1 };
 }
@@ -123,6 +124,9 @@ static int open_existing(struct backing *file)
 		file->fd = open(file->path, O_RDONLY | O_CLOEXEC);
 		return file->fd < 0 ? say_cannot_open(file, errno) : 0;
 	}
+	/* It cannot be taken over from who has it so. */
+	if (file->is_block && file->beside)
+		return -EBUSY;
 	do
 		file->fd = open(file->path, O_RDWR | O_CLOEXEC | (file->is_block ? O_EXCL : 0));
 	while (file->fd < 0 && errno == EBUSY && backing_wait_for_former(file, &waited_ms));
@@ -322,7 +326,7 @@ static int open_any(struct backing *file)
 		err = say_cannot_open(file, errno);
 	if (err)
 		return err;
-	err = backing_lock(file);
+	err = file->beside ? 0 : backing_lock(file);
 	if (err) {
 		file->created = false; /* whoever holds the lock uses it now */
 		return err;
@@ -363,6 +367,11 @@ int backing_open(struct backing *files, uint32_t nth)
 		backing_say(file, UBLK_LOG_ERR, "the host cannot use the file: %s",
 			    strerror(-file->slot));
 	return file->slot < 0 ? file->slot : 0;
+}
+
+int backing_start(const struct backing *file)
+{
+	return file->beside ? backing_lock(file) : 0;
 }
 
 static int end_of(const struct backing *file, uint64_t *end)

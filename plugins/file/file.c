@@ -205,7 +205,7 @@ static int file_start(void *priv, const struct ublk_limits *final_limits)
 	(void)final_limits;
 	/* From here on it holds a user's data: keep it. */
 	fdev->file.created = fdev->file.grown = false;
-	return 0;
+	return backing_start(&fdev->file);
 }
 
 static int map_in_memory(const struct file_dev *fdev, const struct ublk_io *io,
@@ -258,7 +258,7 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.nr_opts = sizeof(file_opts) / sizeof(file_opts[0]),
 	.opt_spec_size = sizeof(file_opts[0]),
 	.thread_model = UBLK_THREADS_PARALLEL,
-	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE,
+	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE | UBLK_PLUGIN_OPENS_BESIDE,
 	.map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE | UBLK_OPS_FLUSH | UBLK_OPS_DISCARD |
 		   UBLK_OPS_WRITE_ZEROES,
 	.map_kinds = UBLK_EXT_FD | UBLK_EXT_MEM,

@@ -36,6 +36,7 @@ struct mem_dev {
 	struct ublk_dev *dev;
 	uint64_t size; /* of the device */
 	uint64_t huge; /* HUGE_* as asked for */
+	bool to_find;  /* by start(): what of the store was written */
 	struct store store;
 };
 
@@ -104,6 +105,16 @@ static int keep(const struct mem_dev *mem, size_t pages, uint32_t flags)
 	return fd;
 }
 
+static int find_written(struct mem_dev *mem)
+{
+	int err = store_find_written(&mem->store);
+
+	if (err)
+		ublk_logf(host, mem->dev, UBLK_LOG_ERR,
+			  "cannot find out what of the memory was written: %s", strerror(-err));
+	return err;
+}
+
 static int make_store(struct mem_dev *mem, uint32_t flags)
 {
 	const size_t pages = store_pages(mem->size);
@@ -119,11 +130,8 @@ static int make_store(struct mem_dev *mem, uint32_t flags)
 		return cannot_map(mem, -err);
 	if (fd < 0 || !(flags & UBLK_OPEN_RECOVER))
 		return 0;
-	err = store_find_written(&mem->store);
-	if (err)
-		ublk_logf(host, mem->dev, UBLK_LOG_ERR,
-			  "cannot find out what of the memory was written: %s", strerror(-err));
-	return err;
+	mem->to_find = flags & UBLK_OPEN_BESIDE;
+	return mem->to_find ? 0 : find_written(mem);
 }
 
 static bool system_uses_huge(void)
@@ -188,6 +196,14 @@ static int mem_open(struct ublk_dev *dev, const struct ublk_open_args *args, voi
 	warn_if_too_big(mem);
 	*priv = mem;
 	return 0;
+}
+
+static int mem_start(void *priv, const struct ublk_limits *final_limits)
+{
+	struct mem_dev *mem = priv;
+
+	(void)final_limits;
+	return mem->to_find ? find_written(mem) : 0;
 }
 
 static int mem_get_limits(void *priv, struct ublk_limits *limits)
@@ -330,11 +346,12 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.opt_spec_size = sizeof(mem_opts[0]),
 	.thread_model = UBLK_THREADS_PARALLEL,
 	.map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE,
-	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE,
+	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE | UBLK_PLUGIN_OPENS_BESIDE,
 	.map_kinds = UBLK_EXT_MEM | UBLK_EXT_ZERO,
 	.load = mem_load,
 	.open = mem_open,
 	.get_limits = mem_get_limits,
+	.start = mem_start,
 	.resize = mem_resize,
 	.close = mem_close,
 	.map = mem_map,

@@ -243,6 +243,20 @@ START_TEST(two_hosts)
 }
 END_TEST
 
+/* Who has it by O_EXCL cannot hand it over: at once, so that nobody waits, and without a message. */
+START_TEST(does_not_open_beside_a_former_server)
+{
+	const uint32_t flags = UBLK_OPEN_RECOVER | UBLK_OPEN_BESIDE;
+
+	with_loop(512, 0);
+	ck_assert_int_eq(mock_open(&dev, plugin, flags, node_opt, NULL), -EBUSY);
+	ck_assert_uint_eq(mock_lines(&dev, UBLK_LOG_ERR), 0);
+	ck_assert_uint_eq(mock_count_fds(), fds_before);
+	ck_assert_int_eq(mock_open(&dev, plugin, flags | UBLK_OPEN_READ_ONLY, node_opt, NULL), 0);
+	mock_close(&dev, false);
+}
+END_TEST
+
 START_TEST(used_by_the_system)
 {
 	int holder;
@@ -397,6 +411,7 @@ int main(void)
 	tcase_add_test(tc, size_and_offset);
 	tcase_add_test(tc, partition);
 	tcase_add_test(tc, two_hosts);
+	tcase_add_test(tc, does_not_open_beside_a_former_server);
 	tcase_add_test(tc, used_by_the_system);
 	tcase_add_test(tc, read_only_device);
 	tcase_add_test(tc, read_only_by_blockdev);

@@ -103,6 +103,34 @@ START_TEST(resizes)
 }
 END_TEST
 
+/* The former server's lock is taken over when that is gone, and not before. */
+START_TEST(opens_beside_a_former_server)
+{
+	const uint32_t flags = UBLK_OPEN_RECOVER | UBLK_OPEN_BESIDE;
+	static struct ublk_dev former, next;
+
+	make_file(1 << 20);
+	ck_assert(plugin->flags & UBLK_PLUGIN_OPENS_BESIDE);
+	ck_assert_int_eq(mock_open(&former, plugin, 0, path_opt, NULL), 0);
+	ck_assert_int_eq(mock_limits(&former, 512), 0);
+	ck_assert_int_eq(mock_start(&former), 0);
+	ck_assert_int_eq(mock_open(&dev, plugin, flags, path_opt, NULL), 0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_uint_eq(dev.limits.size_bytes, 1 << 20);
+	/* it has taken nothing from it, and gives nothing away */
+	mock_close(&dev, false);
+	ck_assert_int_eq(mock_open(&next, plugin, 0, path_opt, NULL), -EBUSY);
+	ck_assert_int_eq(mock_open(&dev, plugin, flags, path_opt, NULL), 0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	mock_close(&former, true);
+	ck_assert_int_eq(mock_start(&dev), 0);
+	ck_assert_int_eq(mock_open(&next, plugin, 0, path_opt, NULL), -EBUSY);
+	mock_close(&dev, true);
+	ck_assert_int_eq(mock_open(&next, plugin, 0, path_opt, NULL), 0);
+	mock_close(&next, false);
+}
+END_TEST
+
 START_TEST(wrong_offset_or_size)
 {
 	make_file(1 << 20);
@@ -341,6 +369,7 @@ int main(void)
 	tcase_add_test(tc, plain_file);
 	tcase_add_test(tc, offset_and_size);
 	tcase_add_test(tc, resizes);
+	tcase_add_test(tc, opens_beside_a_former_server);
 	tcase_add_test(tc, wrong_offset_or_size);
 	tcase_add_test(tc, not_whole_blocks);
 	tcase_add_test(tc, odd_file_is_rounded_down);

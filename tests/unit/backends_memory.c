@@ -374,6 +374,35 @@ START_TEST(mem_outlives_its_server)
 }
 END_TEST
 
+/* What the former server writes while the next one has the memory open already is there as well. */
+START_TEST(mem_opens_beside_a_former_server)
+{
+	const struct ublk_plugin *mem = mock_load("plugins", "mem");
+	const uint32_t flags = UBLK_OPEN_KEEP | UBLK_OPEN_RECOVER | UBLK_OPEN_BESIDE;
+	static struct ublk_dev next;
+	struct ublk_extent e;
+
+	page = sysconf(_SC_PAGESIZE);
+	ck_assert(mem->flags & UBLK_PLUGIN_OPENS_BESIDE);
+	mock_keep(&dev);
+	next.kept_fd = dev.kept_fd;
+	ck_assert_int_eq(mock_open(&dev, mem, UBLK_OPEN_KEEP, "size=1M", NULL), 0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_int_eq(mock_open(&next, mem, flags, "size=1M", NULL), 0);
+	ck_assert_int_eq(mock_limits(&next, 512), 0);
+	e = mock_map(&dev, UBLK_OP_WRITE, page, page);
+	memset(e.at.addr, 9, page);
+	mock_close(&dev, false);
+	ck_assert_int_eq(mock_start(&next), 0);
+	e = mock_map(&next, UBLK_OP_READ, page, page);
+	ck_assert_uint_eq(e.kind, UBLK_EXT_MEM);
+	ck_assert_int_eq(*(char *)e.at.addr, 9);
+	ck_assert_uint_eq(mock_map(&next, UBLK_OP_READ, 0, page).kind, UBLK_EXT_ZERO);
+	mock_close(&next, true);
+	close(dev.kept_fd);
+}
+END_TEST
+
 START_TEST(mem_does_not_pretend_to_recover)
 {
 	const struct ublk_plugin *mem = mock_load("plugins", "mem");
@@ -432,6 +461,7 @@ int main(void)
 	tcase_add_loop_test(mem, mem_too_big_to_map, 0, 2);
 	tcase_add_test(mem, mem_more_than_memory);
 	tcase_add_test(mem, mem_outlives_its_server);
+	tcase_add_test(mem, mem_opens_beside_a_former_server);
 	tcase_add_test(mem, mem_does_not_pretend_to_recover);
 	tcase_add_test(mem, mem_discard_spares_neighbours);
 	suite_add_tcase(suite, null);

@@ -77,7 +77,7 @@ static const struct ublk_plugin plugin = {
 static const char expected[] =
 	"{ \"ublk_plugin_manifest\": \"1.0\", \"name\": \"demo\", \"version\": \"0.1.0\",\n"
 	"  \"description\": \"Demonstrates\", \"library\": \"demo.so\",\n"
-	"  \"abi\": { \"major\": 1, \"minor\": 0, \"min_host_minor\": 0 },\n"
+	"  \"abi\": { \"major\": 1, \"minor\": 1, \"min_host_minor\": 0 },\n"
 	"  \"thread_model\": \"per-queue\", \"nonblocking\": false,\n"
 	"  \"recovery\": \"none\",\n"
 	"  \"ops\": { \"read\": \"map\", \"write\": \"async\", \"flush\": \"map\",\n"
@@ -301,7 +301,7 @@ START_TEST(wrong_members_are_named)
 		     "demo.json:3:21: /abi/major: expected integer 0..65535, got 65536");
 	assert_wrong("\"major\": 1", "\"major\": -1",
 		     "demo.json:3:21: /abi/major: expected integer 0..65535, got -1");
-	assert_wrong("\"minor\": 0,", "\"mino\": 0, \"minor\": 0,",
+	assert_wrong("\"minor\": 1,", "\"mino\": 0, \"minor\": 1,",
 		     "demo.json:3:24: /abi/mino: unknown key (did you mean \"minor\"?)");
 	assert_wrong(
 		"\"per-queue\"", "\"per_queue\"",

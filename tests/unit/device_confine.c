@@ -243,7 +243,7 @@ static bool can_read(const char *path)
 
 static void files_of_the_host_only(void)
 {
-	must(!landlock_confine(0, folder));
+	must(!landlock_confine(0, folder, NULL));
 	must(can_make("file"));
 	must(can_read("/proc/self/stat"));
 	must(can_read("/dev/zero"));
@@ -253,14 +253,14 @@ static void files_of_the_host_only(void)
 
 static void no_files_at_all(void)
 {
-	must(!landlock_confine(0, NULL));
+	must(!landlock_confine(0, NULL, NULL));
 	must(!can_make("file"));
 	must(!can_read("/etc/passwd"));
 }
 
 static void files_as_declared(void)
 {
-	must(!landlock_confine(UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_NETWORK, folder));
+	must(!landlock_confine(UBLK_PLUGIN_NEEDS_FILES | UBLK_PLUGIN_NEEDS_NETWORK, folder, NULL));
 	must(can_make("file"));
 	must(can_read("/etc/passwd"));
 }

@@ -101,14 +101,14 @@ START_TEST(test_head)
 	d = good;
 	d.abi_major = 3;
 	d.abi_minor = 4;
-	refused(&d, -EPROTONOSUPPORT, "built for plugin ABI 3.4; this host implements 1.0");
+	refused(&d, -EPROTONOSUPPORT, "built for plugin ABI 3.4; this host implements 1.1");
 	d = good;
 	d.abi_major = 0;
-	refused(&d, -EPROTONOSUPPORT, "built for plugin ABI 0.0; this host implements 1.0");
+	refused(&d, -EPROTONOSUPPORT, "built for plugin ABI 0.1; this host implements 1.1");
 	d = good;
 	d.abi_minor = 2;
 	d.min_host_minor = 2;
-	refused(&d, -EPROTONOSUPPORT, "needs host ABI >= 1.2; this host implements 1.0");
+	refused(&d, -EPROTONOSUPPORT, "needs host ABI >= 1.2; this host implements 1.1");
 	d.min_host_minor = 0; /* built for 1.2, content with 1.0 */
 	accepted(&d);
 	d.reserved0 = 1;
@@ -228,21 +228,21 @@ START_TEST(test_bits)
 {
 	struct ublk_plugin d = good;
 
-	d.flags = 9;
-	refused(&d, -EINVAL, "flags is 0x9; this host (ABI 1.0) knows the bits 0xf07 only");
+	d.flags = 0x11;
+	refused(&d, -EINVAL, "flags is 0x11; this host (ABI 1.1) knows the bits 0xf0f only");
 	d = good;
 	d.map_ops = 0x21;
-	refused(&d, -EINVAL, "map_ops is 0x21; this host (ABI 1.0) knows the bits 0x1f only");
+	refused(&d, -EINVAL, "map_ops is 0x21; this host (ABI 1.1) knows the bits 0x1f only");
 	d = good;
 	d.submit_ops = 0x80000000;
 	refused(&d, -EINVAL,
-		"submit_ops is 0x80000000; this host (ABI 1.0) knows the bits 0x1f only");
+		"submit_ops is 0x80000000; this host (ABI 1.1) knows the bits 0x1f only");
 	d = good;
 	d.map_kinds = 0x10;
-	refused(&d, -EINVAL, "map_kinds is 0x10; this host (ABI 1.0) knows the bits 0xf only");
+	refused(&d, -EINVAL, "map_kinds is 0x10; this host (ABI 1.1) knows the bits 0xf only");
 	d = good;
 	d.data_modes = 4;
-	refused(&d, -EINVAL, "data_modes is 0x4; this host (ABI 1.0) knows the bits 0x3 only");
+	refused(&d, -EINVAL, "data_modes is 0x4; this host (ABI 1.1) knows the bits 0x3 only");
 	d = good;
 	d.thread_model = 1;
 	refused(&d, -EINVAL,

@@ -102,9 +102,9 @@ START_TEST(test_newer)
 	second = options_spec(plugin->desc.opts, plugin->desc.opt_spec_size, 1);
 	ck_assert_str_eq(second.name, "second");
 	plugin_free(plugin);
-	refused(scratch_fixture("newer1", "newer1.so"), -EPROTONOSUPPORT,
-		"plugin %s: needs host ABI >= 1.1; this host implements 1.0",
-		in_scratch("newer1.so"));
+	refused(scratch_fixture("newer2", "newer2.so"), -EPROTONOSUPPORT,
+		"plugin %s: needs host ABI >= 1.2; this host implements 1.1",
+		in_scratch("newer2.so"));
 }
 END_TEST
 
@@ -115,7 +115,7 @@ START_TEST(test_symbols)
 	refused(path, -ENOEXEC, "plugin %s: not a ublk-host plugin (no symbol ublk_plugin_v1)",
 		path);
 	path = scratch_fixture("v2", "v2.so");
-	refused(path, -ENOEXEC, "plugin %s: built for plugin ABI 2.x; this host implements 1.0",
+	refused(path, -ENOEXEC, "plugin %s: built for plugin ABI 2.x; this host implements 1.1",
 		path);
 	path = scratch_fixture("function", "function.so");
 	refused(path, -ENOEXEC,
@@ -127,7 +127,7 @@ START_TEST(test_symbols)
 		path);
 	path = scratch_fixture("major", "major.so");
 	refused(path, -EPROTONOSUPPORT,
-		"plugin %s: built for plugin ABI 2.5; this host implements 1.0", path);
+		"plugin %s: built for plugin ABI 2.5; this host implements 1.1", path);
 }
 END_TEST
 
@@ -344,7 +344,7 @@ START_TEST(test_inspect)
 	changed.desc.min_host_minor = 3;
 	write_manifest(&changed);
 	ck_assert_int_eq(plugin_inspect(&entry, &info), 0);
-	ck_assert_str_eq(info.problem, "needs host ABI >= 1.3; this host implements 1.0");
+	ck_assert_str_eq(info.problem, "needs host ABI >= 1.3; this host implements 1.1");
 	plugin_info_free(&info);
 
 	write_manifest(plugin);

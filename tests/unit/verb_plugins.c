@@ -120,7 +120,7 @@ START_TEST(test_page)
 		 "good 1.0 - Fixture good\n"
 		 "\n"
 		 "File:        %s\n"
-		 "ABI:         1.0\n"
+		 "ABI:         1.1\n"
 		 "Threads:     parallel\n"
 		 "Recovery:    none\n"
 		 "Extents:     zero\n"
@@ -180,7 +180,7 @@ START_TEST(test_page_of_broken)
 	ck_assert_int_eq(run("text", NULL), EXIT_FAILED);
 	has(err.text, "/text.so: not an ELF shared object\n");
 	ck_assert_int_eq(run("v2", NULL), EXIT_FAILED);
-	has(err.text, "/v2.so: built for plugin ABI 2.x; this host implements 1.0\n");
+	has(err.text, "/v2.so: built for plugin ABI 2.x; this host implements 1.1\n");
 	ck_assert_int_eq(run("godo", NULL), EXIT_FAILED);
 	has(err.text,
 	    "unknown plugin \"godo\" (did you mean \"good\"?); found: good, text, v2 (in ");

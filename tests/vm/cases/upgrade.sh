@@ -82,6 +82,17 @@ same "the plugin after a failure" "$(plugin_of ram)" "$T/new/mem.so"
 
 load_end "$ram"
 
+# A plugin that cannot be open beside the server before: a disk that is held exclusively.
+up --plugin mem --opt size=16M --name lower
+up --plugin file --opt path="$dev" --name upper
+before=$(server_pid upper)
+upgrade upper
+matches "$T/upgrade.out" '^upgraded upper, requests waited for [0-9]+ ms$'
+[[ $(server_pid upper) != "$before" ]] || fail "upper has the same server"
+read_at "$dev" 0 4096 >/dev/null
+down upper
+down lower
+
 # A device that would end with its server, or whose users would see errors, and one without a server.
 up --plugin null --name mortal --recovery none
 expect_fail 1 'made with --recovery none' ublk-host upgrade mortal
