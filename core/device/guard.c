@@ -132,12 +132,12 @@ void guard_new_time(struct device *d)
 	d->plugin_until = now_ms() + d->cfg->plugin_timeout * (uint64_t)1000;
 }
 
-static void tell(struct guard *g)
+/* False: its thread does not hear of what has changed. */
+static bool tell(struct guard *g)
 {
 	const uint64_t one = 1;
 
-	if (write(g->changed_fd, &one, sizeof(one)) < 0)
-		log_err("telling the thread that watches the plugin's calls: %m");
+	return write(g->changed_fd, &one, sizeof(one)) == sizeof(one);
 }
 
 static struct guard *guard_make(struct device *d)
@@ -186,7 +186,8 @@ void guard_begin(struct device *d, const char *what, ...)
 	strcpy(g->what, text);
 	g->call = ++g->calls;
 	pthread_mutex_unlock(&g->lock);
-	tell(g);
+	if (!tell(g))
+		log_warn("no deadline for %s of plugin %s: %m", text, d->plugin->desc.name);
 }
 
 void guard_end(struct device *d)
@@ -198,7 +199,7 @@ void guard_end(struct device *d)
 	pthread_mutex_lock(&g->lock);
 	g->call = 0;
 	pthread_mutex_unlock(&g->lock);
-	tell(g);
+	tell(g); /* else it sees that itself when the time is over */
 }
 
 void guard_drop(struct device *d)
@@ -210,7 +211,8 @@ void guard_drop(struct device *d)
 	pthread_mutex_lock(&g->lock);
 	g->end = true;
 	pthread_mutex_unlock(&g->lock);
-	tell(g);
+	if (!tell(g))
+		pthread_cancel(g->thread); /* it waits in poll(), without the lock */
 	pthread_join(g->thread, NULL);
 	close(g->changed_fd);
 	pthread_mutex_destroy(&g->lock);

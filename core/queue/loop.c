@@ -261,6 +261,8 @@ static bool wait_for_go(struct ublk_queue *q)
 	while (!(asked & (QUEUE_ASK_GO | QUEUE_ASK_QUIT)) &&
 	       (read(q->wake_fd, &count, sizeof(count)) > 0 || errno == EINTR))
 		asked = atomic_exchange_explicit(&q->asked, 0, memory_order_acquire);
+	if (!asked)
+		log_err("queue %u: waiting for its device: %m", q->qid);
 	return asked == QUEUE_ASK_GO;
 }
 
