@@ -14,12 +14,19 @@
 
 #define DELETE_DEADLINE_MS 2000
 
+/* As it was when it began: the device is the control thread's. */
+struct call {
+	unsigned int nr; /* 0: there is none */
+	uint64_t until;
+	bool added, live;
+};
+
 struct guard {
 	struct device *d;
 	pthread_t thread;
 	int changed_fd;	      /* eventfd: a call has begun or ended, or there will be none */
 	pthread_mutex_t lock; /* around the rest */
-	unsigned int call;    /* its number, while there is one; 0: there is none */
+	struct call call;
 	unsigned int calls;
 	bool end;
 	char what[32]; /* "open", "queue_init of queue 4095" */
@@ -54,26 +61,20 @@ static void __attribute__((noreturn)) leave(struct device *d)
 }
 
 /* Milliseconds of the plugin's time that are left, at most `most`. */
-static int time_left(const struct device *d, uint64_t most)
+static int time_left(const struct call *call, uint64_t most)
 {
 	uint64_t now = now_ms();
 
-	return d->plugin_until > now ? (int)min_of(d->plugin_until - now, most) : 0;
-}
-
-/* False: it has ended, and another may have begun. */
-static bool lasts(struct guard *g, unsigned int call)
-{
-	return g->call == call && !g->end;
+	return call->until > now ? (int)min_of(call->until - now, most) : 0;
 }
 
 /* The call did not end in time, or a signal wants it to; or it has just ended. */
-static void judge(struct guard *g, unsigned int call, bool interrupted)
+static void judge(struct guard *g, unsigned int nr, bool interrupted)
 {
 	const struct device *d = g->d;
 
 	pthread_mutex_lock(&g->lock); /* from here on the call cannot end any more */
-	if (!lasts(g, call)) {
+	if (g->call.nr != nr || g->end) {
 		pthread_mutex_unlock(&g->lock);
 		return;
 	}
@@ -87,30 +88,30 @@ static void judge(struct guard *g, unsigned int call, bool interrupted)
 }
 
 /* Until something has changed, or the call has to be judged. 0 or -errno. */
-static int watch(struct guard *g, unsigned int call)
+static int watch(struct guard *g, const struct call *call)
 {
-	const struct device *d = g->d;
-	struct pollfd fds[] = { { g->changed_fd, POLLIN, 0 }, { d->signal_fd, POLLIN, 0 } };
+	struct pollfd fds[] = { { g->changed_fd, POLLIN, 0 }, { g->d->signal_fd, POLLIN, 0 } };
 	/* Of a device that is there already, signals are for device_serve(). */
-	int n = poll(fds, call && !d->live ? 2 : 1, call ? time_left(d, INT32_MAX) : -1);
+	int n = poll(fds, call->nr && !call->live ? 2 : 1,
+		     call->nr ? time_left(call, INT32_MAX) : -1);
 	bool interrupted = n > 0 && !fds[0].revents;
 	uint64_t count;
 
 	/* A plugin that is only slow gets the chance to end the device in good order. */
-	if (interrupted && d->added)
-		n = poll(fds, 1, time_left(d, GUARD_GRACE_MS));
+	if (interrupted && call->added)
+		n = poll(fds, 1, time_left(call, GUARD_GRACE_MS));
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (n > 0 && fds[0].revents)
 		return read(g->changed_fd, &count, sizeof(count)) < 0 ? -errno : 0;
-	judge(g, call, interrupted);
+	judge(g, call->nr, interrupted);
 	return 0;
 }
 
 static void *guard_thread(void *arg)
 {
 	struct guard *g = arg;
-	unsigned int call;
+	struct call call;
 	int err = 0;
 	bool end;
 
@@ -120,7 +121,7 @@ static void *guard_thread(void *arg)
 		end = g->end;
 		pthread_mutex_unlock(&g->lock);
 		if (!end)
-			err = watch(g, call);
+			err = watch(g, &call);
 	} while (!end && !err);
 	if (err) /* no deadlines then, but no false alarm either */
 		log_warn("no deadline for plugin %s: %s", g->d->plugin->desc.name, strerror(-err));
@@ -184,7 +185,7 @@ void guard_begin(struct device *d, const char *what, ...)
 	}
 	pthread_mutex_lock(&g->lock);
 	strcpy(g->what, text);
-	g->call = ++g->calls;
+	g->call = (struct call){ ++g->calls, d->plugin_until, d->added, d->live };
 	pthread_mutex_unlock(&g->lock);
 	if (!tell(g))
 		log_warn("no deadline for %s of plugin %s: %m", text, d->plugin->desc.name);
@@ -197,7 +198,7 @@ void guard_end(struct device *d)
 	if (!g)
 		return;
 	pthread_mutex_lock(&g->lock);
-	g->call = 0;
+	g->call.nr = 0;
 	pthread_mutex_unlock(&g->lock);
 	tell(g); /* else it sees that itself when the time is over */
 }
