@@ -110,12 +110,13 @@ static int ask_to_leave(const struct old_server *old, const struct device_view *
 	return -errno;
 }
 
-/* Or it does so now. Who failed meanwhile to take its place may have been the first to see that it does not. */
-static bool has_left(const struct old_server *old, const struct device_view *view)
+/* It has until `until`, of now_ms(). */
+static bool has_left(const struct old_server *old, const struct device_view *view, uint64_t until)
 {
 	struct pollfd pfd = { .fd = old->pidfd, .events = POLLIN };
+	uint64_t now = now_ms();
 
-	if (poll(&pfd, 1, LEAVE_MS) > 0)
+	if (poll(&pfd, 1, until > now ? (int)(until - now) : 0) > 0)
 		return true;
 	log_err("process %d does not leave the device within %d s; it goes on serving it, or hangs: "
 		"see its log",
@@ -140,7 +141,7 @@ static int exchange(struct prepared_server *server, struct old_server *old,
 		outcome->pause_ms = server->served_since - began;
 		return EXIT_DONE;
 	}
-	if (!has_left(old, view))
+	if (!has_left(old, view, began + LEAVE_MS))
 		return EXIT_FAILED;
 	log_warn("the new server does not come up; starting the old program again");
 	outcome->restored = restore(old, view->id);

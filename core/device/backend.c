@@ -44,8 +44,9 @@ static int open_plugin(struct device *d, uint32_t flags)
 		err = desc->get_limits(d->dev.priv, limits);
 		guard_end(d);
 	}
-	if (err == -EBUSY && !d->opened && flags & UBLK_OPEN_BESIDE)
-		return 0;
+	if (err == -EBUSY && !d->opened && flags & UBLK_OPEN_BESIDE &&
+	    log_count(LOG_LVL_ERR) == said)
+		return 0; /* it wants to be asked again */
 	/* The plugin's own message is the one line, if it gave one. */
 	if (err && log_count(LOG_LVL_ERR) == said)
 		log_err("plugin %s: %s failed: %s", desc->name, what,

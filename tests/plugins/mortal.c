@@ -14,7 +14,7 @@
 #include "ublk-plugin.h"
 
 enum { OPT_SIZE, OPT_CRASH_EVERY, OPT_AGAIN };
-enum { AGAIN_FAIL, AGAIN_OK, AGAIN_CRASH }; /* as in the choices */
+enum { AGAIN_FAIL, AGAIN_OK, AGAIN_CRASH, AGAIN_BUSY }; /* as in the choices */
 
 static const struct ublk_opt_spec mortal_opts[] = {
 	[OPT_SIZE] = { .name = "size",
@@ -29,7 +29,7 @@ static const struct ublk_opt_spec mortal_opts[] = {
 	[OPT_AGAIN] = { .name = "again",
 			.help = "what becomes of a new server for an old device",
 			.def = "fail",
-			.choices = "fail|ok|crash",
+			.choices = "fail|ok|crash|busy",
 			.type = UBLK_OPT_ENUM },
 };
 
@@ -46,12 +46,27 @@ static int mortal_load(const struct ublk_host *services)
 	return 0;
 }
 
+/* While the former server serves: what fails because of it is not known yet. */
+static int open_beside(struct ublk_dev *dev, uint64_t again)
+{
+	if (again == AGAIN_FAIL)
+		return -EBUSY;
+	if (again == AGAIN_BUSY) {
+		host->log(dev, UBLK_LOG_ERR, "again=busy: in use");
+		return -EBUSY;
+	}
+	host->log(dev, UBLK_LOG_INFO, "open beside the server before");
+	return 0;
+}
+
 static int mortal_open(struct ublk_dev *dev, const struct ublk_open_args *args, void **priv)
 {
 	uint64_t again = args->opts[OPT_AGAIN].u64;
 	struct mortal *mortal;
-	int fd;
+	int fd, err = args->flags & UBLK_OPEN_BESIDE ? open_beside(dev, again) : 0;
 
+	if (err)
+		return err;
 	if (args->flags & UBLK_OPEN_RECOVER && again == AGAIN_FAIL) {
 		host->log(dev, UBLK_LOG_ERR, "again=fail: not a second time");
 		return -EIO;
@@ -116,7 +131,7 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.nr_opts = sizeof(mortal_opts) / sizeof(mortal_opts[0]),
 	.opt_spec_size = sizeof(mortal_opts[0]),
 	.thread_model = UBLK_THREADS_SERIAL,
-	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE,
+	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE | UBLK_PLUGIN_OPENS_BESIDE,
 	.map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE,
 	.map_kinds = UBLK_EXT_MEM,
 	.load = mortal_load,

@@ -92,6 +92,29 @@ matches "$T/upgrade.out" '^upgraded upper, requests waited for [0-9]+ ms$'
 read_at "$dev" 0 4096 >/dev/null
 down upper
 down lower
+# One that can be, with all of its memory locked, and one that fails there: then nothing has happened yet.
+up --plugin "$plugins/mortal.so" --opt again=ok --name twin --swap-safe
+upgrade twin
+matches "$T/upgrade.err" 'open beside the server before'
+read_at "$dev" 0 4096 >/dev/null
+down twin
+up --plugin "$plugins/mortal.so" --opt again=busy --name busy
+before=$(server_pid busy)
+expect_fail 1 'again=busy: in use' ublk-host upgrade busy
+same "the server" "$(server_pid busy)" "$before"
+state_is busy live || fail "a plugin that is busy stopped its device"
+down busy
+# An old server that does not leave: the new one gives up, and nothing is started in the place of who may go on.
+up --plugin null --name slow
+before=$(server_pid slow)
+kill -STOP "$before"
+expect_fail 1 "process $before does not leave the device" ublk-host upgrade slow
+same "the server that does not leave" "$(server_pid slow)" "$before"
+kill -CONT "$before"
+wait_for 10 state_is slow quiesced
+timeout 30 ublk-host recover slow >/dev/null
+read_at "$dev" 0 4096 >/dev/null
+down slow
 
 # A device that would end with its server, or whose users would see errors, and one without a server.
 up --plugin null --name mortal --recovery none
