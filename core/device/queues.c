@@ -98,7 +98,7 @@ int queues_prepare(struct device *d)
 	d->dev.queues_wait = true;
 	err = make_queues(d);
 	for (uint16_t index = 0; index < d->nr_started; index++) {
-		int res = queue_wait_prepared(d->queues[index]);
+		int res = queue_wait_started(d->queues[index]);
 
 		err = err ? err : res;
 	}

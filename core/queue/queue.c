@@ -206,21 +206,11 @@ int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, siz
 	return 0;
 }
 
-static int wait_ready(struct ublk_queue *q)
+int queue_wait_started(struct ublk_queue *q)
 {
 	while (sem_wait(&q->ready))
 		; /* EINTR */
 	return q->start_res;
-}
-
-int queue_wait_prepared(struct ublk_queue *q)
-{
-	return wait_ready(q);
-}
-
-int queue_wait_started(struct ublk_queue *q)
-{
-	return wait_ready(q);
 }
 
 void queue_ask(struct ublk_queue *q, unsigned int bits)

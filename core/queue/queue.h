@@ -99,12 +99,9 @@ struct ublk_queue;
  * of other queues. 0 or -errno, logged. Control thread. */
 int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, size_t mask_size,
 		struct ublk_queue **out);
-/* With queues_wait, once for each queue before anything is asked of it: it has what is its own. 0; or -errno,
- * logged, when it has ended instead. */
-int queue_wait_prepared(struct ublk_queue *q);
-/* Once for each queue that was started (and told to go), whatever comes of it: returns when its tags are
- * fetched; or -errno, logged, when it has ended instead. Waits for the plugin's queue_init(): the caller keeps a deadline over
- * that. */
+/* Once for each queue that was started, whatever comes of it: returns when its tags are fetched; or -errno,
+ * logged, when it has ended instead. Waits for the plugin's queue_init(): the caller keeps a deadline over
+ * that. With queues_wait once before that, too: it has what is its own, and waits to be told to go. */
 int queue_wait_started(struct ublk_queue *q);
 
 /* Any thread. */

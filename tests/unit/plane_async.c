@@ -12,6 +12,7 @@ static _Thread_local struct ublk_queue *my_queue; /* on a queue's thread */
 static int async_init(void *priv, struct ublk_queue *q, const struct ublk_queue_info *info,
 		      void **qpriv)
 {
+	atomic_fetch_add(&async.inits, 1);
 	if (async.init_result)
 		return async.init_result;
 	my_queue = q;

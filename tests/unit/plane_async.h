@@ -18,7 +18,7 @@ struct async {
 	pthread_mutex_t lock;
 	struct ublk_io *held[4096]; /* under lock */
 	unsigned int nr_held;
-	atomic_uint submits, events, batches, cancels, exits, off_thread;
+	atomic_uint submits, events, batches, cancels, inits, exits, off_thread;
 	atomic_uint refusals; /* so many submits are refused, with refusal */
 	int refusal;
 	_Atomic uint32_t data_mode; /* queues start at the same time */

@@ -84,6 +84,60 @@ START_TEST(quit_with_everything_held)
 }
 END_TEST
 
+/* A queue that waits has asked nothing of the plugin and the driver; told to end, it never does. */
+static void start_waiting(struct ublk_queue **q)
+{
+	struct fake_config config = { .nr_queues = 1, .depth = 4, .max_io = 4096 };
+
+	async_start(submit_inside);
+	ck_assert_int_eq(fake_create(&config, &plane.fake), 0);
+	plane.dev.transport = fake_transport(plane.fake);
+	plane.dev.queues_wait = true;
+	ck_assert_int_eq(dev_prepare(&plane.dev), 0);
+	ck_assert_int_eq(queue_start(&plane.dev, 0, NULL, 0, q), 0);
+	ck_assert_int_eq(queue_wait_started(*q), 0);
+	ck_assert(!queue_ended(*q));
+	ck_assert_uint_eq(atomic_load(&async.inits), 0);
+}
+
+static void end_waiting(struct ublk_queue *q)
+{
+	queue_ask(q, QUEUE_ASK_QUIT);
+	ck_assert(queue_join(q));
+	ck_assert(queue_ended(q));
+	queue_free(q);
+	dev_unprepare(&plane.dev);
+	free(plane.dev.stats);
+	fake_destroy(plane.fake);
+	plane.dev.queues_wait = false;
+}
+
+START_TEST(a_queue_waits_for_its_device)
+{
+	struct ublk_queue *q;
+
+	start_waiting(&q);
+	plane.dev.stats = stats_alloc(1); /* which come with the device */
+	ck_assert_ptr_nonnull(plane.dev.stats);
+	queue_ask(q, QUEUE_ASK_GO);
+	ck_assert_int_eq(queue_wait_started(q), 0);
+	ck_assert_uint_eq(atomic_load(&async.inits), 1);
+	end_waiting(q);
+	ck_assert_uint_eq(atomic_load(&async.exits), 1);
+}
+END_TEST
+
+START_TEST(a_queue_whose_device_does_not_come)
+{
+	struct ublk_queue *q;
+
+	start_waiting(&q);
+	end_waiting(q);
+	ck_assert_uint_eq(atomic_load(&async.inits), 0);
+	ck_assert_uint_eq(atomic_load(&async.exits), 0);
+}
+END_TEST
+
 START_TEST(queue_init_fails)
 {
 	struct fake_config config = { .nr_queues = 1, .depth = 4, .max_io = 4096 };
@@ -132,6 +186,7 @@ int main(void)
 
 	plane_need_fake();
 	plane_case(s, "end", cancelled_at_stop, abandoned_at_stop, busy_at_stop,
-		   quit_with_everything_held, queue_init_fails, backend_lost);
+		   quit_with_everything_held, a_queue_waits_for_its_device,
+		   a_queue_whose_device_does_not_come, queue_init_fails, backend_lost);
 	return run_tap(s);
 }
