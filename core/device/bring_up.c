@@ -399,6 +399,11 @@ int device_bring_up(const struct device_request *request, struct device **out)
 	d->plugin = request->plugin;
 	d->values = request->values;
 	d->former = request->former;
+	if (d->former) {
+		d->info.dev_id = d->former->id;
+		node_block(d->info.dev_id, d->node);
+		node_char(d->info.dev_id, d->char_node);
+	}
 	d->log_target = request->log;
 	d->char_fd = -1;
 	d->clerk = request->clerk;

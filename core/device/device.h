@@ -27,7 +27,8 @@ struct device_request {
 	const struct run_as *user;
 	int clerk;
 	const char *log; /* where messages go when it is ready: a file, "syslog"; NULL: stay */
-	/* A device whose server is gone, to be served on; cfg is its manifest. NULL: a new one. */
+	/* A device whose server is gone, or goes after prepared(), to be served on; cfg is its manifest. NULL: a
+	 * new one. */
 	const struct device_state *former;
 	/* Called once, when all is ready that can be while a former server serves, and before anything is made
 	 * of a new device: non-zero ends it. With arg. Or NULL. */

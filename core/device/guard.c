@@ -162,12 +162,6 @@ static struct guard *guard_make(struct device *d)
 	return NULL;
 }
 
-void guard_ready(struct device *d)
-{
-	if (!d->guard)
-		d->guard = guard_make(d);
-}
-
 void guard_begin(struct device *d, const char *what, ...)
 {
 	char text[sizeof(d->guard->what)];
@@ -177,7 +171,8 @@ void guard_begin(struct device *d, const char *what, ...)
 	va_start(ap, what);
 	vsnprintf(text, sizeof(text), what, ap);
 	va_end(ap);
-	guard_ready(d);
+	if (!d->guard)
+		d->guard = guard_make(d);
 	g = d->guard;
 	if (!g) {
 		log_warn("no deadline for %s of plugin %s: %m", text, d->plugin->desc.name);

@@ -31,7 +31,7 @@ struct device {
 	struct plugin *plugin;
 	struct option_values *values;
 	const struct device_state
-		*former;	/* the device is another server's, who is gone; or NULL */
+		*former; /* the device is another server's, who is gone or will go; or NULL */
 	const char *log_target; /* for the state: where a background server's messages go */
 	uint64_t recovery_began, old_gone, served_since; /* of now_ms() */
 	uint64_t recovery_flags;			 /* that the device is made with */
@@ -69,8 +69,6 @@ struct device {
 #define GUARD_GRACE_MS 3000
 void guard_begin(struct device *d, const char *what, ...) __printf_like(2, 3);
 void guard_end(struct device *d);
-/* Make its thread, which guard_begin() does else. */
-void guard_ready(struct device *d);
 /* No more of them for now: the thread, which has the rights of when it was made, ends. */
 void guard_drop(struct device *d);
 /* The plugin's time begins: what it does from here on takes --plugin-timeout at most. */

@@ -103,11 +103,6 @@ int recovery_settle(struct device *d)
 			d->plugin->desc.name, why);
 		return -EOPNOTSUPP;
 	}
-	if (d->former) {
-		d->info.dev_id = d->former->id;
-		node_block(d->info.dev_id, d->node);
-		node_char(d->info.dev_id, d->char_node);
-	}
 	d->recovery_flags = mode_flags[mode];
 	if (mode != MODE_NONE)
 		d->recovery_flags |= d->kernel.features & UBLK_F_QUIESCE;

@@ -96,6 +96,40 @@ START_TEST(no_time_is_left)
 }
 END_TEST
 
+/* One thread for all of them: it forgets those that have returned, their signals too, and sees the next. */
+START_TEST(call_after_call)
+{
+	pid_t pid;
+	int status;
+
+	capture_begin(&cap, STDERR_FILENO);
+	pid = fork();
+	if (pid == 0) {
+		d.plugin_until = now_ms() + SHORT_MS;
+		for (unsigned int i = 0; i < 200; i++) {
+			guard_begin(&d, "open");
+			guard_end(&d);
+		}
+		guard_drop(&d);
+		guard_drop(&d);
+		d.live = true;
+		kill(getpid(), SIGTERM);
+		guard_begin(&d, "stop");
+		guard_end(&d);
+		usleep(2 * SHORT_MS * 1000); /* none of ours */
+		d.plugin_until = now_ms() + SHORT_MS;
+		guard_begin(&d, "close");
+		usleep(LONG_MS * 1000);
+		_exit(42);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	capture_end(&cap);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), EXIT_FAILURE);
+	said("plugin stuck has not returned from close within");
+}
+END_TEST
+
 START_TEST(a_signal_ends_it_before_there_is_a_device)
 {
 	ck_assert_int_eq(call(LONG_MS, LONG_MS, true), EXIT_FAILURE);
@@ -172,6 +206,7 @@ int main(void)
 	tcase_add_test(tc, a_call_that_returns_is_let_alone);
 	tcase_add_test(tc, a_call_that_does_not_is_left);
 	tcase_add_test(tc, no_time_is_left);
+	tcase_add_test(tc, call_after_call);
 	tcase_add_test(tc, a_signal_ends_it_before_there_is_a_device);
 	tcase_add_test(tc, a_slow_call_may_return_when_there_is_one);
 	tcase_add_test(tc, the_grace_after_a_signal_is_short);
