@@ -243,10 +243,12 @@ static bool can_read(const char *path)
 
 static void files_of_the_host_only(void)
 {
-	must(!landlock_confine(0, folder, NULL));
+	must(!landlock_confine(0, folder, "/dev/full"));
 	must(can_make("file"));
 	must(can_read("/proc/self/stat"));
 	must(can_read("/dev/zero"));
+	must(can_read("/dev/full")); /* the device's own, and no others */
+	must(!can_read("/dev/ptmx"));
 	must(!can_read("/etc/passwd"));
 	must(!can_read("/bin/sh"));
 }
