@@ -35,7 +35,8 @@ libcore_la_SOURCES += \
 	core/cli/serving.c core/cli/serving.h core/cli/serving_options.c \
 	core/cli/stats.c core/cli/stats_out.c core/cli/stats_out.h \
 	core/cli/stop.c core/cli/stop.h \
-	core/cli/supervised.c core/cli/supervised.h core/cli/supervised_job.c \
+	core/cli/supervised.c core/cli/supervised.h core/cli/supervised_end.c \
+	core/cli/supervised_internal.h core/cli/supervised_job.c \
 	core/cli/supervised_look.c core/cli/supervised_look.h \
 	core/cli/supervisor.c core/cli/supervisor.h core/cli/supervisor_internal.h \
 	core/cli/supervisor_load.c \

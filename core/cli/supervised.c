@@ -8,9 +8,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/supervised.h"
-#include "cli/supervised_look.h"
-#include "device/leftovers.h"
+#include "cli/supervised_internal.h"
 
 #define LOOK_AGAIN_MS 50 /* while somebody else has it in hand */
 #define END_MS 10000	 /* for a server that was told to end while it starts */
@@ -34,7 +32,7 @@ struct supervised *supervised_new(char *name, char *base, const struct device_op
 	return s;
 }
 
-static void forget_server(struct supervised *s)
+void supervised_forget_server(struct supervised *s)
 {
 	if (s->server.answer_fd >= 0)
 		serving_drop(&s->server);
@@ -46,7 +44,7 @@ static void forget_server(struct supervised *s)
 
 void supervised_free(struct supervised *s)
 {
-	forget_server(s);
+	supervised_forget_server(s);
 	if (s->job_fd >= 0)
 		close(s->job_fd);
 	device_options_free(&s->options);
@@ -57,33 +55,33 @@ void supervised_free(struct supervised *s)
 	free(s);
 }
 
-static void rest(struct supervised *s, enum supervised_phase phase)
+void supervised_rest(struct supervised *s, enum supervised_phase phase)
 {
 	s->phase = phase;
 	s->at = NEVER;
 	s->settled = true;
 }
 
-static void wait_until(struct supervised *s, uint64_t at)
+void supervised_wait_until(struct supervised *s, uint64_t at)
 {
 	s->phase = PHASE_IDLE;
 	s->at = at;
 }
 
-static void fail(struct supervised *s, const char *why)
+void supervised_fail(struct supervised *s, const char *why)
 {
 	char *copy = strdup(why);
 
 	free(s->why);
 	s->why = copy;
-	rest(s, PHASE_FAILED);
+	supervised_rest(s, PHASE_FAILED);
 }
 
 /* -- starting */
 
-static void give_up(struct supervised *s, enum seen seen, const char *why)
+void supervised_give_up(struct supervised *s, enum seen seen, const char *why)
 {
-	fail(s, why);
+	supervised_fail(s, why);
 	if (seen == SEEN_NOTHING)
 		supervised_log(s, log_err,
 			       "given up: %s; when that is repaired, a reload tries again", why);
@@ -122,8 +120,8 @@ static void start(struct supervised *s, const struct device_state *former)
 	if (former)
 		device_options_free(&options);
 	if (err) {
-		forget_server(s);
-		give_up(s, seen, "no server could be started");
+		supervised_forget_server(s);
+		supervised_give_up(s, seen, "no server could be started");
 		return;
 	}
 	s->phase = PHASE_STARTING;
@@ -132,7 +130,7 @@ static void start(struct supervised *s, const struct device_state *former)
 
 static void live(struct supervised *s)
 {
-	rest(s, PHASE_LIVE);
+	supervised_rest(s, PHASE_LIVE);
 	s->since = now_ms();
 }
 
@@ -140,12 +138,12 @@ static void adopt(struct supervised *s, const struct device_view *view)
 {
 	const bool known = s->pid == view->pid;
 
-	forget_server(s);
+	supervised_forget_server(s);
 	s->pid = view->pid;
 	s->pidfd = pidfd_open(view->pid, 0);
 	if (s->pidfd < 0 || state_find_server(&view->state)) {
-		forget_server(s);
-		wait_until(s, now_ms() + LOOK_AGAIN_MS); /* it has just ended */
+		supervised_forget_server(s);
+		supervised_wait_until(s, now_ms() + LOOK_AGAIN_MS); /* it has just ended */
 		return;
 	}
 	if (!s->adopted) {
@@ -166,7 +164,7 @@ static void leave(struct supervised *s, const struct device_view *view)
 
 	if (!device_can_hand_over(view, why, sizeof(why))) {
 		supervised_log(s, log_info, "left with its server, process %d: %s", s->pid, why);
-		rest(s, PHASE_STOPPED);
+		supervised_rest(s, PHASE_STOPPED);
 		return;
 	}
 	if (pidfd_send_signal(s->pidfd, SIGUSR1, NULL, 0))
@@ -175,10 +173,10 @@ static void leave(struct supervised *s, const struct device_view *view)
 	s->at = now_ms() + LEAVE_MS;
 }
 
-static void begin_job(struct supervised *s, enum supervised_job job)
+void supervised_begin_job(struct supervised *s, enum supervised_job job)
 {
 	if (supervised_job_begin(s, job))
-		fail(s, "no process could be started");
+		supervised_fail(s, "no process could be started");
 }
 
 static void found_served(struct supervised *s, const struct device_view *view)
@@ -187,14 +185,14 @@ static void found_served(struct supervised *s, const struct device_view *view)
 	if (s->phase != PHASE_LIVE)
 		return;
 	if (s->goal == GOAL_DOWN && !s->refused)
-		begin_job(s, JOB_STOP);
+		supervised_begin_job(s, JOB_STOP);
 	else if (s->goal == GOAL_LEAVE)
 		leave(s, view);
 }
 
 static void found_failed(struct supervised *s, const struct device_view *view)
 {
-	fail(s, view->state.failed ? view->state.failed : "it was stopped");
+	supervised_fail(s, view->state.failed ? view->state.failed : "it was stopped");
 	if (view->state.memory && s->goal != GOAL_LEAVE)
 		supervised_log(
 			s, log_warn,
@@ -202,17 +200,17 @@ static void found_failed(struct supervised *s, const struct device_view *view)
 			"it up",
 			s->why, s->name);
 	else if (s->goal == GOAL_DOWN || (s->goal == GOAL_UP && s->retry))
-		begin_job(s, JOB_REMOVE);
+		supervised_begin_job(s, JOB_REMOVE);
 }
 
-static void act(struct supervised *s, enum seen seen, const struct device_view *view)
+void supervised_act(struct supervised *s, enum seen seen, const struct device_view *view)
 {
 	switch (seen) {
 	case SEEN_SERVED:
 		found_served(s, view);
 		break;
 	case SEEN_IN_HAND:
-		wait_until(s, now_ms() + LOOK_AGAIN_MS);
+		supervised_wait_until(s, now_ms() + LOOK_AGAIN_MS);
 		break;
 	case SEEN_FAILED:
 		found_failed(s, view);
@@ -221,122 +219,37 @@ static void act(struct supervised *s, enum seen seen, const struct device_view *
 		if (s->goal == GOAL_UP)
 			start(s, &view->state);
 		else if (s->goal == GOAL_DOWN && !s->refused)
-			begin_job(s, JOB_STOP);
+			supervised_begin_job(s, JOB_STOP);
 		else
-			rest(s, PHASE_STOPPED);
+			supervised_rest(s, PHASE_STOPPED);
 		break;
 	case SEEN_REMAINS:
 		if (s->goal == GOAL_LEAVE)
-			rest(s, PHASE_STOPPED);
+			supervised_rest(s, PHASE_STOPPED);
 		else
-			begin_job(s, JOB_REMOVE);
+			supervised_begin_job(s, JOB_REMOVE);
 		break;
 	case SEEN_NOTHING:
 		if (s->goal == GOAL_UP)
 			start(s, NULL);
 		else
-			rest(s, PHASE_STOPPED);
+			supervised_rest(s, PHASE_STOPPED);
 	}
 }
 
-static void go_on(struct supervised *s)
+void supervised_go_on(struct supervised *s)
 {
 	struct device_view view = { 0 };
 	enum seen seen;
 
 	s->at = NEVER;
 	seen = supervised_look(s->name, &s->id, &view);
-	act(s, seen, &view);
+	supervised_act(s, seen, &view);
 	if (seen != SEEN_NOTHING)
 		device_view_free(&view);
 }
 
-/* -- a server has ended */
-
-static void reap(struct supervised *s)
-{
-	if (waitpid(s->pid, &s->status, WNOHANG) != s->pid)
-		s->status = -1;
-	forget_server(s);
-}
-
-/* A device that is wanted, and has lost its server, or could not get one. */
-static void succeed(struct supervised *s, enum seen seen, const struct device_view *view,
-		    const char *how, uint64_t lived_ms)
-{
-	bool useful = lived_ms && seen != SEEN_NOTHING && seen_useful(&view->state);
-	unsigned int wait = restarts_ended(&s->restarts, now_ms(), lived_ms, useful);
-	char why[256];
-
-	s->settled = true;
-	if (wait == RESTARTS_NO_MORE) {
-		snprintf(why, sizeof(why), "%u servers ended within %u s, the last one %s",
-			 s->restarts.limit, s->restarts.window_ms / 1000, how);
-		give_up(s, seen, why);
-	} else if (wait) {
-		supervised_log(s, log_warn, "its server %s; the next one in %u ms", how, wait);
-		wait_until(s, now_ms() + wait);
-	} else {
-		act(s, seen, view);
-		supervised_log(s, log_warn, "its server %s%s; the next one is on its way", how,
-			       useful ? ", after many requests" : "");
-	}
-}
-
-/* lived 0: it never was ready. */
-static void after_end(struct supervised *s, uint64_t lived)
-{
-	const int status = s->status;
-	bool clean = lived && (status < 0 || (WIFEXITED(status) && !WEXITSTATUS(status)));
-	struct device_view view = { 0 };
-	enum seen seen = supervised_look(s->name, &s->id, &view);
-	char how[80];
-
-	if (!lived && s->anew)
-		leftovers_remove_of(s->server.id, s->server.pid);
-	server_end_text(status, how, sizeof(how));
-	if (s->goal != GOAL_UP || seen == SEEN_SERVED || seen == SEEN_IN_HAND ||
-	    seen == SEEN_FAILED) {
-		act(s, seen, &view);
-	} else if (seen == SEEN_NOTHING && clean) {
-		supervised_log(s, log_info, "it was stopped: left alone until a reload");
-		rest(s, PHASE_STOPPED);
-	} else if (!lived && status >= 0 && WIFEXITED(status) &&
-		   WEXITSTATUS(status) == EXIT_USAGE) {
-		give_up(s, seen, "its manifest is wrong");
-	} else {
-		succeed(s, seen, &view, how, lived);
-	}
-	if (seen != SEEN_NOTHING)
-		device_view_free(&view);
-}
-
-/* A server that was killed before it wrote a state file leaves a device that nobody knows. */
-static bool left_unknown(const struct supervised *s)
-{
-	struct device_state state;
-
-	if (s->server.id < 0 || !device_in_kernel((uint32_t)s->server.id))
-		return false;
-	if (state_read((uint32_t)s->server.id, &state))
-		return true;
-	state_free(&state);
-	return false;
-}
-
-static void server_ended(struct supervised *s)
-{
-	const bool starting = s->phase == PHASE_STARTING;
-
-	s->at = NEVER;
-	reap(s);
-	if (starting && left_unknown(s)) {
-		s->id = (uint32_t)s->server.id;
-		begin_job(s, JOB_CLEAN);
-	} else {
-		after_end(s, starting ? 0 : max_of(now_ms() - s->since, (uint64_t)1));
-	}
-}
+/* -- a server has something to say */
 
 static void mark_new(const struct supervised *s)
 {
@@ -367,30 +280,7 @@ static void server_answers(struct supervised *s)
 		       s->pid);
 	live(s);
 	if (s->goal != GOAL_UP)
-		go_on(s);
-}
-
-static void job_ended(struct supervised *s)
-{
-	bool well = supervised_job_result(s);
-
-	if (s->pid && s->job == JOB_STOP)
-		reap(s);
-	if (s->job == JOB_FAIL) {
-		rest(s, PHASE_FAILED);
-		if (s->goal == GOAL_DOWN)
-			go_on(s);
-	} else if (well && s->job == JOB_STOP && s->goal != GOAL_UP) {
-		supervised_log(s, log_info, "stopped");
-		rest(s, PHASE_STOPPED);
-	} else if (s->job == JOB_CLEAN) {
-		after_end(s, 0);
-	} else if (well || s->job == JOB_STOP) {
-		s->refused = !well;
-		go_on(s);
-	} else {
-		fail(s, "what is left of it cannot be removed");
-	}
+		supervised_go_on(s);
 }
 
 /* -- from outside */
@@ -402,7 +292,7 @@ void supervised_retry(struct supervised *s)
 	if (s->phase == PHASE_IDLE || s->phase == PHASE_STOPPED || s->phase == PHASE_FAILED) {
 		restarts_init(&s->restarts, s->restarts.limit, s->restarts.window_ms);
 		s->settled = false;
-		go_on(s);
+		supervised_go_on(s);
 	} else if (s->phase == PHASE_LIVE) {
 		supervised_compare(s);
 	}
@@ -422,7 +312,7 @@ void supervised_aim(struct supervised *s, enum supervised_goal goal)
 	if (s->phase == PHASE_STARTING && goal != GOAL_UP && !s->asked_to_end)
 		ask_to_end(s);
 	else if (s->phase != PHASE_STARTING && s->phase != PHASE_JOB && s->phase != PHASE_LEAVING)
-		go_on(s);
+		supervised_go_on(s);
 }
 
 bool supervised_rests(const struct supervised *s)
@@ -453,11 +343,11 @@ void supervised_woken(struct supervised *s, const struct pollfd *fds, unsigned i
 			continue;
 		/* What it says comes before its end. */
 		if (fds[i].fd == s->job_fd)
-			job_ended(s);
+			supervised_job_ended(s);
 		else if (fds[i].fd == s->server.answer_fd)
 			server_answers(s);
 		else if (fds[i].fd == s->pidfd && s->server.answer_fd < 0)
-			server_ended(s);
+			supervised_server_ended(s);
 		return;
 	}
 }
@@ -468,7 +358,7 @@ void supervised_tick(struct supervised *s, uint64_t now)
 		return;
 	s->at = NEVER;
 	if (s->phase == PHASE_IDLE) {
-		go_on(s);
+		supervised_go_on(s);
 	} else if (s->phase == PHASE_STARTING && !s->asked_to_end) {
 		supervised_log(s, log_err,
 			       "it is not usable after %u s; stopping its server (process %d)",
@@ -483,10 +373,10 @@ void supervised_tick(struct supervised *s, uint64_t now)
 			       "given up: process %d does not end, although it was killed: it is "
 			       "stuck in the kernel",
 			       s->pid);
-		forget_server(s);
-		fail(s, "its server is stuck in the kernel");
+		supervised_forget_server(s);
+		supervised_fail(s, "its server is stuck in the kernel");
 	} else if (s->phase == PHASE_LEAVING) {
 		supervised_log(s, log_warn, "process %d does not leave it", s->pid);
-		rest(s, PHASE_STOPPED);
+		supervised_rest(s, PHASE_STOPPED);
 	}
 }

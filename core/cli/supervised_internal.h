@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of a supervised device share. */
+#ifndef CLI_SUPERVISED_INTERNAL_H
+#define CLI_SUPERVISED_INTERNAL_H
+
+#include "cli/supervised.h"
+#include "cli/supervised_look.h"
+
+/* supervised.c */
+/* Nothing is under way any more. */
+void supervised_rest(struct supervised *s, enum supervised_phase phase);
+/* Look again at that time, of now_ms(). */
+void supervised_wait_until(struct supervised *s, uint64_t at);
+void supervised_forget_server(struct supervised *s);
+/* PHASE_FAILED, for a reason in one clause. */
+void supervised_fail(struct supervised *s, const char *why);
+/* The same, logged; its users get errors. */
+void supervised_give_up(struct supervised *s, enum seen seen, const char *why);
+void supervised_begin_job(struct supervised *s, enum supervised_job job);
+/* Do what its goal asks for, from what there is; and the same from a look at it. */
+void supervised_act(struct supervised *s, enum seen seen, const struct device_view *view);
+void supervised_go_on(struct supervised *s);
+
+/* supervised_end.c */
+void supervised_server_ended(struct supervised *s);
+void supervised_job_ended(struct supervised *s);
+
+#endif
