@@ -203,8 +203,17 @@ static void found_failed(struct supervised *s, const struct device_view *view)
 		supervised_begin_job(s, JOB_REMOVE);
 }
 
+void supervised_leave_alone(struct supervised *s)
+{
+	supervised_log(s, log_info, "it was stopped: left alone until a reload");
+	supervised_rest(s, PHASE_STOPPED);
+}
+
 void supervised_act(struct supervised *s, enum seen seen, const struct device_view *view)
 {
+	const bool taken = s->taken;
+
+	s->taken = seen == SEEN_IN_HAND && s->adopted;
 	switch (seen) {
 	case SEEN_SERVED:
 		found_served(s, view);
@@ -230,7 +239,9 @@ void supervised_act(struct supervised *s, enum seen seen, const struct device_vi
 			supervised_begin_job(s, JOB_REMOVE);
 		break;
 	case SEEN_NOTHING:
-		if (s->goal == GOAL_UP)
+		if (s->goal == GOAL_UP && taken) /* as by `down --force` */
+			supervised_leave_alone(s);
+		else if (s->goal == GOAL_UP)
 			start(s, NULL);
 		else
 			supervised_rest(s, PHASE_STOPPED);
@@ -288,7 +299,7 @@ static void server_answers(struct supervised *s)
 void supervised_retry(struct supervised *s)
 {
 	s->retry = true;
-	s->refused = false;
+	s->refused = s->taken = false;
 	if (s->phase == PHASE_IDLE || s->phase == PHASE_STOPPED || s->phase == PHASE_FAILED) {
 		restarts_init(&s->restarts, s->restarts.limit, s->restarts.window_ms);
 		s->settled = false;

@@ -38,6 +38,19 @@ static void succeed(struct supervised *s, enum seen seen, const struct device_vi
 	}
 }
 
+/* A server that is killed leaves its state: who killed it has removed that, too. */
+static bool was_removed(const struct supervised *s)
+{
+	struct device_state state;
+
+	if (!WIFSIGNALED(s->status))
+		return false;
+	if (state_find_name(s->name, &state))
+		return true;
+	state_free(&state);
+	return false;
+}
+
 /* lived 0: it never was ready. */
 static void after_end(struct supervised *s, uint64_t lived)
 {
@@ -53,9 +66,8 @@ static void after_end(struct supervised *s, uint64_t lived)
 	if (s->goal != GOAL_UP || seen == SEEN_SERVED || seen == SEEN_IN_HAND ||
 	    seen == SEEN_FAILED) {
 		supervised_act(s, seen, &view);
-	} else if (seen == SEEN_NOTHING && clean) {
-		supervised_log(s, log_info, "it was stopped: left alone until a reload");
-		supervised_rest(s, PHASE_STOPPED);
+	} else if (seen == SEEN_NOTHING && lived && (clean || was_removed(s))) {
+		supervised_leave_alone(s);
 	} else if (!lived && status >= 0 && WIFEXITED(status) &&
 		   WEXITSTATUS(status) == EXIT_USAGE) {
 		supervised_give_up(s, seen, "its manifest is wrong");

@@ -55,18 +55,26 @@ matches "$log" 'nothing: it was stopped'
 
 # SIGHUP: what is new, gone, changed, repaired or was taken down.
 manifest more null '"size": "2G"'
+manifest forced null '"size": "2G"'
 rm "$T/devices/same.json" "$T/devices/ram.json"
 manifest unfit mem '"size": "8M"'
 manifest image file '"path": "../image", "direct": true' ',
 	"device": { "queues": 1, "depth": 16 }'
 kill -HUP "$supervisor"
 wait_ready 2
-for name in more nothing unfit image; do
+for name in more forced nothing unfit image; do
 	state_is $name live || fail "$name is not live: $(ublk-host list)"
 done
 down_is ram || fail "a device without a manifest is served"
 matches "$log" 'image: .*its manifest asks for another /device/depth, /options/direct'
 same "a changed device's server" "$(server_pid image)" "$image"
+# One whose server has to be killed for it does not come back, either.
+kill -STOP "$(server_pid forced)"
+ublk-host down --force --timeout 1 forced >/dev/null 2>&1
+sleep 0.5
+down_is forced || fail "a device that was taken down by force came back"
+matches "$log" 'forced: it was stopped'
+rm "$T/devices/forced.json"
 matches "$log" 'ram: its manifest is gone'
 # A wrong manifest does not take down what it once said.
 echo '{' >"$T/devices/image.json"
