@@ -156,7 +156,7 @@ static json_t *options_of(const struct device_view *view)
  * (an array of lists), flags (an array of names), data_path, data_path_why, plugin, plugin_path, source
  * (the manifest of serve or apply that it belongs to), options (an object, without secrets), served (an
  * object of numbers: read, write, flush, discard, write_zeroes, errors), pid,
- * command, user (of --user), uptime (seconds), owner_uid, owner_gid, remedy (a command that helps a device
+ * command, standby (the process that is to be its next server), user (of --user), uptime (seconds), owner_uid, owner_gid, remedy (a command that helps a device
  * whose server is dead), manifest (what creates it again).
  */
 static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
@@ -164,11 +164,12 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 	__cleanup_free char *plugin = device_plugin_name(view), *remedy = device_remedy(view);
 	const struct device_state *state = &view->state;
 	char node[NODE_PATH_SIZE];
+	int32_t standby = view->ours ? state_standby(state) : 0;
 	int64_t up = uptime(view);
 
 	return json_pack(
 		"{s:I, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O?}",
+		"s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O?}",
 		"id", (json_int_t)view->id, "name", json_from_text(view->ours ? state->name : NULL),
 		"node", json_from_text(view->has_disk ? node_block(view->id, node) : NULL), "state",
 		device_condition_word(view), "failed",
@@ -184,8 +185,9 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 		json_from_text(view->ours ? state->source : NULL), "options", options_of(view),
 		"served", served_to_json(view), "pid",
 		json_number_or_null(view->server_alive, view->pid), "command",
-		json_from_text(*view->command ? view->command : NULL), "user", user_of(view),
-		"uptime", json_number_or_null(up >= 0, up), "owner_uid",
+		json_from_text(*view->command ? view->command : NULL), "standby",
+		json_number_or_null(standby, standby), "user", user_of(view), "uptime",
+		json_number_or_null(up >= 0, up), "owner_uid",
 		json_number_or_null(view->has_info, view->info.owner_uid), "owner_gid",
 		json_number_or_null(view->has_info, view->info.owner_gid), "remedy",
 		json_from_text(remedy), "manifest", view->ours ? state->manifest : NULL);

@@ -33,6 +33,7 @@ libcore_la_SOURCES += \
 	core/cli/serve.c \
 	core/cli/server_files.c core/cli/server_files.h \
 	core/cli/serving.c core/cli/serving.h core/cli/serving_options.c \
+	core/cli/standby.c core/cli/standby.h \
 	core/cli/stats.c core/cli/stats_out.c core/cli/stats_out.h \
 	core/cli/stop.c core/cli/stop.h \
 	core/cli/supervised.c core/cli/supervised.h core/cli/supervised_end.c \

@@ -10,7 +10,7 @@
 
 #define MAX_WINDOW 86400u
 
-enum { KEY_PLUGIN_DIR = 256, KEY_KEEP, KEY_LIMIT, KEY_WINDOW };
+enum { KEY_PLUGIN_DIR = 256, KEY_KEEP, KEY_LIMIT, KEY_WINDOW, KEY_STANDBY };
 
 static const struct cli_opt opts[] = {
 	CLI_OPT_PLUGIN_DIR(KEY_PLUGIN_DIR),
@@ -19,6 +19,8 @@ static const struct cli_opt opts[] = {
 	  "give a device up when N of its servers ended in a row; 0: never (default: 5)" },
 	{ KEY_WINDOW, "restart-window", "SECONDS",
 	  "the time in which they must have ended (default: 60)" },
+	{ KEY_STANDBY, "standby", NULL,
+	  "keep a second server ready for each device, which goes on when the first one dies" },
 	{ 'v', "verbose", NULL, "print debug messages too" },
 	{ 'q', "quiet", NULL, "print warnings and errors only" },
 	{ 0, NULL, NULL, NULL },
@@ -58,6 +60,9 @@ static void take(struct cli_args *args, struct serve_args *serve, int key, const
 		break;
 	case KEY_WINDOW:
 		cli_number(args, "restart-window", value, 1, MAX_WINDOW, &serve->window);
+		break;
+	case KEY_STANDBY:
+		options->standby = true;
 		break;
 	case 'v':
 		serve->verbose = true;

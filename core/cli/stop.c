@@ -13,6 +13,8 @@
 #include "kernel/sysfs.h"
 
 #define TICK_MS 50
+#define STANDBY_TICK_MS 5
+#define STANDBY_MS 2000	      /* for a server that stands by to let go of what it has open */
 #define PROGRESS_MS 2000      /* after this long, say what we wait for */
 #define KILL_MS 5000	      /* a killed process is gone by then, or stuck in the kernel */
 #define STOP_MIN_MS 5000u     /* STOP_DEV gets this much, however late it is */
@@ -214,8 +216,11 @@ void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, st
 		return;
 	}
 	node_block(id, node);
-	if (view.ours)
+	if (view.ours) {
 		stop->name = strdup(view.state.name);
+		stop->standby = view.state.standby;
+		stop->standby_start = view.state.standby_start;
+	}
 	if (view.ours && asprintf(&stop->label, "%s (%s)", view.state.name, node) < 0)
 		stop->label = NULL;
 	if (!view.ours)
@@ -387,6 +392,24 @@ static int end_server(struct stop *stop, uint64_t deadline)
 	return kill_server(stop);
 }
 
+/* Its supervisor sees the device end, too, and has it end: what its plugin has open shall be free when we
+ * say that the device is stopped. */
+static void wait_standby(const struct stop *stop)
+{
+	const struct device_state state = { .standby = stop->standby,
+					    .standby_start = stop->standby_start };
+	uint64_t until = now_ms() + STANDBY_MS;
+
+	while (state_standby(&state)) {
+		if (now_ms() >= until) {
+			log_warn("process %d still stands by to serve %s", stop->standby,
+				 stop->label);
+			return;
+		}
+		pause_ms(STANDBY_TICK_MS);
+	}
+}
+
 void stop_finish(struct stop *stop, uint64_t deadline, struct ctrl **ctrl)
 {
 	int err = 0;
@@ -405,6 +428,8 @@ void stop_finish(struct stop *stop, uint64_t deadline, struct ctrl **ctrl)
 	}
 	if (!err && stop->name)
 		state_remove(stop->id, stop->name);
+	if (!err)
+		wait_standby(stop);
 	if (err)
 		stop->outcome = STOP_FAILED;
 }

@@ -29,6 +29,8 @@ struct stop {
 	char *label; /* "scratch (/dev/ublkb3)" */
 	int pidfd;   /* of the server that was asked; -1: none */
 	int32_t pid;
+	int32_t standby; /* that is to serve it next; 0: none. Its start time: */
+	uint64_t standby_start;
 	ino_t inode; /* of the node /dev/ublkcN: the same id may come back as another device */
 	struct try_stop try; /* under way */
 	bool trying, asked;  /* TRY_STOP_DEV was begun; the server was told to stop */

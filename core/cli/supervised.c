@@ -15,7 +15,7 @@
 #define LEAVE_MS 20000	 /* for one that leaves the device to the next */
 
 struct supervised *supervised_new(char *name, char *base, const struct device_options *options,
-				  const struct restarts *restarts)
+				  const struct restarts *restarts, bool standby)
 {
 	struct supervised *s = calloc(1, sizeof(*s));
 
@@ -29,6 +29,7 @@ struct supervised *supervised_new(char *name, char *base, const struct device_op
 				  .server = { .answer_fd = -1, .go_fd = -1 },
 				  .pidfd = -1,
 				  .job_fd = -1 };
+	standby_init(&s->standby, s->name, standby);
 	return s;
 }
 
@@ -44,6 +45,7 @@ void supervised_forget_server(struct supervised *s)
 
 void supervised_free(struct supervised *s)
 {
+	standby_free(&s->standby);
 	supervised_forget_server(s);
 	if (s->job_fd >= 0)
 		close(s->job_fd);
@@ -94,34 +96,49 @@ void supervised_give_up(struct supervised *s, enum seen seen, const char *why)
 		supervised_job_begin(s, JOB_FAIL);
 }
 
-static void start(struct supervised *s, const struct device_state *former)
+/* A process that is to be its server. 0 or -errno. */
+static int obtain_server(struct supervised *s, const struct device_view *former)
 {
 	struct device_options options = { 0 };
-	struct serving serving = { .options = &s->options, .former = former, .who = s->name };
-	enum seen seen = former ? SEEN_WAITING : SEEN_NOTHING;
+	struct serving serving = { .options = &s->options, .who = s->name };
 	int err = 0;
+
+	if (former && standby_take(&s->standby, former, &s->server, &s->pidfd))
+		return 0;
+	if (former) {
+		serving.former = &former->state;
+		serving.options = &options;
+		err = serving_of_state(&options, &former->state);
+	}
+	if (!err)
+		err = serving_begin(&serving, &s->server);
+	if (former)
+		device_options_free(&options);
+	if (err)
+		return err;
+	s->pidfd = pidfd_open(s->server.pid, 0);
+	return s->pidfd < 0 ? -errno : 0;
+}
+
+/* former: a device that waits for a server. NULL: it is to be made. */
+static void start(struct supervised *s, const struct device_view *former)
+{
+	int err;
 
 	s->retry = s->asked_to_end = s->killed = false;
 	s->server.id = -1;
 	s->anew = !former;
-	if (former) {
-		serving.options = &options;
-		err = serving_of_state(&options, former);
-	}
-	if (!err)
-		err = serving_begin(&serving, &s->server);
+	err = obtain_server(s, former);
 	if (!err) {
 		s->pid = s->server.pid;
-		s->pidfd = pidfd_open(s->pid, 0);
-		err = s->pidfd < 0 ? -errno : serving_tell(&s->server);
+		err = serving_tell(&s->server);
 		if (err == -EPIPE) /* it has ended already: how, is told by the pidfd */
 			err = 0;
 	}
-	if (former)
-		device_options_free(&options);
 	if (err) {
 		supervised_forget_server(s);
-		supervised_give_up(s, seen, "no server could be started");
+		supervised_give_up(s, former ? SEEN_WAITING : SEEN_NOTHING,
+				   "no server could be started");
 		return;
 	}
 	s->phase = PHASE_STARTING;
@@ -132,6 +149,7 @@ static void live(struct supervised *s)
 {
 	supervised_rest(s, PHASE_LIVE);
 	s->since = now_ms();
+	standby_expect(&s->standby, s->since);
 }
 
 static void adopt(struct supervised *s, const struct device_view *view)
@@ -219,6 +237,7 @@ void supervised_act(struct supervised *s, enum seen seen, const struct device_vi
 		found_served(s, view);
 		break;
 	case SEEN_IN_HAND:
+		standby_drop(&s->standby);
 		supervised_wait_until(s, now_ms() + LOOK_AGAIN_MS);
 		break;
 	case SEEN_FAILED:
@@ -226,7 +245,7 @@ void supervised_act(struct supervised *s, enum seen seen, const struct device_vi
 		break;
 	case SEEN_WAITING:
 		if (s->goal == GOAL_UP)
-			start(s, &view->state);
+			start(s, view);
 		else if (s->goal == GOAL_DOWN && !s->refused)
 			supervised_begin_job(s, JOB_STOP);
 		else
@@ -316,6 +335,19 @@ static void ask_to_end(struct supervised *s)
 	pidfd_send_signal(s->pidfd, SIGTERM, NULL, 0);
 }
 
+/* One stands by as long as the device is to be served on. */
+static void tend_standby(struct supervised *s, uint64_t now)
+{
+	struct standby *standby = &s->standby;
+
+	if (s->goal != GOAL_UP ||
+	    (s->phase != PHASE_LIVE && s->phase != PHASE_STARTING && s->phase != PHASE_IDLE))
+		standby_drop(standby);
+	else if (s->phase == PHASE_LIVE && standby->phase == STANDBY_NONE && standby->at == NEVER &&
+		 !standby->pointless)
+		standby_expect(standby, now);
+}
+
 void supervised_aim(struct supervised *s, enum supervised_goal goal)
 {
 	s->goal = goal;
@@ -324,10 +356,13 @@ void supervised_aim(struct supervised *s, enum supervised_goal goal)
 		ask_to_end(s);
 	else if (s->phase != PHASE_STARTING && s->phase != PHASE_JOB && s->phase != PHASE_LEAVING)
 		supervised_go_on(s);
+	tend_standby(s, now_ms());
 }
 
 bool supervised_rests(const struct supervised *s)
 {
+	if (s->goal != GOAL_UP && s->standby.phase != STANDBY_NONE)
+		return false;
 	return s->phase == PHASE_STOPPED || s->phase == PHASE_FAILED ||
 	       (s->phase == PHASE_LIVE && (s->goal == GOAL_UP || s->refused));
 }
@@ -336,15 +371,13 @@ unsigned int supervised_fds(const struct supervised *s, struct pollfd fds[SUPERV
 {
 	unsigned int n = 0;
 
-	if (s->phase == PHASE_JOB) {
+	if (s->phase == PHASE_JOB)
 		fds[n++] = (struct pollfd){ s->job_fd, POLLIN, 0 };
-		return n;
-	}
-	if (s->server.answer_fd >= 0)
+	else if (s->server.answer_fd >= 0)
 		fds[n++] = (struct pollfd){ s->server.answer_fd, POLLIN, 0 };
-	if (s->pidfd >= 0)
+	if (s->phase != PHASE_JOB && s->pidfd >= 0)
 		fds[n++] = (struct pollfd){ s->pidfd, POLLIN, 0 };
-	return n;
+	return n + standby_fds(&s->standby, fds + n);
 }
 
 void supervised_woken(struct supervised *s, const struct pollfd *fds, unsigned int nr)
@@ -357,16 +390,17 @@ void supervised_woken(struct supervised *s, const struct pollfd *fds, unsigned i
 			supervised_job_ended(s);
 		else if (fds[i].fd == s->server.answer_fd)
 			server_answers(s);
-		else if (fds[i].fd == s->pidfd && s->server.answer_fd < 0)
+		else if (fds[i].fd != s->pidfd)
+			standby_woken(&s->standby, fds + i, nr - i);
+		else if (s->server.answer_fd < 0)
 			supervised_server_ended(s);
 		return;
 	}
 }
 
-void supervised_tick(struct supervised *s, uint64_t now)
+/* What was under way until s->at has not come to an end. */
+static void overdue(struct supervised *s, uint64_t now)
 {
-	if (now < s->at)
-		return;
 	s->at = NEVER;
 	if (s->phase == PHASE_IDLE) {
 		supervised_go_on(s);
@@ -390,4 +424,17 @@ void supervised_tick(struct supervised *s, uint64_t now)
 		supervised_log(s, log_warn, "process %d does not leave it", s->pid);
 		supervised_rest(s, PHASE_STOPPED);
 	}
+}
+
+void supervised_tick(struct supervised *s, uint64_t now)
+{
+	if (now >= s->at)
+		overdue(s, now);
+	tend_standby(s, now);
+	standby_tick(&s->standby, now);
+}
+
+uint64_t supervised_next(const struct supervised *s)
+{
+	return min_of(s->at, s->standby.at);
 }

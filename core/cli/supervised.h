@@ -12,6 +12,7 @@
 #include "cli/device_options.h"
 #include "cli/restarts.h"
 #include "cli/serving.h"
+#include "cli/standby.h"
 
 enum supervised_phase {
 	PHASE_IDLE,	/* nothing is under way until `at` */
@@ -63,14 +64,16 @@ struct supervised {
 	bool settled;	   /* what was begun last has come to an end, good or bad */
 	uint64_t since;	   /* PHASE_LIVE; of now_ms() */
 	uint32_t id;	   /* of the device, where there is one */
+	struct standby standby;
 	pid_t job_pid;
 	int job_fd;
 	char *why; /* PHASE_FAILED: one clause */
 };
 
-/* Takes over name, base and options. NULL: no memory, and nothing was taken. */
+/* Takes over name, base and options. standby: a server is to stand by. NULL: no memory, and nothing was
+ * taken. */
 struct supervised *supervised_new(char *name, char *base, const struct device_options *options,
-				  const struct restarts *restarts);
+				  const struct restarts *restarts, bool standby);
 void supervised_free(struct supervised *s);
 
 /* Let it come to what its goal is. Also what was given up, or stopped by others. */
@@ -80,12 +83,13 @@ void supervised_aim(struct supervised *s, enum supervised_goal goal);
 /* Nothing more will happen by itself: it is what its goal is, or will not become it. */
 bool supervised_rests(const struct supervised *s);
 
-/* What to wait for: 0..2 entries; and what came of it. */
-#define SUPERVISED_FDS 2
+/* What to wait for, and what came of it. */
+#define SUPERVISED_FDS (2 + STANDBY_FDS)
 unsigned int supervised_fds(const struct supervised *s, struct pollfd fds[SUPERVISED_FDS]);
 void supervised_woken(struct supervised *s, const struct pollfd *fds, unsigned int nr);
-/* It is time; called at any time. */
+/* It is time; called at any time. And when it will be, at the latest: NEVER, it need not be. */
 void supervised_tick(struct supervised *s, uint64_t now);
+uint64_t supervised_next(const struct supervised *s);
 
 /* supervised_look.c: say what the manifest asks for that a device which is there does not have. */
 void supervised_compare(const struct supervised *s);

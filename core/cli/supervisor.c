@@ -178,7 +178,7 @@ static int wait_ms(const struct supervisor *sv)
 	if (sv->notify.watchdog_ms)
 		until = sv->next_watchdog;
 	for (size_t i = 0; i < sv->nr; i++)
-		until = min_of(until, sv->all[i]->at);
+		until = min_of(until, supervised_next(sv->all[i]));
 	if (until == NEVER)
 		return -1;
 	return until > now ? (int)min_of(until - now, (uint64_t)3600000) : 0;

@@ -14,7 +14,8 @@ struct supervisor_options {
 	size_t nr_plugin_dirs;
 	unsigned int restart_limit; /* 0: no such number */
 	unsigned int restart_window_ms;
-	bool keep; /* at the end, leave the devices to the next supervisor */
+	bool keep;    /* at the end, leave the devices to the next supervisor */
+	bool standby; /* a server stands by for each device that can have one */
 };
 
 /* Until SIGINT or SIGTERM. Returns the exit status. */

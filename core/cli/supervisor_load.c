@@ -68,7 +68,7 @@ static int add(struct supervisor *sv, const struct manifest_file *file,
 		sv->all = grown;
 	restarts_init(&restarts, sv->options->restart_limit, sv->options->restart_window_ms);
 	if (grown && name && base)
-		s = supervised_new(name, base, options, &restarts);
+		s = supervised_new(name, base, options, &restarts, sv->options->standby);
 	if (s) {
 		s->source = manifest_source(file);
 		s->listed = true;

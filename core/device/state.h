@@ -39,6 +39,8 @@ struct device_state {
 	char *failed;	 /* why it was given up: it is stopped and gets no server; or NULL */
 	int32_t in_hand; /* a process that is about to change its server; 0: none. Its start time: */
 	uint64_t in_hand_start;
+	int32_t standby; /* a process that is to be its next server; 0: none. Its start time: */
+	uint64_t standby_start;
 };
 
 /* Fit to be a file name and a word on one line: 1..STATE_MAX_NAME printable bytes, no '/', blank or
@@ -84,6 +86,13 @@ int state_take_from_all(uint32_t id);
 int state_set_size(uint32_t id, uint64_t size);
 /* It belongs to a manifest from now on; asked may be NULL. */
 int state_set_source(uint32_t id, const char *source, json_t *asked);
+/* A process stands by to be its next server, if it is still served by that one; -ESRCH. */
+int state_set_standby(uint32_t id, int32_t server, int32_t standby);
+/* It, or 0: there is none any more. */
+int32_t state_standby(const struct device_state *state);
+/* All that it says of the device and its server, not what processes have to do with them for a while: two that
+ * are the same are of the same server. For free(); NULL: no memory. */
+char *state_lasting_text(const struct device_state *state);
 /* Another process has it in hand. */
 bool state_in_hand(const struct device_state *state);
 

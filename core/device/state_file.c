@@ -111,6 +111,11 @@ char *state_file_text(const struct device_state *state)
 		json_object_set_new(json, "in_hand_start",
 				    json_integer((json_int_t)state->in_hand_start));
 	}
+	if (state->standby) {
+		json_object_set_new(json, "standby", json_integer(state->standby));
+		json_object_set_new(json, "standby_start",
+				    json_integer((json_int_t)state->standby_start));
+	}
 	text = json_dumps(json, JSON_INDENT(2));
 	json_decref(json);
 	return text;
@@ -181,22 +186,25 @@ static int from_json(struct device_state *state, json_t *json, uint32_t id)
 {
 	const char *version, *name, *node, *plugin = NULL, *path = NULL, *path_why = NULL;
 	const char *log = NULL, *source = NULL, *failed = NULL;
-	json_int_t read_id, pid, start, in_hand = 0, in_hand_start = 0;
+	json_int_t read_id, pid, start, in_hand = 0, in_hand_start = 0, standby = 0,
+					standby_start = 0;
 	json_t *manifest = NULL, *memory = NULL, *asked = NULL;
 	char want[STATE_NAME_SIZE];
 
 	state_node_name(want, sizeof(want), id);
 	if (json_unpack(json,
 			"{s:s, s:I, s:s, s:s, s?s, s?s, s?s, s:I, s:I, s?o, s?o, s?s, "
-			"s?s, s?o, s?s, s?I, s?I}",
+			"s?s, s?o, s?s, s?I, s?I, s?I, s?I}",
 			"ublk_device_state", &version, "id", &read_id, "name", &name, "node", &node,
 			"plugin_path", &plugin, "data_path", &path, "data_path_why", &path_why,
 			"pid", &pid, "pid_start", &start, "manifest", &manifest, "memory", &memory,
 			"log", &log, "source", &source, "asked", &asked, "failed", &failed,
-			"in_hand", &in_hand, "in_hand_start", &in_hand_start) < 0 ||
+			"in_hand", &in_hand, "in_hand_start", &in_hand_start, "standby", &standby,
+			"standby_start", &standby_start) < 0 ||
 	    strncmp(version, "1.", 2) || read_id != id || !state_name_valid(name) ||
 	    strcmp(node, want) || pid <= 0 || pid > INT32_MAX || start < 0 || in_hand < 0 ||
-	    in_hand > INT32_MAX || in_hand_start < 0 ||
+	    in_hand > INT32_MAX || in_hand_start < 0 || standby < 0 || standby > INT32_MAX ||
+	    standby_start < 0 ||
 	    (manifest && !json_is_object(manifest) && !json_is_null(manifest)) ||
 	    (memory && !json_is_object(memory)) || (asked && !json_is_object(asked)))
 		return -EBADMSG;
@@ -204,7 +212,9 @@ static int from_json(struct device_state *state, json_t *json, uint32_t id)
 					.pid = (int32_t)pid,
 					.pid_start = start,
 					.in_hand = (int32_t)in_hand,
-					.in_hand_start = in_hand_start };
+					.in_hand_start = in_hand_start,
+					.standby = (int32_t)standby,
+					.standby_start = standby_start };
 	state->manifest = json_is_object(manifest) ? json_incref(manifest) : NULL;
 	state->memory = json_incref(memory);
 	state->asked = json_incref(asked);

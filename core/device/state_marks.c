@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What others than its server note in the state of a device: that it was given up, that somebody has it in
- * hand, its new size, and the manifest that it belongs to. */
+ * hand or stands by, its new size, and the manifest that it belongs to. */
 #include <string.h>
 
 #include "device/state_file.h"
@@ -81,6 +81,20 @@ static int set_source(struct device_state *state, const void *arg)
 	return 0;
 }
 
+struct standby {
+	int32_t server, pid;
+};
+
+static int set_standby(struct device_state *state, const void *arg)
+{
+	const struct standby *standby = arg;
+
+	if (state->pid != standby->server)
+		return -ESRCH;
+	state->standby = standby->pid;
+	return state_pid_start(standby->pid, &state->standby_start);
+}
+
 int state_set_failed(uint32_t id, const char *why)
 {
 	return mark(id, give_up, why);
@@ -113,4 +127,27 @@ bool state_in_hand(const struct device_state *state)
 	struct device_state who = { .pid = state->in_hand, .pid_start = state->in_hand_start };
 
 	return who.pid > 0 && who.pid != getpid() && state_server_alive(&who);
+}
+
+int state_set_standby(uint32_t id, int32_t server, int32_t standby)
+{
+	const struct standby both = { server, standby };
+
+	return mark(id, set_standby, &both);
+}
+
+int32_t state_standby(const struct device_state *state)
+{
+	const struct device_state who = { .pid = state->standby,
+					  .pid_start = state->standby_start };
+
+	return who.pid > 0 && state_server_alive(&who) ? who.pid : 0;
+}
+
+char *state_lasting_text(const struct device_state *state)
+{
+	struct device_state lasting = *state;
+
+	lasting.in_hand = lasting.standby = 0;
+	return state_file_text(&lasting);
 }

@@ -309,6 +309,8 @@ static const char *const damaged[] = {
 	"\"pid\":4294967297,\"pid_start\":1}",
 	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"in_hand\":4294967297," REST,
 	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"in_hand\":-1," REST,
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"standby\":4294967297," REST,
+	"{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\",\"standby\":-1," REST,
 };
 static const char sound[] = "{\"ublk_device_state\":\"1.0\",\"id\":900001,\"name\":\"a\"," REST;
 

@@ -71,6 +71,50 @@ START_TEST(marks_of_others)
 }
 END_TEST
 
+/* Who stands by, as long as it lives, and for the server that it was prepared beside. */
+START_TEST(who_stands_by)
+{
+	char name[] = "disk";
+	__cleanup_free char *before = NULL, *after = NULL, *given_up = NULL;
+	struct device_state state;
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		pause();
+		_exit(1);
+	}
+	ck_assert_int_eq(state_set_standby(ID, getpid(), child), -ENOENT);
+	write_sample(ID, name);
+	ck_assert_int_eq(state_set_standby(ID, getppid(), child), -ESRCH);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_int_eq(state_standby(&state), 0);
+	before = state_lasting_text(&state);
+	state_free(&state);
+	ck_assert_int_eq(state_set_standby(ID, getpid(), child), 0);
+	ck_assert_int_eq(state_take_in_hand(ID), 0);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_int_eq(state_standby(&state), child);
+	after = state_lasting_text(&state);
+	ck_assert_str_eq(before, after);
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(state_standby(&state), 0);
+	ck_assert_int_eq(state_set_standby(ID, getpid(), child), -ESRCH);
+	state_free(&state);
+	/* what is the device's, or its server's, is another matter */
+	ck_assert_int_eq(state_set_failed(ID, "5 servers ended"), 0);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	given_up = state_lasting_text(&state);
+	ck_assert_str_ne(before, given_up);
+	state_free(&state);
+	write_sample(ID, name);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_int_eq(state.standby, 0);
+	state_free(&state);
+}
+END_TEST
+
 /* The next server's option `size`, whatever else the state has. */
 START_TEST(another_size)
 {
@@ -154,6 +198,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, state_setup, state_teardown);
 	tcase_add_test(tc, marks_of_others);
+	tcase_add_test(tc, who_stands_by);
 	tcase_add_test(tc, another_size);
 	tcase_add_test(tc, the_manifest_it_belongs_to);
 	suite_add_tcase(suite, tc);

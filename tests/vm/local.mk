@@ -56,6 +56,7 @@ EXTRA_DIST += \
 	tests/vm/cases/serve-keep.sh \
 	tests/vm/cases/serve-killed.sh \
 	tests/vm/cases/serve-resize.sh \
+	tests/vm/cases/serve-standby.sh \
 	tests/vm/cases/serve.sh \
 	tests/vm/cases/server-killed.sh \
 	tests/vm/cases/shared-memory.sh \
