@@ -223,6 +223,9 @@ void kit_load(struct kit *k);
 /* A life of a server: fn in a process of its own, before this one has loaded the plugin. It dies by SIGKILL
  * when fn returns. Its verdict, if it has one, is the check's. */
 void kit_life(struct kit *k, void (*fn)(struct kit *k, void *arg), void *arg);
+/* The same for lives at the same time. */
+pid_t kit_life_begin(struct kit *k, void (*fn)(struct kit *k, void *arg), void *arg);
+void kit_life_end(struct kit *k, pid_t pid);
 
 /* -- the checks */
 
@@ -251,6 +254,7 @@ void check_discard(struct kit *k);
 void check_write_zeroes(struct kit *k);
 void check_durable(struct kit *k);
 void check_recover(struct kit *k);
+void check_beside(struct kit *k);
 void check_resize(struct kit *k);
 void check_stop(struct kit *k);
 

@@ -7,10 +7,22 @@
 #include "check/kit.h"
 #include "device/params.h"
 
-#define PIECES 32 /* ranges that are written, each by itself */
+#define PIECES 32     /* ranges that are written, each by itself */
+#define MEET_MS 20000 /* for another life to come to a point */
+
+/* How far lives at the same time have come. */
+enum point {
+	POINT_NONE,
+	POINT_SERVED,	 /* the former serves */
+	POINT_AWAY,	 /* one was open beside it, and is closed again */
+	POINT_SERVED_ON, /* the former serves as before */
+	POINT_BESIDE,	 /* another one is open beside it */
+	POINT_GONE	 /* the former is dead */
+};
 
 /* What the lives tell each other. In shared memory. */
 struct story {
+	_Atomic(enum point) point;
 	uint32_t piece; /* bytes of each */
 	uint64_t size;	/* of the device */
 	bool writable, keeps, fua, cache;
@@ -205,6 +217,145 @@ void check_recover(struct kit *k)
 		kit_skip(k, "%s", s->word);
 	kit_life(k, life_recovered, s);
 	kit_life(k, life_recovered_again, s);
+}
+
+/* -- open beside the former server */
+
+/* False: it does not get there, of which its own life tells. */
+static bool wait_point(struct kit *k, struct story *s, enum point point)
+{
+	uint64_t began = now_ms();
+
+	while (atomic_load(&s->point) < point) {
+		if (atomic_load(&k->report->verdict) != KIT_NONE || *s->word ||
+		    now_ms() - began > MEET_MS)
+			return false;
+		usleep(500);
+	}
+	return true;
+}
+
+static void must_have(struct kit_dev *d, const struct story *s, uint64_t seed, const char *when)
+{
+	unsigned int n = s->writable && s->keeps ? count_pieces(d, s, 0, PIECES, seed) : PIECES;
+
+	if (n < PIECES)
+		kit_fail(d->kit,
+			 "of %u writes that the former server had completed, %u are lost %s",
+			 PIECES, PIECES - n, when);
+}
+
+static void overwrite(struct kit_dev *d, const struct story *s, uint64_t seed)
+{
+	if (s->writable && s->keeps)
+		write_pieces(d, s, 0, PIECES, seed, 0);
+}
+
+/* It dies without stop() and close(), but its rings are gone: a driver tells a successor of their end. */
+static void life_beside_which(struct kit *k, void *arg)
+{
+	const uint32_t needed = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_OPENS_BESIDE;
+	struct story *s = arg;
+	struct kit_dev *d;
+
+	if ((k->desc->flags & needed) != needed) {
+		snprintf(s->word, sizeof(s->word),
+			 "the plugin does not open beside another server");
+		return;
+	}
+	d = story_open(k, s, UBLK_OPEN_KEEP);
+	overwrite(d, s, 6);
+	atomic_store(&s->point, POINT_SERVED);
+	if (!wait_point(k, s, POINT_AWAY))
+		return;
+	must_have(d, s, 6, "when a server that was open beside it is closed without start()");
+	overwrite(d, s, 7);
+	atomic_store(&s->point, POINT_SERVED_ON);
+	if (!wait_point(k, s, POINT_BESIDE))
+		return;
+	must_have(d, s, 7, "when another server is open beside it");
+	overwrite(d, s, 8); /* what open() has seen is no longer so */
+	kit_end_queues(d);
+	kit_free_queues(d);
+}
+
+/* NULL: it wants to be opened when the former is gone. */
+static struct kit_dev *open_beside(struct kit *k, struct story *s)
+{
+	struct device_config cfg = k->cfg;
+	struct kit_dev *d = NULL;
+	int res = kit_try_open(k, &d, UBLK_OPEN_RECOVER | UBLK_OPEN_KEEP | UBLK_OPEN_BESIDE);
+
+	if (res == -EBUSY) {
+		snprintf(s->word, sizeof(s->word), "open() with UBLK_OPEN_BESIDE says EBUSY here");
+		return NULL;
+	}
+	if (res)
+		kit_fail(k,
+			 "open() with UBLK_OPEN_BESIDE failed: %s; where it cannot be had, EBUSY "
+			 "says so",
+			 strerror(-res));
+	kit_limits(d, &cfg);
+	if (atomic_load(&d->dev.size) != s->size)
+		kit_fail(k,
+			 "the device has %llu bytes, and has %llu when it is opened with "
+			 "UBLK_OPEN_BESIDE",
+			 (unsigned long long)s->size,
+			 (unsigned long long)atomic_load(&d->dev.size));
+	return d;
+}
+
+static void life_beside_and_away(struct kit *k, void *arg)
+{
+	struct story *s = arg;
+	struct kit_dev *d;
+
+	if (!wait_point(k, s, POINT_SERVED))
+		return;
+	d = open_beside(k, s);
+	if (!d)
+		return;
+	kit_close(d);
+	atomic_store(&s->point, POINT_AWAY);
+}
+
+static void life_beside_to_stay(struct kit *k, void *arg)
+{
+	struct story *s = arg;
+	struct kit_dev *d;
+
+	if (!wait_point(k, s, POINT_SERVED_ON))
+		return;
+	d = open_beside(k, s);
+	if (!d)
+		return;
+	atomic_store(&s->point, POINT_BESIDE);
+	if (!wait_point(k, s, POINT_GONE))
+		return;
+	kit_start(d);
+	kit_usual_queues(d);
+	must_have(d, s, 8,
+		  "when start() comes after it; what open() with UBLK_OPEN_BESIDE saw of it was "
+		  "not the last");
+	overwrite(d, s, 9);
+	must_have(d, s, 9, "under the next");
+	kit_finish(d);
+}
+
+void check_beside(struct kit *k)
+{
+	struct story *s = story_begin(k);
+	pid_t former = kit_life_begin(k, life_beside_which, s), next;
+
+	kit_life(k, life_beside_and_away, s);
+	if (*s->word) {
+		kit_life_end(k, former);
+		kit_skip(k, "%s", s->word);
+	}
+	next = kit_life_begin(k, life_beside_to_stay, s);
+	kit_life_end(k, former);
+	atomic_store(&s->point, POINT_GONE);
+	kit_life_end(k, next);
 }
 
 /* -- a stop with requests under way */

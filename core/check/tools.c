@@ -151,9 +151,8 @@ const char *leaks_left(const struct leaks *before, char *buf, size_t size)
 	return buf;
 }
 
-void kit_life(struct kit *k, void (*fn)(struct kit *k, void *arg), void *arg)
+pid_t kit_life_begin(struct kit *k, void (*fn)(struct kit *k, void *arg), void *arg)
 {
-	int status;
 	pid_t pid = fork();
 
 	if (pid < 0)
@@ -163,6 +162,13 @@ void kit_life(struct kit *k, void (*fn)(struct kit *k, void *arg), void *arg)
 		fn(k, arg);
 		kill(getpid(), SIGKILL); /* as a server that dies, with all that it has in memory */
 	}
+	return pid;
+}
+
+void kit_life_end(struct kit *k, pid_t pid)
+{
+	int status;
+
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
@@ -172,4 +178,9 @@ void kit_life(struct kit *k, void (*fn)(struct kit *k, void *arg), void *arg)
 	if (WIFSIGNALED(status))
 		kit_fail(k, "the process died of %s", strsignal(WTERMSIG(status)));
 	kit_fail(k, "the process ended by itself, with status %d", WEXITSTATUS(status));
+}
+
+void kit_life(struct kit *k, void (*fn)(struct kit *k, void *arg), void *arg)
+{
+	kit_life_end(k, kit_life_begin(k, fn, arg));
 }
