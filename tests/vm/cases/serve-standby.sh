@@ -7,7 +7,7 @@ need_tool fio mkfs.ext4
 need_module ext4
 
 rounds=40
-emulated && rounds=8
+emulated && rounds=6
 # Linux 6.12 does not see a server end that had all of a queue's requests; elsewhere, as few as show that it got on.
 depth=128
 kernel_has quiesce || depth=1024
