@@ -61,12 +61,23 @@ struct ctrl *devices_ctrl(void);
  * "": it had no state file; NULL: whatever it is. 0; -ENOENT: neither a state file nor a device, or
  * another one by now; -errno. */
 int device_view_read(struct device_view *view, uint32_t id, const char *name, struct ctrl *ctrl);
+/* The same, whatever it is called; read_state false: its state file is of another device, or tells nothing. */
+int device_view_read_any(struct device_view *view, uint32_t id, bool read_state, struct ctrl *ctrl);
 void device_view_free(struct device_view *view);
 /* Log that it failed: "cannot VERB ..."; err: what it returned. */
 void device_view_failed(const char *verb, uint32_t id, const char *name, int err);
 
 /* 0, or -EPERM, logged: this user may know nothing of it. */
 int device_check_known(const struct device_view *view);
+
+/* "live"; "stopping" and "dead": no disk, with a server and without; "failed": given up; "quiesced",
+ * "fail-io", "gone", "unknown". */
+const char *device_condition_word(const struct device_view *view);
+
+/* "mem" of /usr/lib/ublk-host/plugins/mem.so; malloc()ed, NULL: not known. */
+char *device_plugin_name(const struct device_view *view);
+
+/* -- devices_find.c */
 
 /* Every device and every state file, in order of id. An id whose state is of a former device is there
  * twice. */
@@ -84,12 +95,5 @@ int device_find(const char *word, uint32_t *id, const char **name);
 /* The same and a look at it, for "cannot VERB ...". 0 or -errno, logged. */
 int device_find_view(struct device_view *view, const char *word, const char *verb,
 		     struct ctrl *ctrl);
-
-/* "live"; "stopping" and "dead": no disk, with a server and without; "failed": given up; "quiesced",
- * "fail-io", "gone", "unknown". */
-const char *device_condition_word(const struct device_view *view);
-
-/* "mem" of /usr/lib/ublk-host/plugins/mem.so; malloc()ed, NULL: not known. */
-char *device_plugin_name(const struct device_view *view);
 
 #endif

@@ -5,7 +5,7 @@ libcore_la_SOURCES += \
 	core/cli/check_under.c core/cli/check_under.h \
 	core/cli/cli.c core/cli/cli.h \
 	core/cli/device_options.c core/cli/device_options.h \
-	core/cli/devices.c core/cli/devices.h \
+	core/cli/devices.c core/cli/devices.h core/cli/devices_find.c \
 	core/cli/diff.c \
 	core/cli/doctor.c core/cli/doctor.h core/cli/doctor_files.c core/cli/doctor_kernel.c \
 	core/cli/doctor_limits.c core/cli/doctor_machine.c \
