@@ -89,9 +89,12 @@ struct device_list {
 int device_list_read(struct device_list *list, struct ctrl *ctrl);
 void device_list_free(struct device_list *list);
 
-/* NAME, ID or node, as down and info take it, to an id. *name, unless name is NULL: for
- * device_view_read(), the word or NULL. -ENOENT, logged with a did-you-mean. */
+/* NAME, ID or node, as down and info take it, to an id. *name: for device_view_read(), the word or NULL.
+ * -ENOENT, logged with a did-you-mean. */
 int device_find(const char *word, uint32_t *id, const char **name);
+/* The same and its state, for state_free(), for "cannot VERB ...". 0; -ENXIO, not logged: device *id is
+ * another program's; or another -errno, logged. */
+int device_find_state(struct device_state *state, const char *word, const char *verb, uint32_t *id);
 /* The same and a look at it, for "cannot VERB ...". 0 or -errno, logged. */
 int device_find_view(struct device_view *view, const char *word, const char *verb,
 		     struct ctrl *ctrl);

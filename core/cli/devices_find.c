@@ -174,8 +174,7 @@ int device_find(const char *word, uint32_t *id, const char **name)
 	struct device_state state;
 	int err = state_find_name(word, &state);
 
-	if (name)
-		*name = err ? NULL : word;
+	*name = err ? NULL : word;
 	if (err == 0) {
 		*id = state.id;
 		state_free(&state);
@@ -197,6 +196,25 @@ int device_find(const char *word, uint32_t *id, const char **name)
 		log_err("whether a device is named \"%s\" cannot be told without that file; ublk-host "
 			"list shows what there is: give the id, /dev/ublkbID",
 			word);
+	return err;
+}
+
+int device_find_state(struct device_state *state, const char *word, const char *verb, uint32_t *id)
+{
+	const char *name;
+	int err = device_find(word, id, &name);
+
+	if (err)
+		return err;
+	err = state_read(*id, state);
+	if (!err && name && strcmp(state->name, name)) {
+		state_free(state);
+		err = -ENOENT;
+	}
+	if (err == -ENOENT && !name)
+		return -ENXIO;
+	if (err && err != -EBADMSG) /* which has been told */
+		device_view_failed(verb, *id, name, err);
 	return err;
 }
 

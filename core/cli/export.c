@@ -96,19 +96,14 @@ static int run(const char *word)
 {
 	struct device_state state;
 	uint32_t id;
-	int err, status;
+	int err = device_find_state(&state, word, "export", &id), status;
 
-	if (device_find(word, &id, NULL))
+	if (err == -ENXIO)
+		log_err("device %" PRIu32 " cannot be exported: it has no state file: it is "
+			"not a device of ublk-host",
+			id);
+	if (err)
 		return EXIT_FAILED;
-	err = state_read(id, &state);
-	if (err) {
-		if (err == -ENOENT)
-			log_err("device %" PRIu32
-				" cannot be exported: it has no state file: it is "
-				"not a device of ublk-host",
-				id);
-		return EXIT_FAILED;
-	}
 	status = print(&state);
 	state_free(&state);
 	return status;

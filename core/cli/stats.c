@@ -100,12 +100,9 @@ static int find_one(const char *word, struct sample *sample)
 {
 	struct device_state state;
 	uint32_t id;
-	int err = device_find(word, &id, NULL);
+	int err = device_find_state(&state, word, "tell of", &id);
 
-	if (err)
-		return err;
-	err = state_read(id, &state);
-	if (err == -ENOENT)
+	if (err == -ENXIO)
 		log_err("device %u has no statistics: it is another program's", id);
 	if (err)
 		return err;

@@ -129,7 +129,8 @@ exchanged() { # N ARGUMENT...: sets status; what was named former when the state
 
 # The id goes to another device between the look for the name and the look at the device.
 if command -v strace >/dev/null; then
-	for verb in "down --force former" "resize former 4M" "upgrade former" "recover former" "info former"; do
+	for verb in "down --force former" "resize former 4M" "upgrade former" "recover former" "info former" \
+		"stats former" "export former"; do
 		# shellcheck disable=SC2086 # words
 		exchanged 2 $verb
 		[ $status -eq 1 ] && grep -q ' former: it has just gone' "$dir/err" && is_live one
