@@ -295,5 +295,51 @@ ok $? "serve ends by SIGTERM with 0"
 rm -f "$dir/serve.pid"
 nothing_left "serve leaves nothing"
 
+# with a server that stands by
+standby_of() { "$host" info "$1" 2>/dev/null | sed -n 's/^standby: *//p'; } # NAME
+stands_by() { [ -n "$(standby_of one)" ]; }
+served_by_standby() { [ "$(pid_of one)" = "$standby" ] && is_live one; }
+rm -f "$dir"/devices/*
+manifest one 1M ', "recovery": "queue"'
+manifest two 1M ', "recovery": "none"'
+"$host" serve "$dir/devices" --standby --restart-limit 0 >"$dir/serve" 2>&1 </dev/null &
+serve=$!
+echo $serve >"$dir/serve.pid"
+until_true stands_by
+ok $? "serve --standby"
+for round in first second; do
+	until_true stands_by
+	standby=$(standby_of one)
+	kill -KILL "$(pid_of one)"
+	until_true served_by_standby
+	ok $? "who stands by for the $round server is the next"
+done
+[ -z "$(standby_of two)" ]
+ok $? "nobody stands by for what ends with its server"
+until_true stands_by
+kill -KILL "$(standby_of one)"
+until_true grep -q 'one: .*the server that stood by was killed' "$dir/serve"
+ok $? "one that stood by, and died, is told of"
+before=$(pid_of one)
+kill -KILL "$before"
+name=one
+until_true anew
+ok $? "and the next server comes without it"
+until_true stands_by
+standby=$(standby_of one) before=$(pid_of one)
+does "upgrade beside it" 'upgraded one' upgrade one
+exchanged_too() { now=$(standby_of one) && [ -n "$now" ] && [ "$now" != "$standby" ]; }
+until_true exchanged_too
+ok $? "another one stands by for the server after it"
+standby=$(standby_of one)
+does "down of what has one" 'stopped one' down one
+[ ! -e "/proc/$standby" ] || [ "$(cut -d ' ' -f 3 "/proc/$standby/stat")" = Z ]
+ok $? "which has ended, too"
+kill -TERM $serve
+wait $serve
+ok $? "serve --standby ends by SIGTERM with 0"
+rm -f "$dir/serve.pid"
+nothing_left "serve --standby leaves nothing"
+
 echo "1..$nr"
 [ $failed -eq 0 ]
