@@ -138,6 +138,14 @@ printf 'precious' | dd of="$work/data" seek=100 bs=512 status=none
 truncate -s 8M "$work/data"
 cp "$work/data" "$work/copy"
 usage "data on the device" 'which the checks would overwrite' "$good" --opt size=8M --opt "path=$work/data"
+# Also data that looks like what memory is filled with before a read.
+for byte in 132 245 303; do
+	head -c 8M /dev/zero | tr '\0' "\\$byte" >"$work/filled"
+	usage "bytes of octal $byte on the device" 'which the checks would overwrite' "$build/plugins/.libs/file.so" \
+		--opt "path=$work/filled"
+	[[ $(tr -d "\\$byte" <"$work/filled" | wc -c) == 0 ]]
+	result "which are still there" $?
+done
 cmp -s "$work/data" "$work/copy"
 result "it is left alone" $?
 "$kit" check "$good" --opt size=8M --opt "path=$work/data" --only reads >"$work/out" 2>&1

@@ -77,9 +77,9 @@ struct kit {
 	uint64_t random;		/* state of kit_random() */
 	const char *memory_dir;		/* folder of keep_memory()'s files */
 	bool loaded;			/* load() has been called */
-	bool bare;	   /* nothing stands between host and plugin: for measurements */
-	bool steady;	   /* READs find the same bytes in their memory each time, not others */
-	atomic_uint reads; /* so far */
+	bool bare;	      /* nothing stands between host and plugin: for measurements */
+	unsigned char poison; /* what READs find in their memory; 0: other bytes each time */
+	atomic_uint reads;    /* so far */
 };
 
 /* -- verdicts: these end the process */

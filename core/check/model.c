@@ -56,18 +56,30 @@ void model_init(struct model *m, struct kit_dev *d)
 	}
 }
 
-/* A word that is neither zero nor what was in the memory before: that of a READ which fills nothing. */
-static bool has_data(const uint64_t *words, size_t length)
+/* Two READs, into memory with other bytes each. */
+static const unsigned char poisons[] = { 0x5a, 0xc3 };
+
+/* A byte that is neither zero nor, each time, what was in the memory before: that of a READ which fills nothing. */
+static bool has_data(const unsigned char *first, const unsigned char *second, size_t length)
 {
-	for (size_t i = 0; i < length / sizeof(*words); i++)
-		if (words[i] && words[i] != 0x5a5a5a5a5a5a5a5a && words[i] != 0xa5a5a5a5a5a5a5a5)
+	for (size_t i = 0; i < length; i++)
+		if ((first[i] || second[i]) && (first[i] != poisons[0] || second[i] != poisons[1]))
 			return true;
 	return false;
 }
 
+static bool read_poisoned(struct kit_dev *d, unsigned char poison, const struct kit_io *io,
+			  void *buf)
+{
+	d->kit->poison = poison;
+	fake_set_poison(d->fake, poison);
+	return !kit_io(d, io->op, 0, io->offset, io->length, buf);
+}
+
 bool model_finds_data(struct kit_dev *d)
 {
-	uint64_t *buf = kit_alloc(d->kit, d->dev.limits.max_io_bytes);
+	unsigned char *first = kit_alloc(d->kit, d->dev.limits.max_io_bytes);
+	unsigned char *second = kit_alloc(d->kit, d->dev.limits.max_io_bytes);
 	bool found = false;
 	struct model m;
 	struct kit_io io;
@@ -76,10 +88,12 @@ bool model_finds_data(struct kit_dev *d)
 	for (unsigned int i = 0; i < m.nr && !found; i++)
 		for (uint64_t at = 0; at < m.window[i].length && !found; at += io.length) {
 			io = window_step(&m, &m.window[i], at);
-			found = !kit_io(d, io.op, 0, io.offset, io.length, buf) &&
-				has_data(buf, io.length);
+			found = read_poisoned(d, poisons[0], &io, first) &&
+				read_poisoned(d, poisons[1], &io, second) &&
+				has_data(first, second, io.length);
 		}
-	free(buf);
+	free(first);
+	free(second);
 	return found;
 }
 

@@ -89,7 +89,6 @@ static void look(struct kit *k)
 {
 	struct kit_dev *d = kit_open(k, 0);
 
-	k->steady = true;
 	kit_usual_queues(d);
 	if (kit_stores(d))
 		atomic_store(&k->report->holds_data, model_finds_data(d));

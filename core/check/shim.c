@@ -10,8 +10,7 @@
 #include "check/shim.h"
 
 #define SLEEP_MS 300 /* that a callback which must not block may have waited for, at most */
-#define POISON                                                                                     \
-	0x5a /* what is in the memory of a READ before; another byte each time, unless the kit is steady */
+#define POISON 0x5a  /* the first byte of 64 that are in the memory of READs before, in turns */
 
 /* Behind the plugin's scratch memory of an async io. */
 struct shim_io {
@@ -162,10 +161,9 @@ static int shim_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *o
 
 static void poison(struct kit *k, void *buf, size_t length)
 {
-	unsigned int n =
-		k->steady ? 0 : atomic_fetch_add_explicit(&k->reads, 1, memory_order_relaxed);
+	unsigned int n = atomic_fetch_add_explicit(&k->reads, 1, memory_order_relaxed);
 
-	memset(buf, POISON + n % 64, length);
+	memset(buf, k->poison ? k->poison : POISON + n % 64, length);
 }
 
 static uint64_t sum_of(const void *buf, size_t length)

@@ -415,6 +415,7 @@ int fake_create(const struct fake_config *config, struct fake **out)
 					   .nr_queues = config->nr_queues,
 					   .depth = config->depth };
 	f->config = *config;
+	f->poison = 0xa5;
 	f->pages_size = (size_t)config->depth * config->max_io;
 	f->queues = calloc(config->nr_queues, sizeof(*f->queues));
 	if (!f->queues)

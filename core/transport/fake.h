@@ -72,6 +72,9 @@ int fake_wait(struct fake *f, uint16_t qid, uint16_t tag, unsigned int timeout_m
 /* Any thread. Stop: each tag ends with UBLK_IO_RES_ABORT, at once or after its commit. */
 void fake_abort_all(struct fake *f);
 
+/* What READs find in their pages where nobody put anything; 0xa5 at first. Whoever submits, between requests. */
+void fake_set_poison(struct fake *f, unsigned char poison);
+
 /* How often the server broke the protocol, and the first time in words ("" if never). */
 unsigned int fake_violations(const struct fake *f);
 const char *fake_first_violation(const struct fake *f);

@@ -10,7 +10,6 @@
 #include "ublk-plugin.h"
 
 #define SECTOR 512u
-#define POISON 0xa5 /* what a READ finds where nobody put anything */
 
 #if defined(__SANITIZE_THREAD__)
 /* io_uring orders memory, but the sanitizer does not see it: whoever waits on the ring acquires. */
@@ -160,7 +159,7 @@ static void tag_fill(struct fake_queue *fq, uint16_t tag, const struct fake_requ
 	ft->shared = shared;
 	ft->data_owed = need_get_data && ft->op == UBLK_IO_OP_WRITE;
 	if (ft->op == UBLK_IO_OP_READ)
-		memset(ft->pages, POISON, ft->bytes);
+		memset(ft->pages, fq->fake->poison, ft->bytes);
 	fq->descs[tag] = (struct ublksrv_io_desc){
 		.op_flags = req->op_flags | (ft->fallback ? UBLK_IO_F_NEED_REG_BUF : 0),
 		.nr_sectors = req->nr_sectors,
@@ -304,4 +303,9 @@ int fake_injector_open(struct fake *f)
 	if (err)
 		io_uring_queue_exit(&f->injector);
 	return err;
+}
+
+void fake_set_poison(struct fake *f, unsigned char poison)
+{
+	f->poison = poison;
 }

@@ -58,6 +58,7 @@ struct fake_queue {
 struct fake {
 	struct transport transport;
 	struct fake_config config;
+	unsigned char poison;
 	struct fake_queue *queues;
 	size_t pages_size; /* of a queue */
 	pthread_mutex_t inject_lock;
