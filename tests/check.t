@@ -123,6 +123,9 @@ done
 cmp -s "$work/seed.1" "$work/seed.2" && [[ -s $work/seed.1 ]]
 result "the same seed finds the same" $?
 
+"$kit" check "$build/tests/defects/minus-one.so" --overwrite --only data 2>&1 | grep -q 'seen: .*is to return -errno instead'
+result "a system call's -1 is told from an errno" $?
+
 usage() { # NAME WANTED OPTION...
 	"$kit" check "${@:3}" >"$work/out" 2>&1
 	[[ $? == 2 ]] && grep -q "$2" "$work/out" && [[ $(wc -l <"$work/out") == 1 ]]

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check/kit.h"
+#include "device/params.h"
 
 void check_flush(struct kit *k)
 {
@@ -13,6 +14,11 @@ void check_flush(struct kit *k)
 
 	if (kit_read_only(d))
 		kit_skip(k, "the device is read-only");
+	if (device_flushes_nothing(k->desc, &d->dev.limits, d->dev.nr_files))
+		kit_fail(
+			k,
+			"a FLUSH does nothing: there is UBLK_DEV_VOLATILE_CACHE, but neither flush(), nor "
+			"FLUSH in map_ops or submit_ops, nor a file that was registered");
 	kit_usual_queues(d);
 	model_init(&m, d);
 	kit_must(d, UBLK_OP_FLUSH, 0, 0, 0, NULL); /* nothing has been written */

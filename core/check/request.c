@@ -97,5 +97,8 @@ void kit_must(struct kit_dev *d, unsigned int op, unsigned int flags, uint64_t o
 	kit_submit(d, &io);
 	res = kit_wait(d, &io);
 	if (res)
-		kit_fail(d->kit, "%s failed: %s", kit_io_text(&io, text), strerror(-res));
+		kit_fail(d->kit, "%s failed: %s%s", kit_io_text(&io, text), strerror(-res),
+			 res == -EPERM ? "; EPERM is 1: if that was a system call's -1, the plugin "
+					 "is to return -errno instead"
+				       : "");
 }

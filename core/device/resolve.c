@@ -88,6 +88,13 @@ void limits_settle(const struct device_config *cfg, const struct ublk_plugin *de
 		limits->io_opt = limits->physical_block;
 }
 
+bool device_flushes_nothing(const struct ublk_plugin *desc, const struct ublk_limits *limits,
+			    unsigned int nr_files)
+{
+	return limits->attrs & UBLK_DEV_VOLATILE_CACHE && !(limits->attrs & UBLK_DEV_READ_ONLY) &&
+	       plugin_profile(desc, UBLK_OP_FLUSH) == PROFILE_NONE && nr_files <= 1;
+}
+
 bool device_fua_ok(const struct ublk_plugin *desc, const struct ublk_limits *limits)
 {
 	switch (plugin_profile(desc, UBLK_OP_WRITE)) {

@@ -212,6 +212,11 @@ refuses 2 "a folder of plugins that is not UTF-8" 'its path is not text in UTF-8
 	--plugin-dir "$dir/$bytes"
 refuses 2 "a log that is not UTF-8" '--log-file: expected a path in UTF-8' up --plugin null --opt size=1M --log-file "$dir/$bytes/log"
 
+# a cache that nothing flushes
+does "up of a plugin that cannot flush" 'warning: plugin flush-nothing: .*a flush does nothing' up \
+	--plugin "$top_builddir/tests/defects/flush-nothing.so" --name one --sandbox off
+host down one
+
 # one that does not
 does "up without recovery" '^/dev/ublkb900001$' up --plugin null --opt size=1M --name one --sandbox off --recovery none
 refuses 1 "upgrade of what cannot be handed over" 'one' upgrade one
