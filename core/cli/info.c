@@ -164,7 +164,7 @@ static json_t *to_json(const struct device_view *view, struct ctrl *ctrl)
 	__cleanup_free char *plugin = device_plugin_name(view), *remedy = device_remedy(view);
 	const struct device_state *state = &view->state;
 	char node[NODE_PATH_SIZE];
-	int32_t standby = view->ours ? state_standby(state) : 0;
+	int32_t standby = view->ours && state->standby_ready ? state_standby(state) : 0;
 	int64_t up = uptime(view);
 
 	return json_pack(

@@ -24,7 +24,7 @@
 
 /* Whoever waits for the device. A prepared() or ready() that returns non-zero ends it. */
 struct watcher {
-	int (*prepared)(void *arg); /* as in struct device_request; or NULL */
+	int (*prepared)(int signal_fd, void *arg); /* as in struct device_request; or NULL */
 	int (*ready)(const struct device *device, void *arg); /* its node is usable */
 	void (*added)(uint32_t id, void *arg); /* the driver has a new device; or NULL */
 	void (*stopping)(void *arg);	       /* or NULL */
@@ -182,22 +182,48 @@ static int background_prepare(struct background *background, const struct device
 #define ADDED "+%" PRIu32 "\n"
 #define SERVED "=%" PRIu64 "\n" /* since when, of now_ms() */
 
-/* False: who prepared us wants nothing of us, or has gone. */
-static int wait_for_go(void *arg)
+/* There is no device yet that a signal could be about: one that is to end us does so now, and not when we
+ * serve; others are forgotten. */
+static bool told_to_end(int signal_fd)
+{
+	struct signalfd_siginfo si;
+	bool end = false;
+
+	while (read(signal_fd, &si, sizeof(si)) == sizeof(si))
+		end |= si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT;
+	return end;
+}
+
+/* -ECANCELED: who prepared us wants nothing of us, or has gone. */
+static int wait_for_word(int go_fd, int signal_fd)
+{
+	struct pollfd fds[] = { { go_fd, POLLIN, 0 }, { signal_fd, POLLIN, 0 } };
+	char c;
+
+	do {
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR) {
+			log_err("waiting for the word to go on: %m");
+			return -EIO;
+		}
+		if (fds[1].revents && told_to_end(signal_fd))
+			return -ECANCELED;
+	} while (!fds[0].revents);
+	return read(go_fd, &c, 1) == 1 ? 0 : -ECANCELED;
+}
+
+static int wait_for_go(int signal_fd, void *arg)
 {
 	struct background *background = arg;
-	char c = PREPARED;
-	ssize_t n;
+	const char c = PREPARED;
+	int err;
 
 	if (write(background->fd, &c, 1) != 1) {
 		log_err("telling that the server is prepared: %m");
 		return -EIO;
 	}
-	n = read(background->go_fd, &c, 1);
-	if (n < 0)
-		log_err("waiting for the word to go on: %m");
-	if (n != 1)
-		return -ECANCELED;
+	err = wait_for_word(background->go_fd, signal_fd);
+	if (err)
+		return err;
 	close(background->go_fd);
 	background->go_fd = -1;
 	return 0;
@@ -435,6 +461,7 @@ void serving_drop(struct prepared_server *server)
 {
 	close(server->answer_fd);
 	close(server->go_fd);
+	server->answer_fd = server->go_fd = -1;
 }
 
 int serving_check(const struct serving *serving)

@@ -69,9 +69,10 @@ void standby_expect(struct standby *standby, uint64_t now)
 		standby->at = now + BEGIN_MS;
 }
 
-/* Its pipe closed, it has nothing to wait for any more. */
+/* Its pipe closed, it has nothing to wait for any more; the signal is for one whose plugin is busy. */
 static void drop(struct standby *standby, uint64_t after)
 {
+	pidfd_send_signal(standby->pidfd, SIGTERM, NULL, 0);
 	serving_drop(&standby->server);
 	standby->phase = STANDBY_ENDING;
 	standby->killed = false;
@@ -113,6 +114,17 @@ static bool fits(const struct standby *standby, const struct device_view *view)
 
 /* -- from none to one that is ready */
 
+/* `down` waits for it, from its beginning. */
+static void note(struct standby *standby, const struct device_state *state, bool ready)
+{
+	int err = state_set_standby(state->id, state->pid, standby->server.pid, ready);
+
+	if (err == -EBUSY)
+		drop(standby, now_ms() + BEGIN_MS);
+	else if (err)
+		standby_log(standby, log_debug, "its state does not tell who stands by");
+}
+
 static int prepare(struct standby *standby, const struct device_view *view)
 {
 	struct device_options options = { 0 };
@@ -134,8 +146,10 @@ static int prepare(struct standby *standby, const struct device_view *view)
 	standby->phase = STANDBY_PREPARING;
 	standby->at = now_ms() + standby->server.seconds * (uint64_t)1000;
 	standby->pidfd = pidfd_open(standby->server.pid, 0);
-	if (standby->pidfd >= 0)
+	if (standby->pidfd >= 0) {
+		note(standby, &view->state, false);
 		return 0;
+	}
 	err = -errno;
 	serving_drop(&standby->server);
 	waitpid(standby->server.pid, NULL, 0);
@@ -149,72 +163,86 @@ static uint64_t next_time(struct standby *standby)
 	return now_ms() + standby->wait;
 }
 
+static bool recovers(const struct device_state *state)
+{
+	const json_t *device = json_object_get(state->manifest, "device");
+	const char *word = json_string_value(json_object_get(device, "recovery"));
+
+	return word && strcmp(word, "none");
+}
+
+/* Without the driver, which may be busy with it for long. False: it is not there, or has no server. */
+static bool look(const struct standby *standby, struct device_view *view)
+{
+	if (device_view_read(view, standby->id, standby->name, NULL))
+		return false;
+	if (view->ours && view->server_alive)
+		return true;
+	device_view_free(view);
+	return false;
+}
+
 static void begin(struct standby *standby)
 {
+	struct device_state state;
 	struct device_view view;
-	uint32_t id;
-	enum seen seen = supervised_look(standby->name, &id, &view);
 
 	standby->at = NEVER;
-	if (seen == SEEN_SERVED && view.has_info && !(view.info.flags & UBLK_F_USER_RECOVERY)) {
-		standby->pointless = true;
-	} else if (seen == SEEN_SERVED && state_in_hand(&view.state)) {
+	if (state_find_name(standby->name, &state))
+		return;
+	standby->id = state.id;
+	state_free(&state);
+	if (!look(standby, &view))
+		return;
+	standby->pointless = !recovers(&view.state);
+	if (standby->pointless) {
+		standby_log(standby, log_debug, "nobody can stand by: it has --recovery none");
+	} else if (state_in_hand(&view.state)) {
 		standby->at = now_ms() + BEGIN_MS;
-	} else if (seen == SEEN_SERVED && prepare(standby, &view)) {
+	} else if (prepare(standby, &view)) {
 		be_none(standby, next_time(standby));
 		standby_log(standby, log_warn, "no server stands by; the next try in %u s",
 			    standby->wait / 1000);
 	}
-	if (seen != SEEN_NOTHING)
-		device_view_free(&view);
+	device_view_free(&view);
 }
 
-static void look_again(struct standby *standby, uint64_t now)
+static void look_again(struct standby *standby)
 {
 	struct device_view view;
-	uint32_t id;
-	enum seen seen = supervised_look(standby->name, &id, &view);
 
-	standby->at = now + LOOK_MS;
-	if (seen == SEEN_SERVED && !fits(standby, &view)) {
-		standby_log(standby, log_debug, "it is not what its standby was prepared for");
-		drop(standby, now);
-	}
-	if (seen != SEEN_NOTHING)
+	standby->wait = 0; /* it has been well for a while */
+	if (look(standby, &view)) {
+		if (!fits(standby, &view)) {
+			standby_log(standby, log_debug,
+				    "it is not what its standby was prepared for");
+			drop(standby, now_ms());
+		}
 		device_view_free(&view);
+	}
+	if (standby->phase == STANDBY_READY)
+		standby->at = now_ms() + LOOK_MS;
 }
 
-/* It says that it is prepared; if not, its end is told by the pidfd. */
+/* It says that it is prepared; if not, it is about to end, and has said why. */
 static void take_answer(struct standby *standby)
 {
 	struct device_state state;
 	char c;
 
-	if (read(standby->server.answer_fd, &c, 1) != 1)
+	if (read(standby->server.answer_fd, &c, 1) != 1) {
+		drop(standby, next_time(standby));
+		standby_log(standby, log_warn, "no server stands by; the next try in %u s",
+			    standby->wait / 1000);
 		return;
+	}
 	standby->phase = STANDBY_READY;
 	standby->at = now_ms() + LOOK_MS;
 	standby_log(standby, log_info, "process %d stands by", standby->server.pid);
-	if (state_find_name(standby->name, &state))
+	if (state_read(standby->id, &state))
 		return;
-	if (state_set_standby(state.id, state.pid, standby->server.pid))
-		standby_log(standby, log_debug, "its state does not tell who stands by");
+	note(standby, &state, true);
 	state_free(&state);
-}
-
-bool standby_take(struct standby *standby, const struct device_view *view,
-		  struct prepared_server *server, int *pidfd)
-{
-	if (!has_pipes(standby) || !fits(standby, view)) {
-		standby_drop(standby);
-		return false;
-	}
-	*server = standby->server;
-	*pidfd = standby->pidfd;
-	standby->pidfd = -1;
-	standby->wait = 0;
-	be_none(standby, NEVER);
-	return true;
 }
 
 /* -- its end */
@@ -236,6 +264,25 @@ static void ended(struct standby *standby)
 		    server_end_text(status, how, sizeof(how)), standby->wait / 1000);
 }
 
+bool standby_take(struct standby *standby, const struct device_view *view,
+		  struct prepared_server *server, int *pidfd)
+{
+	struct pollfd pfd = { .fd = standby->pidfd, .events = POLLIN };
+
+	if (standby->phase == STANDBY_READY && poll(&pfd, 1, 0))
+		ended(standby); /* the same has killed both */
+	if (standby->phase != STANDBY_READY || !fits(standby, view)) {
+		standby_drop(standby);
+		return false;
+	}
+	*server = standby->server;
+	*pidfd = standby->pidfd;
+	standby->pidfd = -1;
+	standby->wait = 0;
+	be_none(standby, NEVER);
+	return true;
+}
+
 static void end_by_force(struct standby *standby, uint64_t now)
 {
 	if (!standby->killed) {
@@ -248,10 +295,16 @@ static void end_by_force(struct standby *standby, uint64_t now)
 		    "process %d, which stood by, does not end although it was killed: it is stuck "
 		    "in the kernel",
 		    standby->server.pid);
-	be_none(standby, NEVER);
+	standby->at = NEVER; /* no other one before it is gone */
 }
 
 /* -- from outside */
+
+bool standby_rests(const struct standby *standby)
+{
+	return standby->phase == STANDBY_NONE ||
+	       (standby->phase == STANDBY_ENDING && standby->killed && standby->at == NEVER);
+}
 
 unsigned int standby_fds(const struct standby *standby, struct pollfd fds[STANDBY_FDS])
 {
@@ -269,7 +322,7 @@ void standby_woken(struct standby *standby, const struct pollfd *fds, unsigned i
 	for (unsigned int i = 0; i < nr; i++) {
 		if (fds[i].fd == standby->pidfd && fds[i].revents)
 			ended(standby);
-		else if (fds[i].revents & POLLIN)
+		else if (fds[i].revents)
 			take_answer(standby);
 		else
 			continue;
@@ -293,7 +346,7 @@ void standby_tick(struct standby *standby, uint64_t now)
 		drop(standby, next_time(standby));
 		break;
 	case STANDBY_READY:
-		look_again(standby, now);
+		look_again(standby);
 		break;
 	case STANDBY_ENDING:
 		end_by_force(standby, now);

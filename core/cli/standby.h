@@ -22,7 +22,8 @@ enum standby_phase {
 
 struct standby {
 	const char *name; /* of the device; the caller's */
-	bool wanted;	  /* devices of this supervisor get one */
+	uint32_t id;
+	bool wanted; /* devices of this supervisor get one */
 	enum standby_phase phase;
 	uint64_t at;	/* of now_ms(): when to go on at the latest; UINT64_MAX: never */
 	uint64_t after; /* the same, for when the one that was dropped has ended */
@@ -45,11 +46,12 @@ void standby_expect(struct standby *standby, uint64_t now);
 /* Have none any more. It ends by itself, which takes a moment. */
 void standby_drop(struct standby *standby);
 /* The device has lost its server. True: the one that stands by becomes its next; it has yet to be told to go
- * on, and may have ended meanwhile. It, and its pidfd, are the caller's. False: there is none for the device
- * as it is now. */
+ * on. It, and its pidfd, are the caller's. False: there is none for the device as it is now. */
 bool standby_take(struct standby *standby, const struct device_view *view,
 		  struct prepared_server *server, int *pidfd);
 
+/* There is none, or one that is stuck in the kernel. */
+bool standby_rests(const struct standby *standby);
 /* What to wait for: 0..2 entries; and what came of it. */
 #define STANDBY_FDS 2
 unsigned int standby_fds(const struct standby *standby, struct pollfd fds[STANDBY_FDS]);

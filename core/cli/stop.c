@@ -171,6 +171,17 @@ static int ask_server(const struct stop *stop)
 	return err;
 }
 
+static void find_standby(struct stop *stop)
+{
+	struct device_state state;
+
+	if (state_read(stop->id, &state))
+		return;
+	stop->standby = state.standby;
+	stop->standby_start = state.standby_start;
+	state_free(&state);
+}
+
 static int begin(struct stop *stop, const struct device_view *view, struct ctrl *ctrl)
 {
 	int err = 0;
@@ -186,9 +197,11 @@ static int begin(struct stop *stop, const struct device_view *view, struct ctrl 
 	if (!err && !stop->gone && !is_free(stop))
 		err = -EBUSY;
 	stop->in_use = !err && !stop->gone && stop->force && has_users(stop, view);
-	if (!err && !stop->gone && view->ours)
+	if (!err && !stop->gone && view->ours) {
 		/* Its end is meant: no supervisor is to recover it. */
 		state_take_from_all(stop->id);
+		find_standby(stop); /* as from now on there is no new one */
+	}
 	if (err || !view->ours || !view->server_alive)
 		return err;
 	err = find_server(stop, &view->state);
@@ -216,11 +229,8 @@ void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, st
 		return;
 	}
 	node_block(id, node);
-	if (view.ours) {
+	if (view.ours)
 		stop->name = strdup(view.state.name);
-		stop->standby = view.state.standby;
-		stop->standby_start = view.state.standby_start;
-	}
 	if (view.ours && asprintf(&stop->label, "%s (%s)", view.state.name, node) < 0)
 		stop->label = NULL;
 	if (!view.ours)

@@ -148,6 +148,7 @@ static void start(struct supervised *s, const struct device_view *former)
 static void live(struct supervised *s)
 {
 	supervised_rest(s, PHASE_LIVE);
+	s->there = true;
 	s->since = now_ms();
 	standby_expect(&s->standby, s->since);
 }
@@ -224,14 +225,13 @@ static void found_failed(struct supervised *s, const struct device_view *view)
 void supervised_leave_alone(struct supervised *s)
 {
 	supervised_log(s, log_info, "it was stopped: left alone until a reload");
+	s->there = false;
 	supervised_rest(s, PHASE_STOPPED);
 }
 
 void supervised_act(struct supervised *s, enum seen seen, const struct device_view *view)
 {
-	const bool taken = s->taken;
-
-	s->taken = seen == SEEN_IN_HAND && s->adopted;
+	s->there |= seen != SEEN_NOTHING;
 	switch (seen) {
 	case SEEN_SERVED:
 		found_served(s, view);
@@ -258,7 +258,7 @@ void supervised_act(struct supervised *s, enum seen seen, const struct device_vi
 			supervised_begin_job(s, JOB_REMOVE);
 		break;
 	case SEEN_NOTHING:
-		if (s->goal == GOAL_UP && taken) /* as by `down --force` */
+		if (s->goal == GOAL_UP && supervised_was_removed(s))
 			supervised_leave_alone(s);
 		else if (s->goal == GOAL_UP)
 			start(s, NULL);
@@ -318,10 +318,10 @@ static void server_answers(struct supervised *s)
 void supervised_retry(struct supervised *s)
 {
 	s->retry = true;
-	s->refused = s->taken = false;
+	s->refused = false;
 	if (s->phase == PHASE_IDLE || s->phase == PHASE_STOPPED || s->phase == PHASE_FAILED) {
 		restarts_init(&s->restarts, s->restarts.limit, s->restarts.window_ms);
-		s->settled = false;
+		s->settled = s->there = false;
 		supervised_go_on(s);
 	} else if (s->phase == PHASE_LIVE) {
 		supervised_compare(s);
@@ -361,7 +361,7 @@ void supervised_aim(struct supervised *s, enum supervised_goal goal)
 
 bool supervised_rests(const struct supervised *s)
 {
-	if (s->goal != GOAL_UP && s->standby.phase != STANDBY_NONE)
+	if (s->goal != GOAL_UP && !standby_rests(&s->standby))
 		return false;
 	return s->phase == PHASE_STOPPED || s->phase == PHASE_FAILED ||
 	       (s->phase == PHASE_LIVE && (s->goal == GOAL_UP || s->refused));

@@ -58,7 +58,7 @@ struct supervised {
 	bool asked_to_end; /* a server that takes too long, or is not wanted any more */
 	bool retry;	   /* also what was given up before */
 	bool refused;	   /* to be stopped */
-	bool taken;	   /* somebody had it in hand when we last looked */
+	bool there;	   /* it was, and we have not taken it away since */
 	bool listed;	   /* there is a manifest of it; the caller's */
 	bool adopted;	   /* it was found, and compared with its manifest */
 	bool settled;	   /* what was begun last has come to an end, good or bad */

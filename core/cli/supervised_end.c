@@ -38,17 +38,17 @@ static void succeed(struct supervised *s, enum seen seen, const struct device_vi
 	}
 }
 
-/* A server that is killed leaves its state: who killed it has removed that, too. */
-static bool was_removed(const struct supervised *s)
+bool supervised_was_removed(const struct supervised *s)
 {
 	struct device_state state;
+	int err;
 
-	if (!WIFSIGNALED(s->status))
+	if (!s->there)
 		return false;
-	if (state_find_name(s->name, &state))
-		return true;
-	state_free(&state);
-	return false;
+	err = state_find_name(s->name, &state); /* a server that dies leaves it */
+	if (!err)
+		state_free(&state);
+	return err == -ENOENT;
 }
 
 /* lived 0: it never was ready. */
@@ -62,11 +62,13 @@ static void after_end(struct supervised *s, uint64_t lived)
 
 	if (!lived && s->anew)
 		leftovers_remove_of(s->server.id, s->server.pid);
+	if (lived && !clean && WIFEXITED(status))
+		s->there = false; /* it has failed, and removed what it could */
 	server_end_text(status, how, sizeof(how));
 	if (s->goal != GOAL_UP || seen == SEEN_SERVED || seen == SEEN_IN_HAND ||
 	    seen == SEEN_FAILED) {
 		supervised_act(s, seen, &view);
-	} else if (seen == SEEN_NOTHING && lived && (clean || was_removed(s))) {
+	} else if (seen == SEEN_NOTHING && (clean || supervised_was_removed(s))) {
 		supervised_leave_alone(s);
 	} else if (!lived && status >= 0 && WIFEXITED(status) &&
 		   WEXITSTATUS(status) == EXIT_USAGE) {
@@ -109,6 +111,8 @@ void supervised_job_ended(struct supervised *s)
 {
 	bool well = supervised_job_result(s);
 
+	if (well && s->job != JOB_FAIL)
+		s->there = false;
 	if (s->pid && s->job == JOB_STOP)
 		reap(s);
 	if (s->job == JOB_FAIL) {

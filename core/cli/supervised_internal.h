@@ -17,7 +17,8 @@ void supervised_fail(struct supervised *s, const char *why);
 /* The same, logged; its users get errors. */
 void supervised_give_up(struct supervised *s, enum seen seen, const char *why);
 void supervised_begin_job(struct supervised *s, enum supervised_job job);
-/* Somebody else took it down. */
+/* Nothing is left of it, and it was neither we nor its server who took it away: somebody wants it down. */
+bool supervised_was_removed(const struct supervised *s);
 void supervised_leave_alone(struct supervised *s);
 /* Do what its goal asks for, from what there is; and the same from a look at it. */
 void supervised_act(struct supervised *s, enum seen seen, const struct device_view *view);

@@ -314,7 +314,7 @@ static int wait_for_word(struct device *d)
 	if (d->told)
 		return 0;
 	d->told = true;
-	if (request->prepared && request->prepared(request->arg))
+	if (request->prepared && request->prepared(request->signal_fd, request->arg))
 		return -ECANCELED;
 	guard_new_time(d);
 	return 0;

@@ -32,7 +32,7 @@ struct device_request {
 	const struct device_state *former;
 	/* Called once, when all is ready that can be while a former server serves, and before anything is made
 	 * of a new device: non-zero ends it. With arg. Or NULL. */
-	int (*prepared)(void *arg);
+	int (*prepared)(int signal_fd, void *arg);
 	/* Told the id of a new device as soon as the driver has it, for who has to remove it if this process
 	 * is killed before there is a state file; with arg. Or NULL. */
 	void (*added)(uint32_t id, void *arg);

@@ -41,6 +41,7 @@ struct device_state {
 	uint64_t in_hand_start;
 	int32_t standby; /* a process that is to be its next server; 0: none. Its start time: */
 	uint64_t standby_start;
+	bool standby_ready; /* it is prepared */
 };
 
 /* Fit to be a file name and a word on one line: 1..STATE_MAX_NAME printable bytes, no '/', blank or
@@ -86,8 +87,9 @@ int state_take_from_all(uint32_t id);
 int state_set_size(uint32_t id, uint64_t size);
 /* It belongs to a manifest from now on; asked may be NULL. */
 int state_set_source(uint32_t id, const char *source, json_t *asked);
-/* A process stands by to be its next server, if it is still served by that one; -ESRCH. */
-int state_set_standby(uint32_t id, int32_t server, int32_t standby);
+/* A process stands by to be its next server, or is about to. -ESRCH: it is not that server's any more; -EBUSY:
+ * somebody has the device in hand. */
+int state_set_standby(uint32_t id, int32_t server, int32_t standby, bool ready);
 /* It, or 0: there is none any more. */
 int32_t state_standby(const struct device_state *state);
 /* All that it says of the device and its server, not what processes have to do with them for a while: two that

@@ -115,6 +115,7 @@ char *state_file_text(const struct device_state *state)
 		json_object_set_new(json, "standby", json_integer(state->standby));
 		json_object_set_new(json, "standby_start",
 				    json_integer((json_int_t)state->standby_start));
+		json_object_set_new(json, "standby_ready", json_boolean(state->standby_ready));
 	}
 	text = json_dumps(json, JSON_INDENT(2));
 	json_decref(json);
@@ -189,18 +190,19 @@ static int from_json(struct device_state *state, json_t *json, uint32_t id)
 	json_int_t read_id, pid, start, in_hand = 0, in_hand_start = 0, standby = 0,
 					standby_start = 0;
 	json_t *manifest = NULL, *memory = NULL, *asked = NULL;
+	int standby_ready = 0;
 	char want[STATE_NAME_SIZE];
 
 	state_node_name(want, sizeof(want), id);
 	if (json_unpack(json,
 			"{s:s, s:I, s:s, s:s, s?s, s?s, s?s, s:I, s:I, s?o, s?o, s?s, "
-			"s?s, s?o, s?s, s?I, s?I, s?I, s?I}",
+			"s?s, s?o, s?s, s?I, s?I, s?I, s?I, s?b}",
 			"ublk_device_state", &version, "id", &read_id, "name", &name, "node", &node,
 			"plugin_path", &plugin, "data_path", &path, "data_path_why", &path_why,
 			"pid", &pid, "pid_start", &start, "manifest", &manifest, "memory", &memory,
 			"log", &log, "source", &source, "asked", &asked, "failed", &failed,
 			"in_hand", &in_hand, "in_hand_start", &in_hand_start, "standby", &standby,
-			"standby_start", &standby_start) < 0 ||
+			"standby_start", &standby_start, "standby_ready", &standby_ready) < 0 ||
 	    strncmp(version, "1.", 2) || read_id != id || !state_name_valid(name) ||
 	    strcmp(node, want) || pid <= 0 || pid > INT32_MAX || start < 0 || in_hand < 0 ||
 	    in_hand > INT32_MAX || in_hand_start < 0 || standby < 0 || standby > INT32_MAX ||
@@ -214,7 +216,8 @@ static int from_json(struct device_state *state, json_t *json, uint32_t id)
 					.in_hand = (int32_t)in_hand,
 					.in_hand_start = in_hand_start,
 					.standby = (int32_t)standby,
-					.standby_start = standby_start };
+					.standby_start = standby_start,
+					.standby_ready = standby_ready };
 	state->manifest = json_is_object(manifest) ? json_incref(manifest) : NULL;
 	state->memory = json_incref(memory);
 	state->asked = json_incref(asked);

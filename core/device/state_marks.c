@@ -83,6 +83,7 @@ static int set_source(struct device_state *state, const void *arg)
 
 struct standby {
 	int32_t server, pid;
+	bool ready;
 };
 
 static int set_standby(struct device_state *state, const void *arg)
@@ -91,7 +92,10 @@ static int set_standby(struct device_state *state, const void *arg)
 
 	if (state->pid != standby->server)
 		return -ESRCH;
+	if (state_in_hand(state))
+		return -EBUSY;
 	state->standby = standby->pid;
+	state->standby_ready = standby->ready;
 	return state_pid_start(standby->pid, &state->standby_start);
 }
 
@@ -129,9 +133,9 @@ bool state_in_hand(const struct device_state *state)
 	return who.pid > 0 && who.pid != getpid() && state_server_alive(&who);
 }
 
-int state_set_standby(uint32_t id, int32_t server, int32_t standby)
+int state_set_standby(uint32_t id, int32_t server, int32_t standby, bool ready)
 {
-	const struct standby both = { server, standby };
+	const struct standby both = { server, standby, ready };
 
 	return mark(id, set_standby, &both);
 }

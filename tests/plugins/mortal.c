@@ -14,7 +14,7 @@
 #include "ublk-plugin.h"
 
 enum { OPT_SIZE, OPT_CRASH_EVERY, OPT_AGAIN };
-enum { AGAIN_FAIL, AGAIN_OK, AGAIN_CRASH, AGAIN_BUSY }; /* as in the choices */
+enum { AGAIN_FAIL, AGAIN_OK, AGAIN_CRASH, AGAIN_BUSY, AGAIN_SLOW }; /* as in the choices */
 
 static const struct ublk_opt_spec mortal_opts[] = {
 	[OPT_SIZE] = { .name = "size",
@@ -29,7 +29,7 @@ static const struct ublk_opt_spec mortal_opts[] = {
 	[OPT_AGAIN] = { .name = "again",
 			.help = "what becomes of a new server for an old device",
 			.def = "fail",
-			.choices = "fail|ok|crash|busy",
+			.choices = "fail|ok|crash|busy|slow",
 			.type = UBLK_OPT_ENUM },
 };
 
@@ -55,6 +55,8 @@ static int open_beside(struct ublk_dev *dev, uint64_t again)
 		host->log(dev, UBLK_LOG_ERR, "again=busy: in use");
 		return -EBUSY;
 	}
+	if (again == AGAIN_SLOW)
+		sleep(60);
 	host->log(dev, UBLK_LOG_INFO, "open beside the server before");
 	return 0;
 }

@@ -84,23 +84,28 @@ START_TEST(who_stands_by)
 		pause();
 		_exit(1);
 	}
-	ck_assert_int_eq(state_set_standby(ID, getpid(), child), -ENOENT);
+	ck_assert_int_eq(state_set_standby(ID, getpid(), child, true), -ENOENT);
 	write_sample(ID, name);
-	ck_assert_int_eq(state_set_standby(ID, getppid(), child), -ESRCH);
+	ck_assert_int_eq(state_set_standby(ID, getppid(), child, true), -ESRCH);
 	ck_assert_int_eq(state_read(ID, &state), 0);
 	ck_assert_int_eq(state_standby(&state), 0);
 	before = state_lasting_text(&state);
 	state_free(&state);
-	ck_assert_int_eq(state_set_standby(ID, getpid(), child), 0);
+	ck_assert_int_eq(state_set_standby(ID, getpid(), child, false), 0);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert(!state.standby_ready);
+	state_free(&state);
+	ck_assert_int_eq(state_set_standby(ID, getpid(), child, true), 0);
 	ck_assert_int_eq(state_take_in_hand(ID), 0);
 	ck_assert_int_eq(state_read(ID, &state), 0);
 	ck_assert_int_eq(state_standby(&state), child);
+	ck_assert(state.standby_ready);
 	after = state_lasting_text(&state);
 	ck_assert_str_eq(before, after);
 	kill(child, SIGKILL);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(state_standby(&state), 0);
-	ck_assert_int_eq(state_set_standby(ID, getpid(), child), -ESRCH);
+	ck_assert_int_eq(state_set_standby(ID, getpid(), child, true), -ESRCH);
 	state_free(&state);
 	/* what is the device's, or its server's, is another matter */
 	ck_assert_int_eq(state_set_failed(ID, "5 servers ended"), 0);

@@ -340,6 +340,21 @@ standby=$(standby_of one)
 does "down of what has one" 'stopped one' down one
 [ ! -e "/proc/$standby" ] || [ "$(cut -d ' ' -f 3 "/proc/$standby/stat")" = Z ]
 ok $? "which has ended, too"
+# one that is taken down while the supervisor waits before it gives it the next server
+kill -HUP $serve
+until_true is_live one
+ok $? "a reload brings it back"
+for round in 0 1 2 3; do
+	before=$(pid_of one)
+	kill -KILL "$before"
+	until_true anew
+done
+kill -KILL "$(pid_of one)"
+until_true grep -q 'one: .*the next one in [48]00 ms' "$dir/serve"
+does "down of one that waits for its next server" 'one' down one
+sleep 1.2
+is_down one
+ok $? "it stays down"
 kill -TERM $serve
 wait $serve
 ok $? "serve --standby ends by SIGTERM with 0"

@@ -82,6 +82,17 @@ kill -9 "$before"
 served_anew() { now=$(server_pid disk) && [[ $now && $now != "$before" ]] && state_is disk live; }
 wait_for 10 served_anew
 
+# Told to end, it ends at once, and not when it serves; the device is not meant.
+wait_for 30 stands_by ram
+standby=$(standby_of ram) before=$(server_pid ram)
+kill -USR1 "$standby"
+kill -TERM "$standby"
+wait_for 10 gone "$standby"
+wait_for 10 grep -q 'ram: .*the server that stood by ended with status 1' "$log"
+served_by ram "$before" || fail "ram lost its server with the one that stood by"
+wait_for 30 another_stands_by ram "$standby"
+succession ram
+
 # After resize and upgrade, and under another plugin, another one.
 if kernel_has update_size; then
 	wait_for 30 stands_by ram
@@ -125,9 +136,20 @@ sleep 0.5
 gone "$standby" || fail "process $standby stands by for a device that was killed"
 matches "$log" 'ram: it was stopped'
 
-# They end with their supervisor; the next one, which wants none, has none.
+# Nor is one left that was on its way, in its plugin's open().
+manifest slow "$plugins/mortal.so" '"size": "16M", "again": "slow"'
 kill -HUP "$supervisor"
 wait_ready 2
+on_its_way() { standby=$(sed -n 's/.*"standby": *\([0-9]*\).*/\1/p' "/run/ublk-host/$(basename "$(node_of slow)" | tr -dc 0-9).json") && [[ $standby ]]; }
+for ((i = 0; i < 200; i++)); do on_its_way && break; sleep 0.05; done
+! stands_by slow || fail "one stands by that is not prepared"
+down slow
+gone "$standby" || fail "process $standby is still on its way for a device that is down"
+rm "$T/devices/slow.json"
+
+# They end with their supervisor; the next one, which wants none, has none.
+kill -HUP "$supervisor"
+wait_ready 3
 wait_for 30 stands_by ram
 standby=$(standby_of ram)
 before=$(server_pid ram)
