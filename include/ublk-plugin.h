@@ -246,7 +246,8 @@ struct ublk_host {
 	uint16_t abi_major, abi_minor;
 	const char *version; /* of the host program, for messages */
 
-	/* Any thread, until stop() returns. */
+	/* Any thread: log() until close() returns, the others until stop() does, or, for a queue or an io of
+	 * it, until its queue_exit() does. */
 
 	/* One line of text, without a newline. dev may be NULL. ERR during open, get_limits, start or
 	 * queue_init is what the user reads as the reason of the failure. */
@@ -285,8 +286,8 @@ struct ublk_host {
 	 * be given back by sqe_commit() before the callback returns. */
 	int (*sqe_get)(struct ublk_queue *q, uint32_t n, struct io_uring_sqe **out);
 	/* Queue a prepared SQE; its completion comes to cqe() with io and cookie. io NULL: background
-	 * work. user_data is the host's. 0, or -EINVAL for IOSQE_IO_DRAIN and
-	 * IOSQE_CQE_SKIP_SUCCESS, which the host cannot account for. */
+	 * work. user_data is the host's. 0, or -EINVAL for IOSQE_IO_DRAIN and IOSQE_CQE_SKIP_SUCCESS,
+	 * which the host cannot account for, for fixed file 0, and for an SQE that was not lent. */
 	int (*sqe_commit)(struct ublk_queue *q, struct io_uring_sqe *sqe, struct ublk_io *io,
 			  uint32_t cookie);
 	/* append new services here only, and raise UBLK_PLUGIN_ABI_MINOR */
@@ -361,7 +362,8 @@ struct ublk_plugin {
 	 * FLUSH in map_ops and without flush(), all registered files are synced. Must not block. */
 	int (*map)(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max);
 	/* async profile. 0: exactly one complete() follows, possibly inside this call. -EBUSY: not
-	 * now, the host asks again later. Another -errno completes the io with it. */
+	 * now, the host asks again later. Another -errno ends it: the io fails with it, or, where the errno
+	 * is a passing one (-EAGAIN, -ENOMEM, -EINTR), is submitted anew for a while before that. */
 	int (*submit)(void *qpriv, struct ublk_io *io);
 	/* A completion of an SQE of the plugin's own, whose place in the budget is free again. */
 	void (*cqe)(void *qpriv, struct ublk_io *io, uint32_t cookie, int32_t res,

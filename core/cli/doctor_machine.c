@@ -112,7 +112,8 @@ void check_mount_namespace(struct doctor *doctor)
 	if (!namespace_of(doctor->root, "self", ours, sizeof(ours)) ||
 	    !namespace_of(doctor->root, "1", first, sizeof(first)))
 		doctor_say(doctor, "mount-namespace", FINDING_OK, NULL,
-			   "only root can compare it with that of the system");
+			   "not compared with that of the system: /proc/1/ns/mnt cannot be read%s",
+			   geteuid() ? "; only root can" : "");
 	else if (strcmp(ours, first))
 		doctor_say(
 			doctor, "mount-namespace", FINDING_NOTE,

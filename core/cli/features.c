@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/host.h"
 #include "cli/json_out.h"
+#include "cli/manifest_folder.h"
 #include "cli/table.h"
 #include "cli/usage.h"
 #include "device/confine.h"
@@ -64,15 +65,19 @@ static json_t *ring_to_json(const struct host_features *host)
 
 static json_t *build_to_json(const struct host_features *host)
 {
-	json_t *dirs = json_array();
+	json_t *dirs = json_array(), *manifests = json_array();
+	char **folders = manifest_folders(NULL);
 	size_t i;
 
 	for (i = 0; dirs && i < host->dirs.nr; i++)
 		json_array_append_new(dirs, json_from_text(host->dirs.dir[i]));
-	return json_pack("{s:s, s:i, s:i, s:o, s:s, s:b}", "version", VERSION, "abi_major",
+	for (i = 0; folders && folders[i]; i++)
+		json_array_append_new(manifests, json_from_text(folders[i]));
+	manifest_folders_free(folders);
+	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:s, s:b}", "version", VERSION, "abi_major",
 			 (int)UBLK_PLUGIN_ABI_MAJOR, "abi_minor", (int)UBLK_PLUGIN_ABI_MINOR,
-			 "plugin_dirs", dirs, "state_dir", state_dir(), "filters_calls",
-			 seccomp_built_in());
+			 "plugin_dirs", dirs, "manifest_dirs", manifests, "state_dir", state_dir(),
+			 "filters_calls", seccomp_built_in());
 }
 
 static json_t *paths_to_json(void)
@@ -165,7 +170,8 @@ static json_t *plugins_to_json(const struct host_features *host)
  *   driver     present, problem (null, or why it could not be asked), flags (the bits as a number,
  *              or null), features (an array of: name, supported (null: not known), since, meaning)
  *   io_uring   usable, problem, abilities (an object of booleans)
- *   build      version, abi_major, abi_minor, plugin_dirs (an array), state_dir, filters_calls
+ *   build      version, abi_major, abi_minor, plugin_dirs and manifest_dirs (arrays), state_dir,
+ *              filters_calls
  *   data_paths an object: name to meaning, best first
  *   plugins    an array of: name, path, version, data_path and why (null: not known), problem
  */
@@ -255,6 +261,11 @@ static int print_build(const json_t *build)
 	json_array_foreach(json_object_get(build, "plugin_dirs"), i, dir)
 	{
 		table_add(&table, "%s", i ? "" : "  plugins");
+		table_add(&table, "%s", json_string_value(dir));
+	}
+	json_array_foreach(json_object_get(build, "manifest_dirs"), i, dir)
+	{
+		table_add(&table, "%s", i ? "" : "  manifests of serve");
 		table_add(&table, "%s", json_string_value(dir));
 	}
 	table_add(&table, "  state");

@@ -221,7 +221,11 @@ static int delete_device(struct device *d)
 			 d->node);
 		return 0;
 	}
-	if (err && err != -ENODEV)
+	if (err == -EACCES && d->kernel.unprivileged)
+		log_err("%s stays: it was not given to this user, who cannot delete it either; root does, by "
+			"ublk-host down %u",
+			d->char_node, d->info.dev_id);
+	else if (err && err != -ENODEV)
 		log_err("%s",
 			ctrl_explain(UBLK_U_CMD_DEL_DEV, d->info.dev_id, err, why, sizeof(why)));
 	return err == -ENODEV ? 0 : err;

@@ -8,6 +8,17 @@ kernel_has unprivileged_dev || skip "this driver has no devices of users"
 need_tool setpriv fio
 ublks_max=/sys/module/ublk_drv/parameters/ublks_max
 was_max=$(cat $ublks_max)
+# Without udev, the driver's device is nobody's who is not root: that it stays is told, with what removes it.
+if [[ ! -e /run/udev/control ]]; then
+	chmod 666 /dev/ublk-control
+	expect_fail 1 '/dev/ublkc[0-9]+ stays: .*ublk-host down [0-9]+' setpriv --reuid 6001 --regid 6001 --clear-groups \
+		--inh-caps=-all --bounding-set=-all env XDG_RUNTIME_DIR="$T" HOME=/ \
+		ublk-host run --plugin null --opt size=1M
+	matches "$T/expect.err" 'was not given to this user'
+	chmod 600 /dev/ublk-control
+	down "$(sed -n 's/.*ublk-host down \([0-9]*\)$/\1/p' "$T/expect.err")"
+	nothing_served
+fi
 udev_begin "$UBLK_TEST_PREFIX/share/doc/ublk-host/udev/59-ublk-host-users.rules"
 udevadm trigger --settle --sysname-match=ublk-control
 same "the control node for all" "$(stat -c %a /dev/ublk-control)" 666
