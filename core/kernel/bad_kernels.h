@@ -16,5 +16,7 @@ struct bad_kernel {
 
 /* By a release as uname(2) has it; NULL: nothing is known against it. Any thread. */
 const struct bad_kernel *bad_kernel_find(const char *release);
+/* The same of those that work, but for something that may happen. version and build are NULL. */
+const struct bad_kernel *risky_kernel_find(const char *release);
 
 #endif

@@ -214,6 +214,10 @@ END_TEST
 
 START_TEST(bad_kernels_have_a_source)
 {
+	static const char *const risky[] = { "6.7.0", "6.8.0-137-generic", "6.12.95+deb12-amd64",
+					     "6.14", "6.14.5" };
+	static const char *const sound[] = { "6.1.0-18-amd64", "6.6.99", "6.14.6", "6.15.0",
+					     "6.18.4",	       "7.3.4",	 "5.15.0", "" };
 	static const char *const bad[] = { "6.18.4", "6.18.5-arch1-1", "6.17.0-1015-azure",
 					   "6.17.0-1017-aws" };
 	static const char *const good[] = {
@@ -231,6 +235,10 @@ START_TEST(bad_kernels_have_a_source)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 		ck_assert_msg(bad_kernel_find(good[i]) == NULL, "%s", good[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(risky); i++)
+		ck_assert_msg(risky_kernel_find(risky[i]) != NULL, "%s", risky[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(sound); i++)
+		ck_assert_msg(risky_kernel_find(sound[i]) == NULL, "%s", sound[i]);
 }
 END_TEST
 

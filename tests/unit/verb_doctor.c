@@ -70,6 +70,9 @@ START_TEST(kernel)
 	says(check_kernel, FINDING_OK, "7.3.4", NULL);
 	strcpy(doctor.host.kernel, "6.18.5-arch1-1");
 	says(check_kernel, FINDING_BAD, "https://", "6.18.6");
+	strcpy(doctor.host.kernel, "6.12.95+deb12-amd64");
+	says(check_kernel, FINDING_NOTE, "6.12.95+deb12-amd64, with which a server that is killed",
+	     "6.14.6");
 }
 END_TEST
 
