@@ -60,6 +60,23 @@ echo "guest: exit 0"
 END
 check dies-of-a-case "failed: ${cases[1]}: the machine ended .*it crashed.*2 passed, 1 failed, 0 skipped"
 
+machine dies-of-its-own-fault <<END
+case_is ${cases[0]}
+if ((boot == 1)); then
+	echo "[ 1.0 ] RIP: 0010:io_fallback_tw+0x79/0x1b0"; exit 1
+fi
+for c in ${cases[*]}; do case_is \$c ok; done
+echo "guest: exit 0"
+END
+check dies-of-its-own-fault "CVE-2025-37906.: again.*3 passed, 0 failed, 0 skipped"
+
+machine dies-of-it-always <<END
+case_is ${cases[0]}
+echo "[ 1.0 ] RIP: 0010:io_fallback_tw+0x79/0x1b0"
+exit 1
+END
+check dies-of-it-always "again.*again.*failed: ${cases[0]}: the machine ended.*0 passed, 3 failed, 0 skipped"
+
 machine never-boots <<END
 exit 1
 END
