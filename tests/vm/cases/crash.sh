@@ -8,8 +8,6 @@ need_module ext4
 
 rounds=200
 emulated && rounds=30
-# Each may take such a kernel down with it: CVE-2025-37906, before Linux 6.14.6.
-kernel_has quiesce || rounds=12
 [[ ! ${UBLK_TEST_ROUNDS:-} ]] || rounds=$UBLK_TEST_ROUNDS
 
 truncate -s 64M "$T/backing"
