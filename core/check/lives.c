@@ -17,7 +17,8 @@ enum point {
 	POINT_AWAY,	 /* one was open beside it, and is closed again */
 	POINT_SERVED_ON, /* the former serves as before */
 	POINT_BESIDE,	 /* another one is open beside it */
-	POINT_GONE	 /* the former is dead */
+	POINT_GONE,	 /* the former is dead */
+	POINT_TAKEN_OVER /* the other one has served on, and found all */
 };
 
 /* What the lives tell each other. In shared memory. */
@@ -279,13 +280,16 @@ static void life_beside_which(struct kit *k, void *arg)
 	kit_free_queues(d);
 }
 
-/* NULL: it wants to be opened when the former is gone. */
-static struct kit_dev *open_beside(struct kit *k, struct story *s)
+/* When the former has come to that point. NULL: it has not, or the plugin wants to be opened when it is gone. */
+static struct kit_dev *open_beside(struct kit *k, struct story *s, enum point point)
 {
 	struct device_config cfg = k->cfg;
 	struct kit_dev *d = NULL;
-	int res = kit_try_open(k, &d, UBLK_OPEN_RECOVER | UBLK_OPEN_KEEP | UBLK_OPEN_BESIDE);
+	int res;
 
+	if (!wait_point(k, s, point))
+		return NULL;
+	res = kit_try_open(k, &d, UBLK_OPEN_RECOVER | UBLK_OPEN_KEEP | UBLK_OPEN_BESIDE);
 	if (res == -EBUSY) {
 		snprintf(s->word, sizeof(s->word), "open() with UBLK_OPEN_BESIDE says EBUSY here");
 		return NULL;
@@ -308,11 +312,8 @@ static struct kit_dev *open_beside(struct kit *k, struct story *s)
 static void life_beside_and_away(struct kit *k, void *arg)
 {
 	struct story *s = arg;
-	struct kit_dev *d;
+	struct kit_dev *d = open_beside(k, s, POINT_SERVED);
 
-	if (!wait_point(k, s, POINT_SERVED))
-		return;
-	d = open_beside(k, s);
 	if (!d)
 		return;
 	kit_close(d);
@@ -322,11 +323,8 @@ static void life_beside_and_away(struct kit *k, void *arg)
 static void life_beside_to_stay(struct kit *k, void *arg)
 {
 	struct story *s = arg;
-	struct kit_dev *d;
+	struct kit_dev *d = open_beside(k, s, POINT_SERVED_ON);
 
-	if (!wait_point(k, s, POINT_SERVED_ON))
-		return;
-	d = open_beside(k, s);
 	if (!d)
 		return;
 	atomic_store(&s->point, POINT_BESIDE);
@@ -340,6 +338,7 @@ static void life_beside_to_stay(struct kit *k, void *arg)
 	overwrite(d, s, 9);
 	must_have(d, s, 9, "under the next");
 	kit_finish(d);
+	atomic_store(&s->point, POINT_TAKEN_OVER);
 }
 
 void check_beside(struct kit *k)
@@ -348,14 +347,15 @@ void check_beside(struct kit *k)
 	pid_t former = kit_life_begin(k, life_beside_which, s), next;
 
 	kit_life(k, life_beside_and_away, s);
-	if (*s->word) {
-		kit_life_end(k, former);
-		kit_skip(k, "%s", s->word);
-	}
 	next = kit_life_begin(k, life_beside_to_stay, s);
 	kit_life_end(k, former);
-	atomic_store(&s->point, POINT_GONE);
+	if (atomic_load(&s->point) == POINT_BESIDE)
+		atomic_store(&s->point, POINT_GONE);
 	kit_life_end(k, next);
+	if (*s->word)
+		kit_skip(k, "%s", s->word);
+	if (atomic_load(&s->point) != POINT_TAKEN_OVER)
+		kit_fail(k, "two servers did not come together within %u s", MEET_MS / 1000);
 }
 
 /* -- a stop with requests under way */
