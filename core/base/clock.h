@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <time.h>
 
+/* A time of now_ms() that does not come. */
+#define NEVER UINT64_MAX
+
 /* Milliseconds since the boot; never goes back. Any thread. */
 static inline uint64_t now_ms(void)
 {

@@ -15,6 +15,13 @@ bool log_wants(enum log_level level);
 /* A line's head is "ublk-host: ", or "ublk-host: WHO: " when who is set (a device's name).
  * who is copied; NULL takes it off. */
 void log_set_who(const char *who);
+/* One line about it: log_about(name, log_warn, "...", ...). */
+#define log_about(who, log, ...)                                                                   \
+	do {                                                                                       \
+		log_set_who(who);                                                                  \
+		log(__VA_ARGS__);                                                                  \
+		log_set_who(NULL);                                                                 \
+	} while (0)
 
 /* Where lines will go, once log_switch() is called; until then they go where they went. Default:
  * standard error. A file is appended to, and told the time of each line. 0 or -errno. */

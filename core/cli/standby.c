@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* A server that stands by for the one that serves a device. */
-#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -11,19 +10,11 @@
 #include "cli/standby.h"
 #include "cli/supervised_look.h"
 
-#define NEVER UINT64_MAX
 #define BEGIN_MS 1000 /* a server that ends sooner needs no successor in haste, but a pause */
 #define LOOK_MS 5000  /* whether the device is still what it was */
 #define END_MS 10000
 #define WAIT_FIRST_MS 10000u
 #define WAIT_LAST_MS 600000u
-
-#define standby_log(standby, log, ...)                                                             \
-	do {                                                                                       \
-		log_set_who((standby)->name);                                                      \
-		log(__VA_ARGS__);                                                                  \
-		log_set_who(NULL);                                                                 \
-	} while (0)
 
 void standby_init(struct standby *standby, const char *name, bool wanted)
 {
@@ -122,7 +113,7 @@ static void note(struct standby *standby, const struct device_state *state, bool
 	if (err == -EBUSY)
 		drop(standby, now_ms() + BEGIN_MS);
 	else if (err)
-		standby_log(standby, log_debug, "its state does not tell who stands by");
+		log_about(standby->name, log_debug, "its state does not tell who stands by");
 }
 
 static int prepare(struct standby *standby, const struct device_view *view)
@@ -163,14 +154,6 @@ static uint64_t next_time(struct standby *standby)
 	return now_ms() + standby->wait;
 }
 
-static bool recovers(const struct device_state *state)
-{
-	const json_t *device = json_object_get(state->manifest, "device");
-	const char *word = json_string_value(json_object_get(device, "recovery"));
-
-	return word && strcmp(word, "none");
-}
-
 /* Without the driver, which may be busy with it for long. False: it is not there, or has no server. */
 static bool look(const struct standby *standby, struct device_view *view)
 {
@@ -194,15 +177,15 @@ static void begin(struct standby *standby)
 	state_free(&state);
 	if (!look(standby, &view))
 		return;
-	standby->pointless = !recovers(&view.state);
+	standby->pointless = !state_recovers(&view.state);
 	if (standby->pointless) {
-		standby_log(standby, log_debug, "nobody can stand by: it has --recovery none");
+		log_about(standby->name, log_debug, "nobody can stand by: it has --recovery none");
 	} else if (state_in_hand(&view.state)) {
 		standby->at = now_ms() + BEGIN_MS;
 	} else if (prepare(standby, &view)) {
 		be_none(standby, next_time(standby));
-		standby_log(standby, log_warn, "no server stands by; the next try in %u s",
-			    standby->wait / 1000);
+		log_about(standby->name, log_warn, "no server stands by; the next try in %u s",
+			  standby->wait / 1000);
 	}
 	device_view_free(&view);
 }
@@ -214,8 +197,8 @@ static void look_again(struct standby *standby)
 	standby->wait = 0; /* it has been well for a while */
 	if (look(standby, &view)) {
 		if (!fits(standby, &view)) {
-			standby_log(standby, log_debug,
-				    "it is not what its standby was prepared for");
+			log_about(standby->name, log_debug,
+				  "it is not what its standby was prepared for");
 			drop(standby, now_ms());
 		}
 		device_view_free(&view);
@@ -232,13 +215,13 @@ static void take_answer(struct standby *standby)
 
 	if (read(standby->server.answer_fd, &c, 1) != 1) {
 		drop(standby, next_time(standby));
-		standby_log(standby, log_warn, "no server stands by; the next try in %u s",
-			    standby->wait / 1000);
+		log_about(standby->name, log_warn, "no server stands by; the next try in %u s",
+			  standby->wait / 1000);
 		return;
 	}
 	standby->phase = STANDBY_READY;
 	standby->at = now_ms() + LOOK_MS;
-	standby_log(standby, log_info, "process %d stands by", standby->server.pid);
+	log_about(standby->name, log_info, "process %d stands by", standby->server.pid);
 	if (state_read(standby->id, &state))
 		return;
 	note(standby, &state, true);
@@ -260,9 +243,26 @@ static void ended(struct standby *standby)
 	}
 	serving_drop(&standby->server);
 	be_none(standby, next_time(standby));
-	standby_log(standby, log_warn, "the server that stood by %s; the next in %u s",
-		    server_end_text(status, how, sizeof(how)), standby->wait / 1000);
+	log_about(standby->name, log_warn, "the server that stood by %s; the next in %u s",
+		  server_end_text(status, how, sizeof(how)), standby->wait / 1000);
 }
+
+static void end_by_force(struct standby *standby, uint64_t now)
+{
+	if (!standby->killed) {
+		standby->killed = true;
+		standby->at = now + END_MS;
+		pidfd_send_signal(standby->pidfd, SIGKILL, NULL, 0);
+		return;
+	}
+	log_about(standby->name, log_err,
+		  "process %d, which stood by, does not end although it was killed: it is stuck "
+		  "in the kernel",
+		  standby->server.pid);
+	standby->at = NEVER; /* no other one before it is gone */
+}
+
+/* -- from outside */
 
 bool standby_take(struct standby *standby, const struct device_view *view,
 		  struct prepared_server *server, int *pidfd)
@@ -282,23 +282,6 @@ bool standby_take(struct standby *standby, const struct device_view *view,
 	be_none(standby, NEVER);
 	return true;
 }
-
-static void end_by_force(struct standby *standby, uint64_t now)
-{
-	if (!standby->killed) {
-		standby->killed = true;
-		standby->at = now + END_MS;
-		pidfd_send_signal(standby->pidfd, SIGKILL, NULL, 0);
-		return;
-	}
-	standby_log(standby, log_err,
-		    "process %d, which stood by, does not end although it was killed: it is stuck "
-		    "in the kernel",
-		    standby->server.pid);
-	standby->at = NEVER; /* no other one before it is gone */
-}
-
-/* -- from outside */
 
 bool standby_rests(const struct standby *standby)
 {
@@ -339,10 +322,10 @@ void standby_tick(struct standby *standby, uint64_t now)
 		begin(standby);
 		break;
 	case STANDBY_PREPARING:
-		standby_log(standby, log_warn,
-			    "a server that is to stand by is not prepared after %u s; stopping it "
-			    "(process %d)",
-			    standby->server.seconds, standby->server.pid);
+		log_about(standby->name, log_warn,
+			  "a server that is to stand by is not prepared after %u s; stopping it "
+			  "(process %d)",
+			  standby->server.seconds, standby->server.pid);
 		drop(standby, next_time(standby));
 		break;
 	case STANDBY_READY:

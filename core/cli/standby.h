@@ -25,7 +25,7 @@ struct standby {
 	uint32_t id;
 	bool wanted; /* devices of this supervisor get one */
 	enum standby_phase phase;
-	uint64_t at;	/* of now_ms(): when to go on at the latest; UINT64_MAX: never */
+	uint64_t at;	/* of now_ms(): when to go on at the latest */
 	uint64_t after; /* the same, for when the one that was dropped has ended */
 	struct prepared_server server;
 	int pidfd;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "cli/cli.h"

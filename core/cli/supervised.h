@@ -37,8 +37,6 @@ enum supervised_job {
 	JOB_FAIL    /* its users get errors, and it stays */
 };
 
-#define NEVER UINT64_MAX
-
 struct supervised {
 	char *name;   /* of the device */
 	char *base;   /* of its manifest's file */
@@ -103,11 +101,6 @@ int supervised_job_begin(struct supervised *s, enum supervised_job job);
 bool supervised_job_result(struct supervised *s);
 
 /* A line about it. */
-#define supervised_log(s, log, ...)                                                                \
-	do {                                                                                       \
-		log_set_who((s)->name);                                                            \
-		log(__VA_ARGS__);                                                                  \
-		log_set_who(NULL);                                                                 \
-	} while (0)
+#define supervised_log(s, log, ...) log_about((s)->name, log, __VA_ARGS__)
 
 #endif

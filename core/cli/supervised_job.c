@@ -4,6 +4,7 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/stop.h"
 #include "cli/supervised.h"

@@ -371,14 +371,6 @@ int state_find_name(const char *name, struct device_state *state)
 	return err;
 }
 
-static bool recovers(const struct device_state *state)
-{
-	const json_t *device = json_object_get(state->manifest, "device");
-	const char *word = json_string_value(json_object_get(device, "recovery"));
-
-	return word && strcmp(word, "none");
-}
-
 /* The folder is locked; it may also not be there. */
 static int check_name(int dir, const char *name, uint32_t own)
 {
@@ -406,8 +398,9 @@ static int check_name(int dir, const char *name, uint32_t own)
 		log_err("the name %s is taken by device %u, whose server is dead: %s%s%sremove it "
 			"with ublk-host down %s, or choose another with --name",
 			name, other.id,
-			recovers(&other) ? "serve it on with ublk-host recover " : "",
-			recovers(&other) ? name : "", recovers(&other) ? ", " : "", name);
+			state_recovers(&other) ? "serve it on with ublk-host recover " : "",
+			state_recovers(&other) ? name : "", state_recovers(&other) ? ", " : "",
+			name);
 		err = -EEXIST;
 	} else {
 		remove_at(dir, other.id, name, getpid());
@@ -423,6 +416,14 @@ int state_check_name(const char *name, uint32_t own)
 	if (dir >= 0)
 		state_lock_folder(dir, STATE_LOCK_MS);
 	return check_name(dir, name, own);
+}
+
+bool state_recovers(const struct device_state *state)
+{
+	const json_t *device = json_object_get(state->manifest, "device");
+	const char *word = json_string_value(json_object_get(device, "recovery"));
+
+	return word && strcmp(word, "none");
 }
 
 int state_pid_start(int32_t pid, uint64_t *start)

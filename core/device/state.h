@@ -108,6 +108,8 @@ int state_pid_start(int32_t pid, uint64_t *start);
 /* The device is gone, and its id may be another's: the one that is there now was added after this was
  * written. */
 bool state_is_of_former(const struct device_state *state);
+/* The device outlives its server. */
+bool state_recovers(const struct device_state *state);
 /* The process that wrote it: 0: it is alive, with the same start time; -ESRCH: it is not; another -errno: that
  * cannot be told, so that nobody may signal it. */
 int state_find_server(const struct device_state *state);

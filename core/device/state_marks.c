@@ -81,22 +81,22 @@ static int set_source(struct device_state *state, const void *arg)
 	return 0;
 }
 
-struct standby {
+struct successor {
 	int32_t server, pid;
 	bool ready;
 };
 
 static int set_standby(struct device_state *state, const void *arg)
 {
-	const struct standby *standby = arg;
+	const struct successor *next = arg;
 
-	if (state->pid != standby->server)
+	if (state->pid != next->server)
 		return -ESRCH;
 	if (state_in_hand(state))
 		return -EBUSY;
-	state->standby = standby->pid;
-	state->standby_ready = standby->ready;
-	return state_pid_start(standby->pid, &state->standby_start);
+	state->standby = next->pid;
+	state->standby_ready = next->ready;
+	return state_pid_start(next->pid, &state->standby_start);
 }
 
 int state_set_failed(uint32_t id, const char *why)
@@ -135,9 +135,9 @@ bool state_in_hand(const struct device_state *state)
 
 int state_set_standby(uint32_t id, int32_t server, int32_t standby, bool ready)
 {
-	const struct standby both = { server, standby, ready };
+	const struct successor next = { server, standby, ready };
 
-	return mark(id, set_standby, &both);
+	return mark(id, set_standby, &next);
 }
 
 int32_t state_standby(const struct device_state *state)
