@@ -14,12 +14,12 @@ void check_kernel(struct doctor *doctor)
 	const struct bad_kernel *bad = bad_kernel_find(doctor->host.kernel);
 	const struct bad_kernel *risky = risky_kernel_find(doctor->host.kernel);
 
-	if (!bad && risky)
-		doctor_say(doctor, "kernel", FINDING_NOTE, risky->remedy, "%s, with which %s (%s)",
-			   doctor->host.kernel, risky->what, risky->source);
-	else if (bad)
+	if (bad)
 		doctor_say(doctor, "kernel", FINDING_BAD, bad->remedy, "%s: %s (%s)",
 			   doctor->host.kernel, bad->what, bad->source);
+	else if (risky)
+		doctor_say(doctor, "kernel", FINDING_NOTE, risky->remedy, "%s, with which %s (%s)",
+			   doctor->host.kernel, risky->what, risky->source);
 	else
 		doctor_say(doctor, "kernel", FINDING_OK, NULL, "%s, of which no trouble is known",
 			   doctor->host.kernel);

@@ -42,7 +42,7 @@ const struct bad_kernel *bad_kernel_find(const char *release)
 	return NULL;
 }
 
-/* Of 60 kills in a run of tests on 6.12, one in ten runs. A distribution may have the fix in an older one. */
+/* Seen once, in a test that kills servers under load on 6.12. A distribution may have the fix in an older one. */
 static const struct bad_kernel cancel_race = {
 	.what = "a server that is killed while requests come may take the kernel down with it",
 	.remedy =

@@ -145,7 +145,7 @@ manifest slow "$plugins/mortal.so" '"size": "16M", "again": "slow"'
 kill -HUP "$supervisor"
 wait_ready 2
 on_its_way() { standby=$(sed -n 's/.*"standby": *\([0-9]*\).*/\1/p' "/run/ublk-host/$(basename "$(node_of slow)" | tr -dc 0-9).json") && [[ $standby ]]; }
-for ((i = 0; i < 200; i++)); do on_its_way && break; sleep 0.05; done
+wait_for 10 on_its_way
 ! stands_by slow || fail "one stands by that is not prepared"
 down slow
 gone "$standby" || fail "process $standby is still on its way for a device that is down"
