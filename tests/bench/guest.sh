@@ -64,7 +64,7 @@ need_file() { # sets file
 	if [[ ! $prepared_fs ]]; then
 		need_ram_disks && need_module ext4 || return
 		mkdir -p "$work/fs"
-		if ! { mkfs.ext4 -q -F -O ^metadata_csum /dev/ram0 && mount -t ext4 /dev/ram0 "$work/fs"; } >"$work/prepare" 2>&1; then
+		if ! { mkfs.ext4 -q -F -b 4096 -O ^metadata_csum /dev/ram0 && mount -t ext4 /dev/ram0 "$work/fs"; } >"$work/prepare" 2>&1; then
 			why="no ext4 on a RAM disk: $(tail -n 1 "$work/prepare")"
 			return 1
 		fi
@@ -117,6 +117,35 @@ start_ublk() { # [build=NAME] ARGUMENT...
 	done
 	[[ -b $node ]] || { why=$(tail -n 1 "$log"); return 1; }
 	[[ $target != mem ]] || fill "$node" "$mib"
+}
+
+# The server of the kernel's own tests: as little around the data path as there can be. It would pin the
+# thread of a single queue to the submitter's CPU; a cpuset keeps it off that.
+start_kublk() { # ARGUMENT...
+	local file args=() i id=$((1000 + ${#started[@]})) group=/sys/fs/cgroup
+	case $target in
+	null) args=(-t null) ;;
+	file) need_file || return; args=(-t loop "$file") ;;
+	esac
+	if ((queues == 1)); then
+		mountpoint -q $group || mount -t cgroup2 none $group
+		echo +cpuset >$group/cgroup.subtree_control
+		mkdir -p $group/ublk-bench
+		group+=/ublk-bench
+		echo "$last" >$group/cpuset.cpus || { why="no cpuset to keep kublk off CPU 0"; return 1; }
+	fi 2>"$work/prepare"
+	{
+		echo "$BASHPID" >$group/cgroup.procs || ((queues > 1)) || exit
+		exec "$share/kublk" add -n "$id" -q "$queues" -d 128 --foreground "$@" "${args[@]}"
+	} >"$log" 2>&1 </dev/null 3>&- &
+	pid=$!
+	for ((i = 0; i < 100; i++)); do
+		[[ ! -b /dev/ublkb$id ]] || { node=/dev/ublkb$id; return; }
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.05
+	done
+	why="kublk: $(tail -n 1 "$log")"
+	return 1
 }
 
 start_null_blk() {
@@ -183,6 +212,7 @@ stop_candidate() { # KIND; what node, pid and log say
 	case $1 in
 	loop) [[ ! $node ]] || losetup -d "$node" ;;
 	nbd) [[ ! $node ]] || nbd-client -d "$node" >/dev/null 2>&1 ;;
+	kublk) [[ ! $node ]] || "$share/kublk" del -n "${node#/dev/ublkb}" >/dev/null 2>&1 ;;
 	esac
 	if [[ $pid ]]; then
 		kill "$pid"
@@ -252,8 +282,8 @@ parse_workload() { # NAME; sets target bs rw depth jobs queues
 jobs_file() {
 	local cpus=0 batch=1 round i c
 	if [[ $engine == auto ]]; then
-		engine=libaio
-		[[ $rw != rand* ]] || engine=io_uring
+		engine=io_uring
+		[[ $bs != *m ]] || engine=libaio
 	fi
 	echo "engine $engine" >>"$share/points"
 	((ncpu == 1)) || cpus=0-$((last - 1))
@@ -278,6 +308,7 @@ jobs_file() {
 		time_based=1
 		runtime=${slice_ms}ms
 		ramp_time=${warmup_ms}ms
+		scramble_buffers=0
 		group_reporting=1
 		unified_rw_reporting=mixed
 		lat_percentiles=1
@@ -366,6 +397,7 @@ clean_up() {
 		stop_candidate "${kinds[$d]}"
 	done
 	umount "$work/fs" "$work/tmpfs" 2>/dev/null
+	rmdir /sys/fs/cgroup/ublk-bench 2>/dev/null
 	for d in $null_made; do
 		echo 0 >"$d/power"
 		rmdir "$d"

@@ -2,7 +2,7 @@
 # make bench [BENCH="null-4k file-512k-* ..."] [BENCH_FLAGS="--quick --candidates copy,null_blk ..."]:
 # see tests/bench/run --help. Tables, JSON and plots go to bench/ in the build tree.
 EXTRA_DIST += tests/bench/Analysis.pm tests/bench/Plot.pm tests/bench/Series.pm tests/bench/candidates \
-	tests/bench/copies tests/bench/guest.sh tests/bench/report tests/bench/report.t tests/bench/run \
+	tests/bench/candidates-kublk tests/bench/copies tests/bench/guest.sh tests/bench/report tests/bench/report.t tests/bench/run \
 	tests/bench/run.t tests/bench/workloads
 
 TESTS += tests/bench/run.t

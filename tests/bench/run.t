@@ -74,6 +74,9 @@ result $? "every data path that the program names is a candidate"
 grep -q '^null-4k-randread-d32 nbd nbd' "$work/out"
 result $? "so is every line of the table"
 
+plan --kublk /bin/true --candidates kublk-batch null-4k-randread-d32
+prints "the server of the kernel's tests, where it is given" "null-4k-randread-d32 kublk-batch kublk --auto_zc --batch"
+
 plan --candidates copy && [[ $(wc -l <"$work/out") -ge 10 ]]
 result $? "without a workload: the set main"
 plan --candidates copy all && ! cut -d ' ' -f 1 "$work/out" | sort | uniq -d | grep -q .
@@ -87,6 +90,8 @@ fails "an unknown workload" 'no workload or set null-5x' null-5x
 fails "an unknown pattern" 'no workload or set null-4k-sideways-d1' null-4k-sideways-d1
 fails "an unknown candidate" 'no candidate fastest' --candidates fastest null-4k-read-d1
 fails "a build that was not given" 'no build new' --candidates copy@new null-4k-read-d1
+fails "the server of the kernel's tests is not given" 'no candidate kublk' --candidates kublk null-4k-read-d1
+fails "it is not there" '--kublk /nowhere: no program' --kublk /nowhere null-4k-read-d1
 fails "an option without its value" '--rounds needs a value' --rounds
 fails "an unknown option" 'no option --fast' --fast yes
 echo "1..$nr"
