@@ -19,15 +19,7 @@ struct ctrl *devices_ctrl(void)
 
 bool device_in_kernel(uint32_t id)
 {
-	__cleanup_free uint32_t *ids = NULL;
-	size_t i, nr = 0;
-
-	if (sysfs_devices("", &ids, &nr) < 0)
-		return false;
-	for (i = 0; i < nr; i++)
-		if (ids[i] == id)
-			return true;
-	return false;
+	return sysfs_device_entry("", id);
 }
 
 static void ask_driver(struct device_view *view, struct ctrl *ctrl)

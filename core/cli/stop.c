@@ -40,19 +40,10 @@ const char *stop_outcome_word(enum stop_outcome outcome)
 	return words[outcome];
 }
 
-static ino_t node_inode(uint32_t id)
-{
-	char node[NODE_PATH_SIZE];
-	struct stat st;
-
-	return stat(node_char(id, node), &st) == 0 ? st.st_ino : 0;
-}
-
 /* The device that we began with is no longer there; another may have its id by now. */
 static bool is_gone(const struct stop *stop)
 {
-	return stop->gone || !device_in_kernel(stop->id) ||
-	       (stop->inode && node_inode(stop->id) != stop->inode);
+	return stop->gone || sysfs_device_entry("", stop->id) != stop->entry;
 }
 
 /* False, logged: somebody uses the disk. A process that has it open may be udev's, which soon
@@ -186,7 +177,7 @@ static int begin(struct stop *stop, const struct device_view *view, struct ctrl 
 {
 	int err = 0;
 
-	stop->gone = view->condition == DEVICE_GONE || (view->ours && !stop->inode);
+	stop->gone = view->condition == DEVICE_GONE;
 	if (stop->gone && !view->server_alive) {
 		state_remove(stop->id, stop->name);
 		stop->outcome = STOP_TIDIED;
@@ -219,9 +210,11 @@ void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, st
 	struct device_view view;
 	int err;
 
-	*stop = (struct stop){
-		.id = id, .pidfd = -1, .force = force, .inode = node_inode(id), .try = { .fd = -1 }
-	};
+	*stop = (struct stop){ .id = id,
+			       .pidfd = -1,
+			       .force = force,
+			       .entry = sysfs_device_entry("", id),
+			       .try = { .fd = -1 } };
 	err = device_view_read(&view, id, name, ctrl);
 	if (err) {
 		device_view_failed("stop", id, name, err);

@@ -6,8 +6,6 @@
 #ifndef CLI_STOP_H
 #define CLI_STOP_H
 
-#include <sys/stat.h>
-
 #include "cli/devices.h"
 #include "cli/try_stop.h"
 
@@ -31,7 +29,7 @@ struct stop {
 	int32_t pid;
 	int32_t standby; /* that is to serve it next; 0: none. Its start time: */
 	uint64_t standby_start;
-	ino_t inode; /* of the node /dev/ublkcN: the same id may come back as another device */
+	uint64_t entry; /* of sysfs_device_entry(): the same id may come back as another device */
 	struct try_stop try; /* under way */
 	bool trying, asked;  /* TRY_STOP_DEV was begun; the server was told to stop */
 	bool gone;	     /* from the kernel, when we began: the id, if taken, is another's */

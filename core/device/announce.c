@@ -34,6 +34,7 @@ int announce(struct device *d)
 		.id = d->info.dev_id,
 		.name = d->cfg->name,
 		.node = d->node,
+		.entry = d->entry,
 		.plugin_path = d->plugin->path,
 		.data_path = (char *)d->path_name,
 		.data_path_why = (char *)d->path_why,

@@ -217,12 +217,10 @@ static int obtain_device(struct device *d)
 
 static int open_char(struct device *d)
 {
-	struct stat st;
-
 	for (int i = 0;; i++) {
 		d->char_fd = open(d->char_node, O_RDWR | O_CLOEXEC);
 		if (d->char_fd >= 0) {
-			d->char_inode = fstat(d->char_fd, &st) ? 0 : st.st_ino;
+			d->entry = sysfs_device_entry("", d->info.dev_id);
 			return 0;
 		}
 		if ((errno != EBUSY && errno != ENOENT) || i == OPEN_TRIES)

@@ -36,6 +36,9 @@ struct device_request {
 	/* Told the id of a new device as soon as the driver has it, for who has to remove it if this process
 	 * is killed before there is a state file; with arg. Or NULL. */
 	void (*added)(uint32_t id, void *arg);
+	/* While it is served, called every alive_ms at most, unless the control thread hangs; with arg. Or NULL. */
+	void (*alive)(void *arg);
+	unsigned int alive_ms;
 	void *arg;
 };
 

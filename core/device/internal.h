@@ -42,7 +42,7 @@ struct device {
 	struct ublksrv_ctrl_dev_info info; /* as granted */
 	char node[NODE_PATH_SIZE], char_node[NODE_PATH_SIZE];
 	int char_fd;
-	ino_t char_inode;	 /* of the node: ids are reused */
+	uint64_t entry;		 /* of sysfs_device_entry(): ids are reused */
 	int signal_fd;		 /* the caller's signalfd, or -1 */
 	uint64_t plugin_until;	 /* of now_ms(): when the plugin must have started, or stopped */
 	struct starter *starter; /* or NULL */
@@ -148,8 +148,8 @@ bool resize_is_stuck(struct device *d);
 /* requests.c: a verb may have asked for something. */
 void request_answer(struct device *d);
 
-/* serve.c: for who keeps the control thread, once in TICK_MS. */
-#define TICK_MS 1000u
+/* serve.c: for who keeps the control thread, once in device_tick_ms(). */
+unsigned int device_tick_ms(const struct device *d);
 void device_tick(struct device *d);
 /* Remove what tells others of the device. */
 void device_forget(const struct device *d);

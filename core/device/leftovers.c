@@ -11,6 +11,7 @@
 #include "device/leftovers.h"
 #include "device/state_file.h"
 #include "device/stats_file.h"
+#include "kernel/sysfs.h"
 
 #define BY_NAME "by-name/"
 #define MEMORY "memory/"     /* see kept_memory.c */
@@ -23,15 +24,6 @@ static bool id_of(const char *file, const char *suffix, uint32_t *id)
 
 	*id = strtoul(file, NULL, 10);
 	return digits > 0 && digits <= 7 && !strcmp(file + digits, suffix);
-}
-
-/* A device has this node from ADD_DEV to DEL_DEV. */
-static bool in_kernel(uint32_t id)
-{
-	char path[STATE_NAME_SIZE];
-
-	snprintf(path, sizeof(path), "/dev/ublkc%u", id);
-	return access(path, F_OK) == 0;
 }
 
 static bool is_old(int dir, const char *file)
@@ -55,7 +47,7 @@ static const char *judge_state(int dir, uint32_t id)
 		state_free(&state);
 		return NULL;
 	}
-	return in_kernel(id) ? NULL : "it cannot be used, and there is no such device";
+	return sysfs_device_entry("", id) ? NULL : "it cannot be used, and there is no such device";
 }
 
 static const char *judge_statistics(int dir, uint32_t id)
@@ -82,7 +74,7 @@ static const char *judge_link(int dir, const char *file)
 	if (strncmp(target, "/dev/ublkb", 10) || !id_of(target + 10, "", &id))
 		return NULL; /* not one of ours */
 	if (!has_state(dir, id, &state))
-		return in_kernel(id) ? NULL : "it leads to a device that is gone";
+		return sysfs_device_entry("", id) ? NULL : "it leads to a device that is gone";
 	if (strcmp(state.name, file + strlen(BY_NAME)))
 		why = "the device that it leads to has another name";
 	state_free(&state);
@@ -103,7 +95,7 @@ static bool is_named(int dir, const char *name)
 		uint32_t id;
 
 		if (id_of(entries[i]->d_name, ".json", &id) && !named) {
-			named = !has_state(dir, id, &state) && in_kernel(id);
+			named = !has_state(dir, id, &state) && sysfs_device_entry("", id);
 			json_object_foreach(state.memory, key, file)
 			{
 				named |= !strcmp(json_string_value(file) ?: "", name);

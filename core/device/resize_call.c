@@ -49,7 +49,8 @@ static bool call_wait(struct device *d, const struct resize_call *call, uint64_t
 
 	for (;;) {
 		now = now_ms();
-		if (poll(&pfd, 1, (int)min_of(until > now ? until - now : 0, TICK_MS)) > 0)
+		if (poll(&pfd, 1, (int)min_of(until > now ? until - now : 0, device_tick_ms(d))) >
+		    0)
 			return true;
 		if (now >= until)
 			return false;
@@ -57,17 +58,12 @@ static bool call_wait(struct device *d, const struct resize_call *call, uint64_t
 	}
 }
 
-static void call_end(struct resize_call *call)
-{
-	pthread_join(call->thread, NULL);
-	call_free(call);
-}
-
 bool resize_is_stuck(struct device *d)
 {
 	if (!d->resize_call || !call_wait(d, d->resize_call, 0))
 		return d->resize_call;
-	call_end(d->resize_call);
+	pthread_join(d->resize_call->thread, NULL);
+	call_free(d->resize_call);
 	d->resize_call = NULL;
 	return false;
 }
@@ -128,7 +124,8 @@ int resize_ask_plugin(struct device *d, uint64_t size, uint32_t flags, char why[
 			 d->plugin->desc.name, d->cfg->plugin_timeout);
 		return -ETIMEDOUT;
 	}
+	pthread_join(call->thread, NULL);
 	res = call_result(call, why);
-	call_end(call);
+	call_free(call);
 	return res;
 }

@@ -6,13 +6,13 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 
 #include "device/clerk.h"
 #include "device/internal.h"
 #include "device/kept_memory.h"
 #include "device/stats_file.h"
 
+#define TICK_MS 1000u
 #define CANCEL_AFTER_MS 3000	/* plugin->cancel() for what it holds */
 #define ABANDON_AFTER_MS 6000	/* take it away */
 #define QUIT_MIN_MS 8000	/* --plugin-timeout is over: leave without the driver's consent */
@@ -26,9 +26,16 @@ static void ask_all(struct device *d, unsigned int bits)
 			queue_ask(d->queues[i], bits);
 }
 
+unsigned int device_tick_ms(const struct device *d)
+{
+	return d->request->alive ? min_of(TICK_MS, d->request->alive_ms) : TICK_MS;
+}
+
 /* Queues whose plugin holds nothing are left asleep. */
 void device_tick(struct device *d)
 {
+	if (d->request->alive)
+		d->request->alive(d->request->arg);
 	for (unsigned int i = 0; i < d->nr_started; i++)
 		if (!queue_ended(d->queues[i]) && queue_held(d->queues[i]))
 			queue_ask(d->queues[i], QUEUE_ASK_TICK);
@@ -71,7 +78,7 @@ int device_serve(struct device *d)
 	struct pollfd fds[] = { { d->signal_fd, POLLIN, 0 },
 				{ d->fail_fd, POLLIN, 0 },
 				{ d->dev.notify_fd, POLLIN, 0 } };
-	uint64_t next_tick = now_ms() + TICK_MS;
+	uint64_t next_tick = now_ms() + device_tick_ms(d);
 
 	for (;;) {
 		uint64_t now = now_ms();
@@ -79,7 +86,7 @@ int device_serve(struct device *d)
 
 		if (now >= next_tick) {
 			device_tick(d);
-			next_tick = now + TICK_MS;
+			next_tick = now + device_tick_ms(d);
 		}
 		n = poll(fds, ARRAY_SIZE(fds), next_tick - now);
 		if (n < 0 && errno != EINTR)
@@ -200,11 +207,7 @@ static int stop_and_drain(struct device *d)
 /* Somebody else has deleted it, and our id may be that of another device by now. */
 static bool is_deleted(const struct device *d)
 {
-	struct stat st;
-
-	if (!d->char_inode)
-		return false;
-	return stat(d->char_node, &st) ? errno == ENOENT : st.st_ino != d->char_inode;
+	return d->entry && sysfs_device_entry("", d->info.dev_id) != d->entry;
 }
 
 static int delete_device(struct device *d)

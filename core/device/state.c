@@ -13,6 +13,7 @@
 #include "device/kept_memory.h"
 #include "device/state_file.h"
 #include "device/stats_file.h"
+#include "kernel/sysfs.h"
 
 #define BY_NAME "by-name"
 #define LOCK_WAIT_NS 1000000
@@ -171,32 +172,11 @@ static void remove_files(int dir, uint32_t id, const char *name, int32_t server)
 	stats_remove_at(dir, id, server);
 }
 
-/* The character device lives from ADD_DEV to DEL_DEV, with a server or without. */
-static bool in_kernel(uint32_t id)
-{
-	char path[STATE_NAME_SIZE];
-
-	snprintf(path, sizeof(path), "/dev/ublkc%u", id);
-	return access(path, F_OK) == 0;
-}
-
-/* The node is made when a device is added, and the state is written after that. What is being added just
- * now has no node yet, but is known to sysfs. */
 bool state_is_of_former(const struct device_state *state)
 {
-	__cleanup_fd int dir = state_open_folder(false);
-	char name[STATE_NAME_SIZE], node[STATE_NAME_SIZE];
-	struct stat added, written;
+	uint64_t entry = sysfs_device_entry("", state->id);
 
-	snprintf(node, sizeof(node), "/dev/ublkc%u", state->id);
-	state_file_name(name, sizeof(name), state->id);
-	if (stat(node, &added))
-		return errno == ENOENT;
-	if (dir < 0 || fstatat(dir, name, &written, AT_SYMLINK_NOFOLLOW))
-		return false;
-	return written.st_mtim.tv_sec < added.st_mtim.tv_sec ||
-	       (written.st_mtim.tv_sec == added.st_mtim.tv_sec &&
-		written.st_mtim.tv_nsec < added.st_mtim.tv_nsec);
+	return !entry || (state->entry && state->entry != entry);
 }
 
 /* The folder is locked: between the look and the removal a new server might write its state. */
@@ -207,8 +187,8 @@ static void remove_at(int dir, uint32_t id, const char *name, int32_t server)
 
 	/* the id may have gone to a new device meanwhile, whose server may even be dead again */
 	if (state_file_read(dir, id, &now, true) == 0) {
-		of_another = now.pid != server && (state_server_alive(&now) ||
-						   (in_kernel(id) && !state_is_of_former(&now)));
+		of_another = now.pid != server &&
+			     (state_server_alive(&now) || !state_is_of_former(&now));
 		if (!of_another)
 			kept_memory_remove(now.memory);
 		state_free(&now);
@@ -394,7 +374,7 @@ static int check_name(int dir, const char *name, uint32_t own)
 			"another with --name, or stop that one: ublk-host down %s",
 			name, other.id, other.pid, name);
 		err = -EEXIST;
-	} else if (in_kernel(other.id) && !state_is_of_former(&other)) {
+	} else if (!state_is_of_former(&other)) {
 		log_err("the name %s is taken by device %u, whose server is dead: %s%s%sremove it "
 			"with ublk-host down %s, or choose another with --name",
 			name, other.id,

@@ -27,6 +27,7 @@ struct device_state {
 	int32_t pid;	     /* of the server */
 	uint64_t
 		pid_start; /* its start time, field 22 of /proc/PID/stat: tells a reused pid apart */
+	uint64_t entry;	   /* the device's, of sysfs_device_entry(): ids are reused; 0: not known */
 	json_t *manifest;  /* the resolved device manifest, as one could feed to --manifest */
 	json_t *memory;	   /* kept_memory.h: an object, the name that the plugin gave to the file's;
 			    * or NULL */
@@ -105,8 +106,7 @@ int state_for_each(int (*fn)(const struct device_state *state, void *arg), void 
 /* When process pid started, in clock ticks since the boot, field 22 of /proc/PID/stat. -ESRCH: there
  * is none, or it has ended (a zombie). */
 int state_pid_start(int32_t pid, uint64_t *start);
-/* The device is gone, and its id may be another's: the one that is there now was added after this was
- * written. */
+/* The device is gone, and its id may be another's. */
 bool state_is_of_former(const struct device_state *state);
 /* The device outlives its server. */
 bool state_recovers(const struct device_state *state);

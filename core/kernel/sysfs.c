@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -118,6 +119,15 @@ int sysfs_devices(const char *root, uint32_t **ids, size_t *nr)
 		qsort(*ids, *nr, sizeof(**ids), by_number);
 	}
 	return err;
+}
+
+uint64_t sysfs_device_entry(const char *root, uint32_t id)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/sys/class/ublk-char/ublkc%" PRIu32, root, id);
+	return stat(path, &st) ? 0 : st.st_ino;
 }
 
 static int disk_number(const char *root, uint32_t id, const char *attr, uint64_t *value)

@@ -25,6 +25,10 @@ int sysfs_read_number(const char *root, const char *path, uint64_t *value);
 /* Ids of all ublk devices, running or not, in rising order; free(*ids). 0 devices without driver. */
 int sysfs_devices(const char *root, uint32_t **ids, size_t *nr);
 
+/* What tells a device from former and later ones of its id: the number of its entry in sysfs, which no other
+ * gets before the next boot. 0: there is no such device. */
+uint64_t sysfs_device_entry(const char *root, uint32_t id);
+
 struct sysfs_disk {
 	dev_t devt;
 	uint64_t size_bytes;

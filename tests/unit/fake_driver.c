@@ -258,7 +258,9 @@ WRAPPED(int, ctrl_add_dev, (struct ctrl * ctrl, struct ublksrv_ctrl_dev_info *in
 	info->state = UBLK_S_DEV_DEAD;
 	info->ublksrv_pid = -1;
 	driver.shared->devices[info->dev_id - FAKE_ID] =
-		(struct fake_device){ .there = true, .info = *info };
+		(struct fake_device){ .there = true,
+				      .entry = ++driver.shared->entries,
+				      .info = *info };
 	make_node(node_char(info->dev_id, node));
 	return 0;
 }
@@ -454,6 +456,14 @@ WRAPPED(int, sysfs_devices, (const char *root, uint32_t **ids, size_t *nr))
 		if (find(FAKE_ID + i))
 			(*ids)[(*nr)++] = FAKE_ID + i;
 	return *ids ? 0 : -ENOMEM;
+}
+
+WRAPPED(uint64_t, sysfs_device_entry, (const char *root, uint32_t id))
+{
+	const struct fake_device *d = find(id);
+
+	(void)root;
+	return d ? d->entry : 0;
 }
 
 WRAPPED(int, sysfs_disk, (const char *root, uint32_t id, struct sysfs_disk *disk))

@@ -15,14 +15,15 @@
 #define FAKE_DEVICES 8u
 
 struct fake_device {
-	bool there; /* between ADD_DEV and DEL_DEV */
+	bool there;	/* between ADD_DEV and DEL_DEV */
+	uint64_t entry; /* no other has it */
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_params params;
 };
 
 /* What all processes of a test share. */
 struct fake_shared {
-	uint64_t features;
+	uint64_t features, entries;
 	struct fake_device devices[FAKE_DEVICES];
 };
 

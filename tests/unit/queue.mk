@@ -144,7 +144,7 @@ FAKE_DRIVER_WRAPS = -Wl,--wrap=ctrl_open,--wrap=ctrl_keep_rights,--wrap=ctrl_clo
 	-Wl,--wrap=ctrl_get_dev_info,--wrap=ctrl_get_queue_affinity,--wrap=ctrl_del_dev,--wrap=ctrl_plain \
 	-Wl,--wrap=ctrl_begin,--wrap=ctrl_result,--wrap=ctrl_cancel,--wrap=ctrl_fd \
 	-Wl,--wrap=transport_kernel_init,--wrap=sysfs_wait_node,--wrap=sysfs_devices,--wrap=sysfs_disk \
-	-Wl,--wrap=disk_users_find,--wrap=knobs_privileged,--wrap=open,--wrap=stat,--wrap=access
+	-Wl,--wrap=sysfs_device_entry,--wrap=disk_users_find,--wrap=knobs_privileged,--wrap=open,--wrap=stat,--wrap=access
 check_PROGRAMS += tests/unit/device_life tests/unit/fake_host
 TESTS += tests/unit/device_life
 dist_check_SCRIPTS += tests/unit/verbs.t
