@@ -32,7 +32,8 @@ libcore_la_SOURCES += \
 	core/cli/run.c \
 	core/cli/serve.c \
 	core/cli/server_files.c core/cli/server_files.h \
-	core/cli/serving.c core/cli/serving.h core/cli/serving_options.c \
+	core/cli/serving.c core/cli/serving.h core/cli/serving_background.c core/cli/serving_internal.h \
+	core/cli/serving_options.c core/cli/serving_start.c \
 	core/cli/standby.c core/cli/standby.h \
 	core/cli/stats.c core/cli/stats_out.c core/cli/stats_out.h \
 	core/cli/stop.c core/cli/stop.h \

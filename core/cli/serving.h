@@ -33,6 +33,7 @@ int serving_start(const struct serving *serving, char *node);
 struct prepared_server {
 	pid_t pid;
 	int answer_fd, go_fd;
+	bool successor;	       /* of a device that lives */
 	unsigned int seconds;  /* that it may take to be ready */
 	int64_t id;	       /* of the device that it has made; -1: none so far */
 	uint64_t served_since; /* of now_ms(), when its device is ready */
@@ -51,6 +52,10 @@ int serving_tell(struct prepared_server *server);
 /* What is there to be read. >0: the device is ready, its node in `node`; 0: nothing of interest yet;
  * -EPIPE: the server ends, or has ended, before that. */
 int serving_answer(struct prepared_server *server, char *node);
+
+/* What ends one on its way: a device that it has made goes with it, one that it is to serve on waits for the
+ * next, or is served if it is too late. */
+int serving_end_signal(const struct prepared_server *server);
 
 /* Every word that --data-path takes, ended by NULL; for free(). NULL: no memory. */
 const char **serving_path_words(void);

@@ -331,7 +331,7 @@ static void ask_to_end(struct supervised *s)
 {
 	s->asked_to_end = true;
 	s->at = now_ms() + END_MS;
-	pidfd_send_signal(s->pidfd, SIGTERM, NULL, 0);
+	pidfd_send_signal(s->pidfd, serving_end_signal(&s->server), NULL, 0);
 }
 
 /* One stands by as long as the device is to be served on. */
@@ -351,8 +351,10 @@ void supervised_aim(struct supervised *s, enum supervised_goal goal)
 {
 	s->goal = goal;
 	s->refused = s->settled = false;
-	if (s->phase == PHASE_STARTING && goal != GOAL_UP && !s->asked_to_end)
+	if (s->phase == PHASE_STARTING && goal != GOAL_UP && s->anew && !s->asked_to_end)
 		ask_to_end(s);
+	else if (s->phase == PHASE_STARTING && goal != GOAL_UP) /* its users are asked about then */
+		s->at = min_of(s->at, now_ms() + END_MS);
 	else if (s->phase != PHASE_STARTING && s->phase != PHASE_JOB && s->phase != PHASE_LEAVING)
 		supervised_go_on(s);
 	tend_standby(s, now_ms());
@@ -405,8 +407,8 @@ static void overdue(struct supervised *s, uint64_t now)
 		supervised_go_on(s);
 	} else if (s->phase == PHASE_STARTING && !s->asked_to_end) {
 		supervised_log(s, log_err,
-			       "it is not usable after %u s; stopping its server (process %d)",
-			       s->server.seconds, s->pid);
+			       "it is not usable in time; stopping its server (process %d)",
+			       s->pid);
 		ask_to_end(s);
 	} else if (s->phase == PHASE_STARTING && !s->killed) {
 		s->killed = true;
