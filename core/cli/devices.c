@@ -33,6 +33,13 @@ static void ask_driver(struct device_view *view, struct ctrl *ctrl)
 	view->has_params = ctrl_get_params(ctrl, view->id, &view->params) == 0;
 }
 
+int64_t device_size_now(const struct device_view *view)
+{
+	struct sysfs_disk disk;
+
+	return sysfs_disk("", view->id, &disk) ? view->size : (int64_t)disk.size_bytes;
+}
+
 /* Everybody may read this, where there is a disk. */
 static void ask_sysfs(struct device_view *view)
 {

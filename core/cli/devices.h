@@ -57,6 +57,9 @@ bool device_in_kernel(uint32_t id);
 /* The control device, if this user may open it; NULL otherwise, without a message. */
 struct ctrl *devices_ctrl(void);
 
+/* Bytes that the disk has now; as in the view, where there is no disk. */
+int64_t device_size_now(const struct device_view *view);
+
 /* Look at device id; ctrl may be NULL. name: what it was called when the id was found, as ids are reused:
  * "": it had no state file; NULL: whatever it is. 0; -ENOENT: neither a state file nor a device, or
  * another one by now; -errno. */

@@ -68,7 +68,7 @@ static int check_users(const struct device_view *view)
 	return err;
 }
 
-static int check(const struct device_view *view, uint64_t size, bool force)
+static int check(const struct device_view *view)
 {
 	char *remedy;
 
@@ -85,29 +85,45 @@ static int check(const struct device_view *view, uint64_t size, bool force)
 		free(remedy);
 		return -ESRCH;
 	}
-	if (size < (uint64_t)view->size && !force)
-		return check_users(view);
 	return 0;
+}
+
+/* Nobody else changes it now: what it has may have changed while we waited for that, and a process that is about
+ * to exchange its server has told it the size. */
+static int check_now(struct device_view *view, uint64_t size, bool force)
+{
+	struct device_state now;
+	bool in_hand;
+
+	if (state_read(view->id, &now))
+		return -ENOENT;
+	in_hand = state_in_hand(&now);
+	if (in_hand)
+		log_err("%s cannot be resized: process %d is changing its server; try again when that has "
+			"ended",
+			view->state.name, now.in_hand);
+	state_free(&now);
+	if (in_hand)
+		return -EBUSY;
+	view->size = device_size_now(view);
+	return size < (uint64_t)view->size && !force ? check_users(view) : 0;
 }
 
 /* The state never says less than the device has: then a next server can always serve it, whenever this one,
  * or we, may end. */
-static int ask_server(const struct device_view *view, uint64_t size)
+static int ask_server(const struct device_view *view, uint64_t size, struct request_line *line)
 {
 	const uint64_t former = (uint64_t)view->size;
-	struct request_line line;
 	char why[256];
-	int err = request_begin(&view->state, OTHERS_MS, &line), marked = 0;
+	int err = 0, marked = 0;
 
-	if (err)
-		return err;
-	if (line.size_option && size > former)
+	if (line->size_option && size > former)
 		marked = state_set_size(view->id, size);
 	if (!marked)
-		err = request_resize(&line, size, deadline_ms(&view->state), why, sizeof(why));
-	if (!marked && line.size_option && (err ? size > former : size < former))
-		marked = state_set_size(view->id, err ? former : size);
-	request_end(&line);
+		err = request_resize(line, size, deadline_ms(&view->state), why, sizeof(why));
+	/* One that has ended meanwhile, or is late, may have told the driver. */
+	if (!marked && line->size_option && (err ? size > former : size < former))
+		marked = state_set_size(view->id, err ? (uint64_t)device_size_now(view) : size);
 	if (err)
 		log_err("cannot resize %s: %s", view->state.name, why);
 	if (marked)
@@ -116,11 +132,20 @@ static int ask_server(const struct device_view *view, uint64_t size)
 	return err ? err : marked;
 }
 
-int resize_device(const struct device_view *view, uint64_t size, bool force)
+int resize_device(struct device_view *view, uint64_t size, bool force)
 {
-	int err = check(view, size, force);
+	struct request_line line;
+	int err = check(view);
 
-	return err ? err : ask_server(view, size);
+	if (!err)
+		err = request_begin(&view->state, OTHERS_MS, &line);
+	if (err)
+		return err;
+	err = check_now(view, size, force);
+	if (!err)
+		err = ask_server(view, size, &line);
+	request_end(&line);
+	return err;
 }
 
 static int print(const struct device_view *view, const struct resize_args *resize)

@@ -5,7 +5,8 @@
 
 #include "cli/devices.h"
 
-/* force: make it smaller although it is in use. 0 or -errno, logged; -EINVAL: no size for this device. */
-int resize_device(const struct device_view *view, uint64_t size, bool force);
+/* force: make it smaller although it is in use. 0 or -errno, logged; -EINVAL: no size for this device.
+ * view->size is what it had just before. */
+int resize_device(struct device_view *view, uint64_t size, bool force);
 
 #endif

@@ -19,9 +19,11 @@
 #include "cli/serving.h"
 #include "cli/upgrade.h"
 #include "cli/usage.h"
+#include "device/requests.h"
 #include "plugin/plugin.h"
 
-#define LEAVE_MS 20000 /* for the old server to end what it has begun */
+#define RESIZE_MS 20000 /* for a resize that is under way */
+#define LEAVE_MS 20000	/* for the old server to end what it has begun */
 
 enum { KEY_PLUGIN = 256 };
 
@@ -180,6 +182,19 @@ static int set_plugin(struct device_options *options, struct device_state *state
 	return 0;
 }
 
+/* One of whom it would not know the size. A resize that is under way ends first; none begins while the device is
+ * in hand. */
+static int await_resize(const struct device_view *view)
+{
+	int err = request_await(&view->state, RESIZE_MS);
+
+	if (!err && device_size_now(view) != view->size) {
+		log_err("%s was resized just now; try again", view->state.name);
+		err = -EAGAIN;
+	}
+	return err;
+}
+
 int upgrade_device(struct device_view *view, const char *plugin, struct upgrade_outcome *outcome)
 {
 	struct device_options options = { 0 };
@@ -192,7 +207,7 @@ int upgrade_device(struct device_view *view, const char *plugin, struct upgrade_
 		log_err("device %" PRIu32 " cannot be upgraded: %s", view->id, why);
 		return EXIT_FAILED;
 	}
-	if (device_take_in_hand(view, "upgraded"))
+	if (device_take_in_hand(view, "upgraded") || await_resize(view))
 		return EXIT_FAILED;
 	if (serving_of_state(&options, &view->state))
 		goto out;

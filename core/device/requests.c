@@ -94,6 +94,19 @@ void request_end(struct request_line *line)
 	line->fd = line->pidfd = -1;
 }
 
+int request_await(const struct device_state *state, unsigned int ms)
+{
+	struct request_line line = { .pidfd = -1 };
+	__cleanup_free struct stats *now = NULL;
+	int err = 0;
+
+	line.fd = stats_open_for_write(state->id, &now);
+	if (line.fd >= 0) /* else nobody can ask for anything */
+		err = lock_line(&line, state->name, ms);
+	request_end(&line);
+	return err;
+}
+
 static int read_request(const struct request_line *line, struct stats_request *request)
 {
 	ssize_t n = pread(line->fd, request, sizeof(*request), offsetof(struct stats, request));

@@ -20,6 +20,8 @@ struct request_line {
  * nothing to end. */
 int request_begin(const struct device_state *state, unsigned int ms, struct request_line *line);
 void request_end(struct request_line *line);
+/* Wait for a verb that is asking for something. 0; or -errno, logged: it has not ended within ms. */
+int request_await(const struct device_state *state, unsigned int ms);
 
 /* Give the device another size. 0, or -errno with why, a line for people; within ms. */
 int request_resize(struct request_line *line, uint64_t size, unsigned int ms, char *why,

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +15,16 @@
 #include "ublk-plugin.h"
 
 enum { OPT_SIZE, OPT_CRASH_EVERY, OPT_AGAIN };
-enum { AGAIN_FAIL, AGAIN_OK, AGAIN_CRASH, AGAIN_BUSY, AGAIN_SLOW }; /* as in the choices */
+enum {
+	AGAIN_FAIL,
+	AGAIN_OK,
+	AGAIN_CRASH,
+	AGAIN_BUSY,
+	AGAIN_SLOW,
+	AGAIN_LATE
+}; /* as in the choices */
+
+#define GO "/run/mortal.go" /* what a late one waits for */
 
 static const struct ublk_opt_spec mortal_opts[] = {
 	[OPT_SIZE] = { .name = "size",
@@ -29,13 +39,14 @@ static const struct ublk_opt_spec mortal_opts[] = {
 	[OPT_AGAIN] = { .name = "again",
 			.help = "what becomes of a new server for an old device",
 			.def = "fail",
-			.choices = "fail|ok|crash|busy|slow",
+			.choices = "fail|ok|crash|busy|slow|late",
 			.type = UBLK_OPT_ENUM },
 };
 
 struct mortal {
 	char *store;
 	uint64_t size, crash_every, served;
+	bool late;
 };
 
 static const struct ublk_host *host;
@@ -80,6 +91,7 @@ static int mortal_open(struct ublk_dev *dev, const struct ublk_open_args *args, 
 		return -ENOMEM;
 	mortal->size = args->opts[OPT_SIZE].u64;
 	mortal->crash_every = args->opts[OPT_CRASH_EVERY].u64;
+	mortal->late = args->flags & UBLK_OPEN_RECOVER && again == AGAIN_LATE;
 	fd = host->keep_memory(dev, "store", mortal->size);
 	if (fd < 0) {
 		free(mortal);
@@ -100,6 +112,17 @@ static int mortal_get_limits(void *priv, struct ublk_limits *limits)
 	const struct mortal *mortal = priv;
 
 	limits->size_bytes = mortal->size;
+	return 0;
+}
+
+/* The former server is gone by now. */
+static int mortal_start(void *priv, const struct ublk_limits *limits)
+{
+	const struct mortal *mortal = priv;
+
+	(void)limits;
+	while (mortal->late && access(GO, F_OK))
+		usleep(10000);
 	return 0;
 }
 
@@ -133,11 +156,13 @@ const struct ublk_plugin ublk_plugin_v1 = {
 	.nr_opts = sizeof(mortal_opts) / sizeof(mortal_opts[0]),
 	.opt_spec_size = sizeof(mortal_opts[0]),
 	.thread_model = UBLK_THREADS_SERIAL,
-	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE | UBLK_PLUGIN_OPENS_BESIDE,
+	.flags = UBLK_PLUGIN_RECOVERS | UBLK_PLUGIN_REISSUE | UBLK_PLUGIN_OPENS_BESIDE |
+		 UBLK_PLUGIN_NEEDS_FILES, /* to look for one */
 	.map_ops = UBLK_OPS_READ | UBLK_OPS_WRITE,
 	.map_kinds = UBLK_EXT_MEM,
 	.load = mortal_load,
 	.open = mortal_open,
+	.start = mortal_start,
 	.get_limits = mortal_get_limits,
 	.close = mortal_close,
 	.map = mortal_map,

@@ -144,7 +144,11 @@ does "down by node" 'two' down /dev/ublkb900002
 nothing_left "down leaves nothing"
 
 # a device that outlives its server
+exec 9>"$dir/lock"
 does "up with recovery" '^/dev/ublkb900001$' up --plugin null --opt size=1M --name one --sandbox off --recovery queue
+exec 9>&-
+! find "/proc/$(pid_of one)/fd" -lname "$dir/lock" | grep -q .
+ok $? "a server keeps nothing that who started it had open"
 kill -KILL "$(pid_of one)"
 until_true bash -c "'$host' list 2>/dev/null | grep -q quiesced"
 ok $? "a server that was killed leaves it waiting"

@@ -63,9 +63,9 @@ EXTRA_DIST += \
 	tests/vm/cases/signal-io.sh \
 	tests/vm/cases/start-time.sh \
 	tests/vm/cases/stats.sh \
-	tests/vm/cases/steady.sh \
+	tests/vm/cases/steady.sh tests/vm/cases/successor.sh \
 	tests/vm/cases/swap.sh \
-	tests/vm/cases/threads-per-queue.sh \
+	tests/vm/cases/threads-per-queue.sh tests/vm/cases/touched-nodes.sh \
 	tests/vm/cases/up-down.sh \
 	tests/vm/cases/upgrade.sh \
 	tests/vm/cases/user.sh \

@@ -15,8 +15,9 @@ wait_for 10 listening
 kill -0 $manager 2>/dev/null || { trap - EXIT; skip "no IO::Socket::UNIX of perl: $(head -n 1 "$T/perl")"; }
 told() { grep -Eq -- "$1" "$T/told"; }
 
-serve --plugin null
+WATCHDOG_USEC=600000 serve --plugin null
 wait_for 5 told '^READY=1$'
+wait_for 5 told '^WATCHDOG=1$'
 ! told STOPPING || fail "it is said to stop: $(cat "$T/told")"
 stop
 wait_for 5 told '^STOPPING=1$'

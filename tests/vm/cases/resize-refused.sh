@@ -48,6 +48,54 @@ expect_fail 1 'has not returned from resize\(\) within 1 s' ublk-host resize slo
 touch "$T/until"
 down slow
 
+# Two want something at once. The one that waited looks at what there is then.
+kernel_has quiesce && quiesce=yes || quiesce=
+slow() { # OPTION...: a device that is just being resized to 4M
+	rm -f "$T/until"
+	up --plugin "$plugins/sized.so" --opt resize=slow --opt until="$T/until" --name slow "$@"
+	ublk-host resize slow 4M >"$T/first" 2>&1 &
+	first=$!
+	sleep 0.5
+}
+slow
+exec 5<"$dev"
+timeout 30 ublk-host resize slow 2M >"$T/second" 2>&1 &
+second=$!
+sleep 0.5
+touch "$T/until"
+wait $first || fail "the first: $(cat "$T/first")"
+wait $second && fail "shrunk under its users: $(cat "$T/second")"
+matches "$T/second" 'is not made smaller under its users'
+same "its size" "$(size_of "$dev")" $((4 << 20))
+exec 5<&-
+down slow
+
+slow
+timeout 30 ublk-host resize slow 16M >"$T/second" 2>&1 &
+second=$!
+sleep 0.5
+touch "$T/until"
+wait $first || fail "the first: $(cat "$T/first")"
+wait $second && fail "it has 16M: $(cat "$T/second")"
+same "its size" "$(size_of "$dev")" $((4 << 20))
+same "its option" "$(size_option slow)" $((4 << 20))
+down slow
+
+if [[ $quiesce ]]; then
+	slow
+	timeout 60 ublk-host upgrade slow >"$T/second" 2>&1 &
+	second=$!
+	sleep 1
+	touch "$T/until"
+	wait $first || fail "the first: $(cat "$T/first")"
+	wait $second && fail "upgraded: $(cat "$T/second")"
+	matches "$T/second" 'slow was resized just now; try again'
+	ublk-host upgrade slow >"$T/out" 2>&1 || fail "upgrade: $(cat "$T/out")"
+	same "its size" "$(size_of "$dev")" $((4 << 20))
+	read_at "$dev" $((3 << 20)) 4096 >/dev/null || fail "the new server does not serve all of it"
+	down slow
+fi
+
 # It never comes back: growing is off, what shrinks has shrunk.
 turn stuck 2M 1 'plugin sized has not returned from resize' 0 $((1 << 20))
 expect_fail 1 'has not returned from an earlier resize' ublk-host resize stuck 512K
