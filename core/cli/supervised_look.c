@@ -17,10 +17,11 @@ static enum seen judge(const struct device_view *view)
 
 	if (view->ours && view->server_alive)
 		return SEEN_SERVED;
+	/* Also where it is gone: who takes a device down removes its state last. */
+	if (view->ours && state_in_hand(&view->state))
+		return SEEN_IN_HAND;
 	if (!view->ours || view->condition == DEVICE_GONE)
 		return SEEN_NOTHING;
-	if (state_in_hand(&view->state))
-		return SEEN_IN_HAND;
 	if (view->state.failed)
 		return SEEN_FAILED;
 	if (view->condition != DEVICE_STOPPED && device_can_recover(view, why, sizeof(why)))
