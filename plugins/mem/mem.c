@@ -89,20 +89,19 @@ static int cannot_map(const struct mem_dev *mem, int err)
 	return -err;
 }
 
-/* The host knows whether the memory has to outlive us: if it need not (-1), private memory is better, as a page
- * that was only read stays the shared zero page and costs nothing. < -1: -errno, said. */
-static int keep(const struct mem_dev *mem, size_t pages, uint32_t flags)
+/* *fd, or -1: the host knows whether the memory has to outlive us, and if it need not, private memory is better, as
+ * a page that was only read stays the shared zero page and costs nothing. 0 or -errno, said. */
+static int keep(const struct mem_dev *mem, size_t pages, uint32_t flags, int *fd)
 {
-	int fd;
-
+	*fd = -1;
 	if (!(flags & (UBLK_OPEN_KEEP | UBLK_OPEN_RECOVER)))
-		return -1;
-	fd = host->keep_memory(mem->dev, "store", pages);
-	if (fd == -ENOENT)
+		return 0;
+	*fd = host->keep_memory(mem->dev, "store", pages);
+	if (*fd == -ENOENT)
 		ublk_logf(host, mem->dev, UBLK_LOG_ERR,
 			  "cannot recover: the contents died with the old server; take the device "
 			  "down and start a new one");
-	return fd;
+	return *fd < 0 ? *fd : 0;
 }
 
 static int find_written(struct mem_dev *mem)
@@ -122,9 +121,9 @@ static int make_store(struct mem_dev *mem, uint32_t flags)
 
 	if (!pages)
 		return cannot_map(mem, ENOMEM);
-	fd = keep(mem, pages, flags);
-	if (fd < -1)
-		return fd;
+	err = keep(mem, pages, flags, &fd);
+	if (err)
+		return err;
 	err = store_map(&mem->store, pages, fd);
 	if (err)
 		return cannot_map(mem, -err);

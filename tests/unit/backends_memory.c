@@ -412,6 +412,31 @@ START_TEST(mem_does_not_pretend_to_recover)
 }
 END_TEST
 
+static int keep_refused(struct ublk_dev *of, const char *name, uint64_t size)
+{
+	(void)of;
+	(void)name;
+	(void)size;
+	return -EPERM; /* which is -1 */
+}
+
+/* No memory at all is not memory that need not be kept. */
+START_TEST(mem_fails_without_the_kept_memory)
+{
+	static const uint32_t flags[] = { UBLK_OPEN_KEEP, UBLK_OPEN_RECOVER,
+					  UBLK_OPEN_KEEP | UBLK_OPEN_RECOVER };
+	const struct ublk_plugin *mem = mock_load("plugins", "mem");
+	static struct ublk_host refusing;
+
+	refusing = mock_host;
+	refusing.keep_memory = keep_refused;
+	ck_assert_int_eq(mem->load(&refusing), 0);
+	ck_assert_int_eq(mock_open(&dev, mem, flags[_i], "size=1M", NULL), -EPERM);
+	ck_assert_int_eq(mock_open(&dev, mem, 0, "size=1M", NULL), 0);
+	mock_close(&dev, false);
+}
+END_TEST
+
 #define ROUNDS 20000
 
 static void *discarder(void *arg)
@@ -463,6 +488,7 @@ int main(void)
 	tcase_add_test(mem, mem_outlives_its_server);
 	tcase_add_test(mem, mem_opens_beside_a_former_server);
 	tcase_add_test(mem, mem_does_not_pretend_to_recover);
+	tcase_add_loop_test(mem, mem_fails_without_the_kept_memory, 0, 3);
 	tcase_add_test(mem, mem_discard_spares_neighbours);
 	suite_add_tcase(suite, null);
 	suite_add_tcase(suite, mem);
