@@ -49,6 +49,55 @@ void params_build(const struct ublk_limits *limits, bool fua_ok, struct ublk_par
 	}
 }
 
+/* What was rounded to whole granules is still the most that there is. */
+static bool takes_range(uint64_t most, uint64_t granule, uint32_t sectors)
+{
+	const uint64_t longest = (uint64_t)LIMITS_MAX_RANGE_SECTORS << 9;
+
+	return (uint64_t)sectors << 9 <= most || most == longest - longest % granule;
+}
+
+static const char *ranges_unkept(const struct ublk_param_discard *discard,
+				 const struct ublk_limits *limits)
+{
+	if (!takes_range(limits->max_discard_bytes, limits->discard_granularity,
+			 discard->max_discard_sectors))
+		return limits->max_discard_bytes ? "it offers longer discards than the plugin takes"
+						 : "it offers discards, and the plugin takes none";
+	if (!takes_range(limits->max_write_zeroes_bytes, limits->logical_block,
+			 discard->max_write_zeroes_sectors))
+		return limits->max_write_zeroes_bytes
+			       ? "it offers longer writes of zeroes than the plugin takes"
+			       : "it offers writes of zeroes, and the plugin takes none";
+	return NULL;
+}
+
+const char *params_unkept(const struct ublk_params *params, const struct ublk_limits *limits,
+			  bool fua_ok, bool in_place)
+{
+	const uint32_t chunk = limits->chunk_bytes >> 9, attrs = params->basic.attrs;
+	const uint32_t align =
+		params->types & UBLK_PARAM_TYPE_DMA_ALIGN ? params->dma.alignment + 1 : 4;
+
+	if (chunk && (!params->basic.chunk_sectors || chunk % params->basic.chunk_sectors))
+		return "its requests may cross a border of the plugin's (chunk_bytes)";
+	if (in_place && limits->dma_align > align)
+		return "its requests may be in memory that is aligned less than the plugin needs "
+		       "(dma_align)";
+	/* Nothing is written, and what was is not this server's. */
+	if (attrs & UBLK_ATTR_READ_ONLY)
+		return NULL;
+	if (limits->attrs & UBLK_DEV_VOLATILE_CACHE && !(attrs & UBLK_ATTR_VOLATILE_CACHE))
+		return "the plugin has a volatile cache, and the kernel was told of none that it "
+		       "would have to flush";
+	/* Without a cache, each write is stable when it ends. */
+	if (limits->attrs & UBLK_DEV_VOLATILE_CACHE && attrs & UBLK_ATTR_FUA && !fua_ok)
+		return "it offers writes that are stable when they end (FUA), which are not with "
+		       "the plugin";
+	return params->types & UBLK_PARAM_TYPE_DISCARD ? ranges_unkept(&params->discard, limits)
+						       : NULL;
+}
+
 static bool recovery_flags_ok(uint64_t flags)
 {
 	switch (flags & (UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE |

@@ -64,4 +64,12 @@ int add_check(const struct ublksrv_ctrl_dev_info *info);
  * with VOLATILE_CACHE only. */
 void params_build(const struct ublk_limits *limits, bool fua_ok, struct ublk_params *params);
 
+/*
+ * The parameters of a device are fixed once it is made, and the kernel goes by them under each of its servers.
+ * NULL, or, in one clause, which of them the next server's plugin cannot keep: what would lose data, or fail.
+ * What would only be slower is none. in_place: requests' own memory reaches the backing.
+ */
+const char *params_unkept(const struct ublk_params *params, const struct ublk_limits *limits,
+			  bool fua_ok, bool in_place);
+
 #endif

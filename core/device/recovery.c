@@ -7,6 +7,7 @@
 #include "config/size.h"
 #include "device/internal.h"
 #include "device/kept_memory.h"
+#include "device/params.h"
 
 #define ADOPT_DEADLINE_MS 15000 /* for the driver to be rid of the old server */
 #define ADOPT_WAIT_NS 1000000	/* between two looks */
@@ -183,12 +184,22 @@ int recovery_begin(struct device *d)
 	return err;
 }
 
+/* NULL, or what the kernel takes for granted since the device was made, and is so no more. */
+static const char *broken_promise(const struct device *d, const struct ublk_params *params)
+{
+	const struct ublk_limits *limits = &d->dev.limits;
+
+	return params_unkept(params, limits, device_fua_ok(&d->plugin->desc, limits),
+			     d->dev.path->dev_flags & UBLK_F_SUPPORT_ZERO_COPY);
+}
+
 /* The device is as it was made; what the plugin says now has to go with it. */
 static int compare(struct device *d)
 {
 	struct ublk_limits *limits = &d->dev.limits;
 	char is[SIZE_TEXT_MAX], was[SIZE_TEXT_MAX];
 	struct ublk_params params;
+	const char *broken;
 	uint64_t size;
 	int err = ctrl_get_params(d->ctrl, d->info.dev_id, &params);
 
@@ -206,7 +217,11 @@ static int compare(struct device *d)
 	if (limits->logical_block > 1u << params.basic.logical_bs_shift)
 		return refuse(d, -EINVAL, "the blocks of its backing have become larger");
 	limits->logical_block = 1u << params.basic.logical_bs_shift;
-	return 0;
+	broken = broken_promise(d, &params);
+	if (!broken)
+		return 0;
+	log_err("%s cannot be recovered: %s; such a device has to be made anew", d->node, broken);
+	return -EOPNOTSUPP;
 }
 
 int recovery_adopt(struct device *d)

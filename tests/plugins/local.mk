@@ -26,6 +26,20 @@ tests_plugins_asyncmem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_plugins_asyncmem_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS) -pthread
 tests_plugins_asyncmem_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
 
+# A file whose limits change with its server, and the same with one thread for the whole device.
+check_LTLIBRARIES += tests/plugins/fickle.la tests/plugins/fickle-serial.la
+
+tests_plugins_fickle_la_SOURCES = tests/plugins/fickle.c
+tests_plugins_fickle_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_fickle_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+tests_plugins_fickle_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
+
+tests_plugins_fickle_serial_la_SOURCES = tests/plugins/fickle.c
+tests_plugins_fickle_serial_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DFICKLE_NAME=\"fickle-serial\" \
+	-DFICKLE_THREADS=UBLK_THREADS_SERIAL
+tests_plugins_fickle_serial_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+tests_plugins_fickle_serial_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
+
 # Of the conformance kit's: bytes in memory that flush() writes to a file.
 check_LTLIBRARIES += tests/plugins/good-map.la
 

@@ -262,6 +262,29 @@ START_TEST(a_server_that_does_not_fit_leaves_it)
 }
 END_TEST
 
+static void has_a_cache(struct ublk_limits *limits)
+{
+	limits->attrs |= UBLK_DEV_VOLATILE_CACHE;
+}
+
+/* The kernel goes by what it was told when the device was made: it would never send a FLUSH. */
+START_TEST(a_plugin_that_breaks_a_promise_leaves_it)
+{
+	const bool beside = _i;
+	struct device_state state;
+
+	hand_over(&state);
+	plugin.desc.flags |= beside ? UBLK_PLUGIN_OPENS_BESIDE : 0;
+	store.narrow = has_a_cache;
+	ck_assert_int_eq(device_bring_up(&request, &device), -EOPNOTSUPP);
+	ck_assert(first_device.there && exists("900001.json"));
+	ck_assert(!strstr(driver.said, "START_USER_RECOVERY") == beside);
+	ck_assert(!strstr(driver.said, "DEL_DEV") && !strstr(driver.said, "STOP_DEV"));
+	ck_assert_uint_eq(store.opened, 0);
+	state_free(&state);
+}
+END_TEST
+
 /* Without QUIESCE a driver would hang with such a device. */
 START_TEST(a_device_that_cannot_be_handed_over_is_served_on)
 {
@@ -316,6 +339,7 @@ int main(void)
 		tcase_add_test(tc, a_verb_is_answered);
 	tcase_add_test(tc, another_server_goes_on);
 	tcase_add_loop_test(tc, a_server_that_does_not_fit_leaves_it, 0, NR_UNFIT);
+	tcase_add_loop_test(tc, a_plugin_that_breaks_a_promise_leaves_it, 0, 2);
 	tcase_add_test(tc, a_device_that_cannot_be_handed_over_is_served_on);
 	tcase_add_test(tc, a_successor_is_judged_by_what_the_state_says);
 	suite_add_tcase(s, tc);

@@ -24,6 +24,7 @@ static struct {
 	uint32_t open_flags;
 	const char *fail; /* the call that fails */
 	int resize_err;
+	void (*narrow)(struct ublk_limits *limits); /* what get_limits() does beyond the size */
 } store;
 
 static inline int result_of(const char *call)
@@ -52,6 +53,8 @@ static inline int do_get_limits(void *priv, struct ublk_limits *limits)
 {
 	(void)priv;
 	limits->size_bytes = store.size;
+	if (store.narrow)
+		store.narrow(limits);
 	return result_of("get_limits");
 }
 

@@ -129,6 +129,95 @@ START_TEST(params_are_built)
 }
 END_TEST
 
+/* A device that was made with `was`, under a plugin that says `is`. */
+struct promise {
+	struct ublk_limits was, is; /* beyond an offer's: 0 leaves that */
+	const char *unkept;	    /* NULL: it goes on */
+	bool no_fua, in_place;
+};
+
+#define CACHE UBLK_DEV_VOLATILE_CACHE
+#define NONE UINT64_MAX /* no discards, no writes of zeroes */
+
+static const struct promise promises[] = {
+	{ .unkept = NULL },
+	{ .is = { .attrs = CACHE }, .unkept = "volatile cache" },
+	{ .was = { .attrs = CACHE }, .is = { .attrs = CACHE } },
+	{ .was = { .attrs = CACHE } },
+	{ .was = { .attrs = UBLK_DEV_READ_ONLY }, .is = { .attrs = CACHE } },
+	{ .was = { .attrs = CACHE }, .is = { .attrs = CACHE }, .no_fua = true, .unkept = "FUA" },
+	{ .was = { .attrs = CACHE }, .no_fua = true },
+	{ .is = { .attrs = UBLK_DEV_ROTATIONAL } },
+	{ .is = { .chunk_bytes = 65536 }, .unkept = "chunk_bytes" },
+	{ .was = { .chunk_bytes = 65536 },
+	  .is = { .chunk_bytes = 32768 },
+	  .unkept = "chunk_bytes" },
+	{ .was = { .chunk_bytes = 65536 },
+	  .is = { .chunk_bytes = 98304 },
+	  .unkept = "chunk_bytes" },
+	{ .was = { .chunk_bytes = 65536 }, .is = { .chunk_bytes = 65536 } },
+	{ .was = { .chunk_bytes = 65536 }, .is = { .chunk_bytes = 131072 } },
+	{ .was = { .chunk_bytes = 65536 } },
+	{ .is = { .dma_align = 512 }, .in_place = true, .unkept = "dma_align" },
+	{ .was = { .dma_align = 512 },
+	  .is = { .dma_align = 4096 },
+	  .in_place = true,
+	  .unkept = "dma_align" },
+	{ .was = { .dma_align = 512 }, .is = { .dma_align = 512 }, .in_place = true },
+	{ .was = { .dma_align = 512 }, .in_place = true },
+	{ .is = { .dma_align = 512 } },
+	{ .is = { .max_discard_bytes = NONE }, .unkept = "discards, and the plugin takes none" },
+	{ .is = { .max_discard_bytes = 1 << 20 }, .unkept = "longer discards" },
+	{ .was = { .max_discard_bytes = 1 << 20 }, .is = { .max_discard_bytes = 1 << 20 } },
+	{ .was = { .max_discard_bytes = 1 << 20 } },
+	{ .was = { .max_discard_bytes = NONE }, .is = { .max_discard_bytes = 1 << 20 } },
+	{ .is = { .discard_granularity = 65536 } },
+	{ .was = { .max_discard_bytes = 3 << 19 },
+	  .is = { .max_discard_bytes = 1 << 20, .discard_granularity = 1 << 20 },
+	  .unkept = "longer discards" },
+	{ .is = { .max_write_zeroes_bytes = NONE }, .unkept = "zeroes, and the plugin takes none" },
+	{ .is = { .max_write_zeroes_bytes = 1 << 20 }, .unkept = "longer writes of zeroes" },
+	{ .was = { .max_write_zeroes_bytes = 1 << 20 } },
+	{ .was = { .attrs = UBLK_DEV_READ_ONLY },
+	  .is = { .max_discard_bytes = NONE, .max_write_zeroes_bytes = NONE } },
+};
+
+/* What limits_check() makes of an offer with these changes. */
+static struct ublk_limits changed(const struct ublk_limits *to)
+{
+	limits_setup();
+	limits.attrs = to->attrs;
+	limits.chunk_bytes = to->chunk_bytes;
+	if (to->dma_align)
+		limits.dma_align = to->dma_align;
+	if (to->discard_granularity)
+		limits.discard_granularity = to->discard_granularity;
+	if (to->max_discard_bytes)
+		limits.max_discard_bytes =
+			to->max_discard_bytes == NONE ? 0 : to->max_discard_bytes;
+	if (to->max_write_zeroes_bytes)
+		limits.max_write_zeroes_bytes =
+			to->max_write_zeroes_bytes == NONE ? 0 : to->max_write_zeroes_bytes;
+	ck_assert_int_eq(check_limits(), 0);
+	return limits;
+}
+
+START_TEST(a_next_server_keeps_what_was_promised)
+{
+	const struct promise *p = &promises[_i];
+	struct ublk_limits was = changed(&p->was), is = changed(&p->is);
+	struct ublk_params params;
+	const char *unkept;
+
+	params_build(&was, true, &params);
+	unkept = params_unkept(&params, &is, !p->no_fua, p->in_place);
+	if (p->unkept)
+		ck_assert_msg(unkept && strstr(unkept, p->unkept), "%d: %s", _i, unkept);
+	else
+		ck_assert_msg(!unkept, "%d: %s", _i, unkept);
+}
+END_TEST
+
 /* ---- The driver's rules, as SET_PARAMS of a plain device has them; NULL: accepted. ---- */
 
 static const char *model_basic(const struct ublk_param_basic *p, uint32_t max_io_buf)
@@ -279,6 +368,7 @@ int main(void)
 	tcase_add_test(tc, adding_is_predicted);
 	tcase_add_test(tc, fua_is_promised_where_it_is_kept);
 	tcase_add_test(tc, params_are_built);
+	tcase_add_loop_test(tc, a_next_server_keeps_what_was_promised, 0, ARRAY_SIZE(promises));
 	tcase_add_test(tc, what_passes_is_accepted_by_the_driver);
 	suite_add_tcase(suite, tc);
 	return run_tap(suite);

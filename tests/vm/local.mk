@@ -67,6 +67,7 @@ EXTRA_DIST += \
 	tests/vm/cases/swap.sh \
 	tests/vm/cases/threads-per-queue.sh tests/vm/cases/touched-nodes.sh \
 	tests/vm/cases/up-down.sh \
+	tests/vm/cases/upgrade-other-plugin.sh \
 	tests/vm/cases/upgrade.sh \
 	tests/vm/cases/user.sh \
 	tests/vm/cases/users.sh \
