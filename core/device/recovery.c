@@ -237,9 +237,14 @@ int recovery_adopt(struct device *d)
 	d->added = true;
 	if ((info->flags & dev_flags) != dev_flags)
 		return refuse(d, -EINVAL, "it was not made for its data path");
-	if (info->nr_hw_queues * d->dev.threads_per_queue < limits->max_queues ||
-	    info->queue_depth > limits->max_depth)
-		return refuse(d, -EINVAL, "the plugin does not take its queues and their depth");
+	/* Before threads share them, as its limits are. */
+	if (info->nr_hw_queues > limits->max_queues || info->queue_depth > limits->max_depth) {
+		log_err("%s cannot be recovered: it has %u queues of depth %u, and the plugin takes %u "
+			"of %u",
+			d->node, info->nr_hw_queues, info->queue_depth, limits->max_queues,
+			limits->max_depth);
+		return -EOPNOTSUPP;
+	}
 	limits->max_queues = info->nr_hw_queues * d->dev.threads_per_queue;
 	limits->max_depth = info->queue_depth;
 	if (limits->max_io_bytes < info->max_io_buf_bytes)

@@ -205,7 +205,7 @@ static void hand_over(struct device_state *state)
 	ck_assert_int_eq(state_read(FAKE_ID, state), 0);
 	ck_assert_int_eq(serve_until(SIGUSR1), 0);
 	ck_assert_int_eq(device_end(device), 0);
-	ck_assert_str_eq(driver.said, BRING_UP "QUIESCE_DEV ");
+	ck_assert_ptr_nonnull(strstr(driver.said, "START_DEV QUIESCE_DEV "));
 	ck_assert(first_device.there && exists("900001.json"));
 	ck_assert_uint_eq(store.opened, 0);
 	driver.said[0] = '\0';
@@ -234,7 +234,34 @@ START_TEST(another_server_goes_on)
 }
 END_TEST
 
-enum unfit { TOO_SMALL, TOO_FEW_QUEUES, NOT_BEGUN, NOT_ENDED, NO_START, NR_UNFIT };
+/* Threads that share a queue are none of the driver's queues; and of those there may be fewer than the plugin
+ * takes. */
+START_TEST(another_server_has_the_same_queues)
+{
+	struct device_state state;
+	char data[512] = "x";
+
+	cfg.threads_per_queue = 2;
+	hand_over(&state);
+	cfg.threads_per_queue = 2;
+	cfg.queues = _i ? 8 : 2;
+	up();
+	ck_assert_uint_eq(device->nr_started, 4);
+	ck_assert_uint_eq(store.nr_queues, 4);
+	ck_assert_int_eq(io(UBLK_IO_OP_WRITE, 0, 1, data), 512);
+	ck_assert_int_eq(serve_until(SIGTERM), 0);
+	ck_assert_int_eq(device_end(device), 0);
+	check_nothing_left();
+	state_free(&state);
+}
+END_TEST
+
+static void has_one_queue(struct ublk_limits *limits)
+{
+	limits->max_queues = 1;
+}
+
+enum unfit { TOO_SMALL, TOO_FEW_TAGS, SERIAL, ONE_QUEUE, NOT_BEGUN, NOT_ENDED, NO_START, NR_UNFIT };
 
 /* It stays, and waits for another. */
 START_TEST(a_server_that_does_not_fit_leaves_it)
@@ -244,8 +271,12 @@ START_TEST(a_server_that_does_not_fit_leaves_it)
 	hand_over(&state);
 	if (_i == TOO_SMALL)
 		store.size = SIZE / 2;
-	if (_i == TOO_FEW_QUEUES)
-		plugin.desc.thread_model = UBLK_THREADS_PARALLEL, cfg.depth = 2;
+	if (_i == TOO_FEW_TAGS)
+		cfg.depth = 2;
+	if (_i == SERIAL) /* of which two threads would call at once */
+		plugin.desc.thread_model = UBLK_THREADS_SERIAL;
+	if (_i == ONE_QUEUE)
+		store.narrow = has_one_queue;
 	if (_i == NOT_BEGUN || _i == NOT_ENDED) {
 		driver.fail_cmd = _i == NOT_BEGUN ? UBLK_U_CMD_START_USER_RECOVERY
 						  : UBLK_U_CMD_END_USER_RECOVERY;
@@ -338,6 +369,7 @@ int main(void)
 	if (!plane_on_valgrind()) /* which does not have pidfd_open() */
 		tcase_add_test(tc, a_verb_is_answered);
 	tcase_add_test(tc, another_server_goes_on);
+	tcase_add_loop_test(tc, another_server_has_the_same_queues, 0, 2);
 	tcase_add_loop_test(tc, a_server_that_does_not_fit_leaves_it, 0, NR_UNFIT);
 	tcase_add_loop_test(tc, a_plugin_that_breaks_a_promise_leaves_it, 0, 2);
 	tcase_add_test(tc, a_device_that_cannot_be_handed_over_is_served_on);

@@ -19,6 +19,7 @@
 static struct {
 	char mem[2 * SIZE];
 	uint64_t size;
+	uint32_t nr_queues; /* that start() was told of */
 	struct ublk_dev *dev;
 	unsigned int opened, started; /* and not yet closed, stopped */
 	uint32_t open_flags;
@@ -64,6 +65,7 @@ static inline int do_start(void *priv, const struct ublk_limits *limits)
 
 	(void)priv;
 	ck_assert_uint_eq(limits->size_bytes, store.size);
+	store.nr_queues = limits->max_queues;
 	store.started += !err;
 	return err;
 }

@@ -81,4 +81,22 @@ goes_on forced 'memory=1'
 goes_on forced 'cache=1 align=4096'
 verify_end
 down forced
+
+# Queues: never two threads in a plugin that does one thing at a time.
+made wide '' --queues 2
+if (($(find "/sys/block/${dev#/dev/}/mq" -mindepth 1 -maxdepth 1 -type d | wc -l) == 2)); then
+	verify_begin "$dev" 16M
+	refused wide '' 'has 2 queues of depth [0-9]+, and the plugin takes 1 of' --plugin "$plugins/fickle-serial.so"
+	refused wide 'queues=1' 'has 2 queues of depth [0-9]+, and the plugin takes 1 of'
+	goes_on wide ''
+	verify_end
+fi
+down wide
+made narrow '' --queues 1 --threads-per-queue 2
+verify_begin "$dev" 16M
+goes_on narrow ''
+goes_on narrow '' --plugin "$plugins/fickle-serial.so"
+matches "$T/out" 'one thread instead: '
+verify_end
+down narrow
 nothing_served
