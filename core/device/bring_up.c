@@ -356,10 +356,11 @@ static int bring_up(struct device *d)
 {
 	static const bring_up_step look[] = { pressure_begin, probe_kernel, check_name,
 					      recovery_settle, open_beside };
-	static const bring_up_step beside[] = { settle_limits,	headroom_check,	 shared_open,
-						obtain_device,	confine_begin,	 pressure_fill,
-						queues_prepare, pressure_settle, wait_for_word,
-						recovery_begin, open_char,	 make_stats };
+	static const bring_up_step beside[] = { settle_limits,	headroom_check,	  shared_open,
+						obtain_device,	confine_begin,	  pressure_fill,
+						queues_prepare, pressure_settle,  wait_for_word,
+						recovery_begin, recovery_confirm, open_char,
+						make_stats };
 	/* Other plugins open what a former server had only when that cannot touch it any more: the driver
 	 * knows when the last of its threads is gone. */
 	static const bring_up_step alone[] = { wait_for_word, recovery_begin, backend_open,

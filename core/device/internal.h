@@ -104,6 +104,8 @@ void backend_close(struct device *d);
 int recovery_settle(struct device *d);
 int recovery_begin(struct device *d); /* waits for the driver to be rid of the old server */
 int recovery_adopt(struct device *d);
+/* Adopted while the former server served, which is gone now: it still is that device. */
+int recovery_confirm(struct device *d);
 /* Asked to leave the device to another server. 0: it is to be left, by device_end(); -errno, logged: it
  * stays with us. */
 int recovery_hand_over(struct device *d);

@@ -253,6 +253,20 @@ int recovery_adopt(struct device *d)
 	return compare(d);
 }
 
+/* What was prepared beside the former server is for the size that the device had then, and it may have been
+ * inside of resize() until now. Its next server begins with the right one. */
+int recovery_confirm(struct device *d)
+{
+	struct ublk_params params;
+	int err = ctrl_get_params(d->ctrl, d->info.dev_id, &params);
+
+	if (err)
+		return refuse(d, err, "the driver does not tell its parameters");
+	if (params.basic.dev_sectors << 9 != d->dev.limits.size_bytes)
+		return refuse(d, -ESTALE, "its size has changed meanwhile; try again");
+	return 0;
+}
+
 /*
  * The device goes on under another server. The driver first hands out no more requests. Without that
  * (Linux 6.12) all tags of a queue may be with a server that leaves, and such a driver learns of its end by

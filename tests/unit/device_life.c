@@ -256,6 +256,51 @@ START_TEST(another_server_has_the_same_queues)
 }
 END_TEST
 
+static uint64_t size_meanwhile;
+
+/* Called when all is prepared, and the former server could still serve. */
+static int resize_meanwhile(int signal_fd, void *arg)
+{
+	(void)signal_fd;
+	(void)arg;
+	first_device.params.basic.dev_sectors = size_meanwhile >> 9;
+	return 0;
+}
+
+/* Memory, queues and the plugin are for another size then: reads of the rest would fail, or writes be cut off. */
+START_TEST(a_size_that_changed_meanwhile_is_noticed)
+{
+	static const uint64_t sizes[] = { SIZE, SIZE / 2, 2 * SIZE };
+	struct device_state state;
+	char data[512] = "x";
+
+	hand_over(&state);
+	plugin.desc.flags |= UBLK_PLUGIN_OPENS_BESIDE;
+	request.prepared = resize_meanwhile;
+	size_meanwhile = sizes[_i];
+	if (_i) {
+		ck_assert_int_eq(device_bring_up(&request, &device), -ESTALE);
+		ck_assert(first_device.there && exists("900001.json"));
+		ck_assert(!strstr(driver.said, "END_USER_RECOVERY"));
+		ck_assert(!strstr(driver.said, "DEL_DEV") && !strstr(driver.said, "STOP_DEV"));
+		ck_assert_uint_eq(store.opened, 0);
+		/* Try again. */
+		device_config_free(&cfg);
+		init_request();
+		free(cfg.recovery);
+		cfg.recovery = strdup("queue");
+		request.former = &state;
+		store.size = size_meanwhile;
+	}
+	up();
+	ck_assert_int_eq(io(UBLK_IO_OP_READ, (size_meanwhile >> 9) - 1, 1, data), 512);
+	ck_assert_int_eq(serve_until(SIGTERM), 0);
+	ck_assert_int_eq(device_end(device), 0);
+	check_nothing_left();
+	state_free(&state);
+}
+END_TEST
+
 static void has_one_queue(struct ublk_limits *limits)
 {
 	limits->max_queues = 1;
@@ -370,6 +415,7 @@ int main(void)
 		tcase_add_test(tc, a_verb_is_answered);
 	tcase_add_test(tc, another_server_goes_on);
 	tcase_add_loop_test(tc, another_server_has_the_same_queues, 0, 2);
+	tcase_add_loop_test(tc, a_size_that_changed_meanwhile_is_noticed, 0, 3);
 	tcase_add_loop_test(tc, a_server_that_does_not_fit_leaves_it, 0, NR_UNFIT);
 	tcase_add_loop_test(tc, a_plugin_that_breaks_a_promise_leaves_it, 0, 2);
 	tcase_add_test(tc, a_device_that_cannot_be_handed_over_is_served_on);
