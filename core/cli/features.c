@@ -97,7 +97,7 @@ static json_t *paths_to_json(void)
 	return paths;
 }
 
-/* By the descriptor alone: a device's own limits may narrow it. Of a plugin that has files or memory,
+/* NULL: none serves it. By the descriptor alone: a device's own limits may narrow it. Of a plugin that has files or memory,
  * as a device's options say, it is the choice for files. */
 static const char *choose_path(const struct host_features *host, const struct ublk_plugin *desc,
 			       const char **why)
@@ -106,8 +106,9 @@ static const char *choose_path(const struct host_features *host, const struct ub
 		desc->map_kinds & UBLK_EXT_FD ? desc->map_kinds & ~UBLK_EXT_MEM : desc->map_kinds;
 	struct path_needs needs = path_needs_of(desc, kinds, desc->data_modes);
 	const struct path_kernel kernel = host_path_kernel(host);
+	const struct path_choice choice = path_choose(&kernel, &needs, why);
 
-	return path_choice_name(path_choose(&kernel, &needs, why));
+	return path_obstacle(choice, &kernel, &needs) ? NULL : path_choice_name(choice);
 }
 
 struct plugin_walk {
@@ -173,7 +174,8 @@ static json_t *plugins_to_json(const struct host_features *host)
  *   build      version, abi_major, abi_minor, plugin_dirs and manifest_dirs (arrays), state_dir,
  *              filters_calls
  *   data_paths an object: name to meaning, best first
- *   plugins    an array of: name, path, version, data_path and why (null: not known), problem
+ *   plugins    an array of: name, path, version, data_path (null: none, or not known), why (null: not known),
+ *              problem
  */
 static json_t *to_json(const struct host_features *host)
 {

@@ -85,6 +85,12 @@ static int choose_path(struct device *d)
 		word = d->former->data_path;
 	if (!word || !strcmp(word, "auto")) {
 		choice = path_choose(&d->kernel, &needs, &d->path_why);
+		if (path_obstacle(choice, &d->kernel, &needs)) {
+			log_err("no data path can serve plugin %s, whose submit() takes registered "
+				"buffers only (UBLK_DATA_FIXED): %s",
+				d->plugin->desc.name, d->path_why);
+			return -EOPNOTSUPP;
+		}
 	} else {
 		choice = path_choice_find(word);
 		obstacle = path_obstacle(choice, &d->kernel, &needs);

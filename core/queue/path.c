@@ -84,7 +84,7 @@ const char *path_obstacle(struct path_choice choice, const struct path_kernel *k
 }
 
 /* Best first, by where the bytes are; doc/performance.md has the measurements. Each list ends with
- * what serves everything. */
+ * what serves everything but a plugin that takes nothing but registered buffers. */
 static const struct path_choice for_files[] = {
 	{ &path_auto_buf_reg, false },
 	{ &path_zero_copy, false },
@@ -119,15 +119,34 @@ static const struct path_choice *choices_for(const struct path_needs *needs)
 	return needs->map_kinds & UBLK_EXT_ZERO ? for_zeroes : for_nothing;
 }
 
+/* Why none of them serves: what the least demanding lacks that could, were the kernel another one. */
+static const char *none_serves(const struct path_choice *choice, const struct path_kernel *kernel,
+			       const struct path_needs *needs)
+{
+	const struct path_kernel any = { .features = UINT64_MAX,
+					 .buf_table = true,
+					 .buf_ring = true };
+	const char *why = "it also has data that must be in memory, and no data path has both";
+
+	for (; choice->path != &path_copy; choice++)
+		if (!path_obstacle(*choice, &any, needs))
+			why = path_obstacle(*choice, kernel, needs);
+	return why;
+}
+
 struct path_choice path_choose(const struct path_kernel *kernel, const struct path_needs *needs,
 			       const char **why)
 {
-	const struct path_choice *choice = choices_for(needs);
+	const struct path_choice *choices = choices_for(needs), *choice = choices;
 	const char *obstacle, *first = NULL;
 
 	/* The first obstacle is the reason: it is of the best one. */
 	while ((obstacle = path_obstacle(*choice, kernel, needs))) {
 		first = first ? first : obstacle;
+		if (choice->path == &path_copy) {
+			*why = none_serves(choices, kernel, needs);
+			return *choice;
+		}
 		choice++;
 	}
 	*why = first ? first : choice->path->what;

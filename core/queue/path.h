@@ -85,7 +85,9 @@ bool data_path_has_buffers(const struct data_path *path, const struct path_needs
 const char *path_obstacle(struct path_choice choice, const struct path_kernel *kernel,
 			  const struct path_needs *needs);
 
-/* The choice of --data-path auto, and why in one clause. path is never NULL. */
+/* The choice of --data-path auto, and why in one clause. path is never NULL: where none can serve such
+ * a plugin, which takes its data in registered buffers only, it is one that has a path_obstacle(), and why
+ * says what is missing. */
 struct path_choice path_choose(const struct path_kernel *kernel, const struct path_needs *needs,
 			       const char **why);
 

@@ -4,7 +4,7 @@ TEST_PLUGIN_LDFLAGS = -rpath /nowhere $(PLUGIN_LDFLAGS)
 
 # Well-behaved ones, for what the three backends that we ship leave out: the call and async profiles.
 check_LTLIBRARIES += tests/plugins/callmem.la tests/plugins/asyncmem.la \
-	tests/plugins/mortal.la tests/plugins/sized.la
+	tests/plugins/mortal.la tests/plugins/sized.la tests/plugins/fixed.la
 
 tests_plugins_callmem_la_SOURCES = tests/plugins/callmem.c
 tests_plugins_callmem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
@@ -20,6 +20,11 @@ tests_plugins_sized_la_SOURCES = tests/plugins/sized.c
 tests_plugins_sized_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_plugins_sized_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
 tests_plugins_sized_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
+
+tests_plugins_fixed_la_SOURCES = tests/plugins/fixed.c
+tests_plugins_fixed_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_fixed_la_CFLAGS = $(AM_CFLAGS) $(PLUGIN_CFLAGS)
+tests_plugins_fixed_la_LDFLAGS = -module $(TEST_PLUGIN_LDFLAGS)
 
 tests_plugins_asyncmem_la_SOURCES = tests/plugins/asyncmem.c
 tests_plugins_asyncmem_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)

@@ -107,6 +107,29 @@ START_TEST(users_without_privilege_are_copied_for)
 }
 END_TEST
 
+/* Registered buffers only, on a kernel that has none: no choice, and the reason is what the least of the
+ * paths needs that could. */
+START_TEST(what_none_can_serve)
+{
+	struct path_needs needs = { .data_modes = UBLK_DATA_FIXED };
+	struct path_kernel kernel = linux_7;
+	const char *why = NULL;
+
+	ck_assert_ptr_nonnull(
+		path_obstacle(path_choose(&linux_6_12, &needs, &why), &linux_6_12, &needs));
+	ck_assert_ptr_nonnull(strstr(why, "SUPPORT_ZERO_COPY, Linux 6.15"));
+	ck_assert_ptr_null(path_obstacle(path_choose(&linux_7, &needs, &why), &linux_7, &needs));
+	ck_assert_str_eq(why, path_auto_buf_reg.what);
+	kernel.unprivileged = true;
+	ck_assert_ptr_nonnull(path_obstacle(path_choose(&kernel, &needs, &why), &kernel, &needs));
+	ck_assert_ptr_nonnull(strstr(why, "CAP_SYS_ADMIN"));
+	/* and where nothing ever could */
+	needs.map_kinds = UBLK_EXT_MEM;
+	ck_assert_ptr_nonnull(path_obstacle(path_choose(&linux_7, &needs, &why), &linux_7, &needs));
+	ck_assert_ptr_nonnull(strstr(why, "no data path has both"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("path_choice");
@@ -115,6 +138,7 @@ int main(void)
 	tcase_add_loop_test(tcase, the_best_that_the_kernel_has, 0, ARRAY_SIZE(choices));
 	tcase_add_loop_test(tcase, users_without_privilege_are_copied_for, 0, ARRAY_SIZE(choices));
 	tcase_add_test(tcase, the_reason_is_what_the_best_one_lacks);
+	tcase_add_test(tcase, what_none_can_serve);
 	suite_add_tcase(suite, tcase);
 	return run_tap(suite);
 }

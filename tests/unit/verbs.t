@@ -89,6 +89,16 @@ nothing_left() { # TEXT
 	ok $? "$1${left:+: left are $left}"
 }
 
+# a plugin that takes registered buffers only, which this driver does not have
+mkdir "$dir/plugins"
+cp "$top_builddir/tests/plugins/.libs/fixed.so" "$dir/plugins"
+refuses 1 "a plugin that no data path can serve" \
+	'no data path can serve plugin fixed.*UBLK_DATA_FIXED.*SUPPORT_ZERO_COPY, Linux 6\.15' \
+	run --plugin fixed --plugin-dir "$dir/plugins" --sandbox off
+does "features tells of it" '^ +fixed +- +zero-copy needs a newer ublk driver' features --plugin-dir "$dir/plugins"
+does "features --json tells of it" '"data_path": null' features --json --plugin-dir "$dir/plugins"
+nothing_left "a device that cannot be leaves nothing"
+
 # one device
 does "list without devices" 'no ublk devices' list
 does "up" '^/dev/ublkb900001$' up --plugin null --opt size=1M --name one --sandbox off
