@@ -231,6 +231,28 @@ static int check_callback(const char *who, const char *mask_name, uint32_t mask,
 	return -EINVAL;
 }
 
+/* Where submit() takes registered buffers only, the device has no data in memory: all of READ and WRITE has
+ * to do without. */
+static int check_fixed_only(const char *who, const struct ublk_plugin *desc)
+{
+	const uint32_t data = UBLK_OPS_READ | UBLK_OPS_WRITE;
+
+	if (!(desc->submit_ops & data) || desc->data_modes != UBLK_DATA_FIXED)
+		return 0;
+	for (unsigned int op = UBLK_OP_READ; op <= UBLK_OP_WRITE; op++) {
+		enum profile profile = plugin_profile(desc, op);
+
+		if (profile != PROFILE_CALL &&
+		    (profile != PROFILE_MAP || desc->map_kinds != UBLK_EXT_MEM))
+			continue;
+		log_err("plugin %s: submit() takes registered buffers only (data_modes is 0x%x), "
+			"but %s by %s needs its data in memory: no data path has both",
+			who, desc->data_modes, op_name(op), profile_name(profile));
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_callbacks(const char *who, const struct ublk_plugin *desc)
 {
 	const char *missing = !desc->open ? "open" : !desc->get_limits ? "get_limits" : NULL;
@@ -269,7 +291,7 @@ static int check_callbacks(const char *who, const struct ublk_plugin *desc)
 			who, desc->submit_ops);
 		return -EINVAL;
 	}
-	return 0;
+	return check_fixed_only(who, desc);
 }
 
 static int check_opts(const char *who, const struct ublk_plugin *desc)

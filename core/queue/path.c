@@ -38,11 +38,10 @@ struct path_needs path_needs_of(const struct ublk_plugin *desc, uint32_t map_kin
 			needs.map_kinds = map_kinds;
 			break;
 		case PROFILE_SUBMIT:
-			needs.data_modes =
-				needs.data_modes ? needs.data_modes & data_modes : data_modes;
+			needs.data_modes = data_modes;
 			break;
 		case PROFILE_CALL:
-			needs.data_modes = UBLK_DATA_MAPPED;
+			needs.calls = true;
 			break;
 		case PROFILE_NONE:
 			break;
@@ -54,7 +53,7 @@ struct path_needs path_needs_of(const struct ublk_plugin *desc, uint32_t map_kin
 bool data_path_has_buffers(const struct data_path *path, const struct path_needs *needs)
 {
 	return path->driver_buffers || (needs->map_kinds & path->buffer_kinds) ||
-	       (needs->data_modes && path->data_mode == UBLK_DATA_MAPPED);
+	       ((needs->data_modes || needs->calls) && path->data_mode == UBLK_DATA_MAPPED);
 }
 
 const char *path_obstacle(struct path_choice choice, const struct path_kernel *kernel,
@@ -78,7 +77,8 @@ const char *path_obstacle(struct path_choice choice, const struct path_kernel *k
 		return "io_uring has no sparse tables of registered buffers on this kernel";
 	if (needs->map_kinds & ~path->map_kinds)
 		return "the plugin's bytes are in memory, not in a file";
-	if (needs->data_modes && !(needs->data_modes & path->data_mode))
+	if ((needs->data_modes && !(needs->data_modes & path->data_mode)) ||
+	    (needs->calls && path->data_mode != UBLK_DATA_MAPPED))
 		return "the plugin handles the data itself";
 	return NULL;
 }
@@ -110,11 +110,12 @@ static const struct path_choice for_plugins_own[] = {
 
 static const struct path_choice *choices_for(const struct path_needs *needs)
 {
-	if (needs->map_kinds & UBLK_EXT_FD || needs->data_modes & UBLK_DATA_FIXED)
+	if (needs->map_kinds & UBLK_EXT_FD ||
+	    (needs->data_modes & UBLK_DATA_FIXED && !needs->calls))
 		return for_files;
 	if (needs->map_kinds & UBLK_EXT_MEM)
 		return for_memory;
-	if (needs->data_modes || !needs->map_kinds)
+	if (needs->data_modes || needs->calls || !needs->map_kinds)
 		return for_plugins_own;
 	return needs->map_kinds & UBLK_EXT_ZERO ? for_zeroes : for_nothing;
 }

@@ -64,7 +64,8 @@ struct path_choice path_choice_find(const char *name);
 /* What a plugin asks of a data path: its descriptor's masks, or the final limits'. */
 struct path_needs {
 	uint32_t map_kinds;  /* of READ and WRITE by map; 0: not by map */
-	uint32_t data_modes; /* of READ and WRITE by submit or call; 0: not so */
+	uint32_t data_modes; /* of READ and WRITE by submit, one of them; 0: not by submit */
+	bool calls;	     /* READ or WRITE by call, which is given memory: UBLK_DATA_MAPPED */
 	bool shared_queues;  /* several threads serve a queue */
 };
 struct path_needs path_needs_of(const struct ublk_plugin *desc, uint32_t map_kinds,

@@ -49,6 +49,16 @@ static const struct {
 	  "copy",
 	  "copy",
 	  "auto-buf-reg" },
+	{ "the plugin's own, fixed too, and by call",
+	  { .data_modes = UBLK_DATA_MAPPED | UBLK_DATA_FIXED, .calls = true },
+	  "copy",
+	  "copy",
+	  "copy" },
+	{ "by call, and files",
+	  { .map_kinds = UBLK_EXT_FD, .calls = true },
+	  "copy",
+	  "copy",
+	  "copy" },
 	{ "memory, and the plugin's own",
 	  { .map_kinds = UBLK_EXT_ZERO, .data_modes = UBLK_DATA_MAPPED },
 	  "copy",
@@ -130,6 +140,51 @@ START_TEST(what_none_can_serve)
 }
 END_TEST
 
+static int do_submit(void *qpriv, struct ublk_io *io)
+{
+	(void)qpriv, (void)io;
+	return 0;
+}
+
+static int do_read(void *priv, void *buf, uint64_t length, uint64_t offset, uint32_t flags)
+{
+	(void)priv, (void)buf, (void)length, (void)offset, (void)flags;
+	return 0;
+}
+
+static int do_write(void *priv, const void *buf, uint64_t length, uint64_t offset, uint32_t flags)
+{
+	(void)priv, (void)buf, (void)length, (void)offset, (void)flags;
+	return 0;
+}
+
+/* Functions are given memory, and submit() what it takes: a path has to have both, whichever of READ and
+ * WRITE is which. */
+START_TEST(calls_beside_submit)
+{
+	const struct ublk_plugin mixed[] = {
+		{ .submit_ops = UBLK_OPS_READ, .submit = do_submit, .write = do_write },
+		{ .submit_ops = UBLK_OPS_WRITE, .submit = do_submit, .read = do_read },
+	};
+	struct path_needs both = path_needs_of(&mixed[_i], 0, UBLK_DATA_MAPPED | UBLK_DATA_FIXED);
+	struct path_needs fixed = path_needs_of(&mixed[_i], 0, UBLK_DATA_FIXED);
+	const char *why = NULL;
+
+	for (unsigned int i = 0; i < nr_data_paths; i++) {
+		const struct path_choice choice = { data_paths[i], false };
+		const bool in_memory = data_paths[i]->data_mode == UBLK_DATA_MAPPED;
+
+		ck_assert_int_eq(!path_obstacle(choice, &linux_7, &both), in_memory);
+		ck_assert_ptr_nonnull(path_obstacle(choice, &linux_7, &fixed));
+		if (in_memory)
+			ck_assert(data_path_has_buffers(data_paths[i], &both));
+	}
+	ck_assert_str_eq(path_choice_name(path_choose(&linux_7, &both, &why)), "copy");
+	ck_assert_ptr_nonnull(path_obstacle(path_choose(&linux_7, &fixed, &why), &linux_7, &fixed));
+	ck_assert_ptr_nonnull(strstr(why, "no data path has both"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("path_choice");
@@ -139,6 +194,7 @@ int main(void)
 	tcase_add_loop_test(tcase, users_without_privilege_are_copied_for, 0, ARRAY_SIZE(choices));
 	tcase_add_test(tcase, the_reason_is_what_the_best_one_lacks);
 	tcase_add_test(tcase, what_none_can_serve);
+	tcase_add_loop_test(tcase, calls_beside_submit, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return run_tap(suite);
 }

@@ -361,6 +361,41 @@ START_TEST(test_profiles)
 }
 END_TEST
 
+/* What submit() takes, what functions are given and what is mapped has to go together on some data path. */
+START_TEST(test_data_modes)
+{
+	struct ublk_plugin d = good;
+
+	d.submit = do_submit;
+	d.submit_ops = UBLK_OPS_WRITE;
+	d.data_modes = UBLK_DATA_FIXED;
+	refused(&d, -EINVAL,
+		"submit() takes registered buffers only (data_modes is 0x2), but read by call "
+		"needs its data in memory: no data path has both");
+	d.data_modes = UBLK_DATA_MAPPED | UBLK_DATA_FIXED;
+	accepted(&d);
+	d.data_modes = UBLK_DATA_FIXED;
+	d.map = do_map;
+	d.map_ops = UBLK_OPS_READ;
+	d.map_kinds = UBLK_EXT_MEM;
+	refused(&d, -EINVAL,
+		"submit() takes registered buffers only (data_modes is 0x2), but read by map "
+		"needs its data in memory: no data path has both");
+	d.map_kinds = UBLK_EXT_MEM | UBLK_EXT_FD; /* devices may leave memory out */
+	accepted(&d);
+	d.submit_ops = UBLK_OPS_FLUSH;
+	d.map_kinds = UBLK_EXT_MEM;
+	accepted(&d);
+	d = good;
+	d.read = NULL;
+	d.submit = do_submit;
+	d.submit_ops = UBLK_OPS_READ | UBLK_OPS_WRITE;
+	d.data_modes = UBLK_DATA_FIXED;
+	d.flush = do_flush;
+	accepted(&d);
+}
+END_TEST
+
 START_TEST(test_names_of_things)
 {
 	static const char *const names[] = { "read", "write", "flush", "discard", "write_zeroes" };
@@ -408,6 +443,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_newer_bits);
 	tcase_add_test(tc, test_callbacks);
 	tcase_add_test(tc, test_profiles);
+	tcase_add_test(tc, test_data_modes);
 	tcase_add_test(tc, test_names_of_things);
 	tcase_add_test(tc, test_options);
 	suite_add_tcase(s, tc);
