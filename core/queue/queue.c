@@ -67,11 +67,13 @@ void dev_unprepare(struct ublk_dev *dev)
 	dev->zeroes = NULL;
 }
 
-/* Only where the plugin's rules ask for it: its queue callbacks and its workers would overlap. */
+/* Only where the plugin's rules ask for it: its queue callbacks and its workers would overlap. Of those,
+ * event() and cqe() need no io that map() or submit() serves: a thread of the plugin's wakes the queue, and
+ * queue_init() may start ring operations. */
 static pthread_mutex_t *call_lock_of(struct ublk_queue *q)
 {
 	const struct ublk_plugin *p = q->plugin;
-	bool on_queue = p->map_ops || p->submit_ops;
+	bool on_queue = p->map_ops || p->submit_ops || p->event || p->cqe || p->batch_end;
 	bool on_workers = !(p->flags & UBLK_PLUGIN_NONBLOCKING) &&
 			  (p->read || p->write || p->flush || p->discard || p->write_zeroes);
 

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "plane.h"
+#include "queue/internal.h"
 
 #define STORE (1u << 20)
 #define SPAN (64u << 10)
@@ -349,6 +350,83 @@ START_TEST(models_keep_calls_apart)
 }
 END_TEST
 
+/* Callbacks that no io leads to: woken, at the end of a round, and by ring operations of the plugin's own
+ * that go on and on. */
+enum beside { EVENT, BATCH_END, CQE, NR_BESIDE };
+
+static atomic_uint beside; /* calls of them */
+
+static void caller_beside(void *qpriv)
+{
+	struct caller *c = qpriv;
+
+	enter(c);
+	atomic_fetch_sub(&c->inside, 1);
+	atomic_fetch_add(&beside, 1);
+}
+
+static void start_nop(void)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!host_services.sqe_get(plane.q[0], 1, &sqe)) /* cleared: a NOP */
+		host_services.sqe_commit(plane.q[0], sqe, NULL, 0);
+}
+
+static void caller_cqe(void *qpriv, struct ublk_io *io, uint32_t cookie, int32_t res,
+		       uint32_t flags)
+{
+	(void)io, (void)cookie, (void)res, (void)flags;
+	caller_beside(qpriv);
+	start_nop();
+}
+
+static void caller_nop(void *qpriv)
+{
+	(void)qpriv;
+	start_nop();
+}
+
+static unsigned int overlap_beside(uint32_t model, enum beside what)
+{
+	start(0);
+	atomic_store(&beside, 0);
+	caller.linger = true;
+	plane.plugin.thread_model = model;
+	plane.plugin.event = what == EVENT ? caller_beside : what == CQE ? caller_nop : NULL;
+	plane.plugin.batch_end = what == BATCH_END ? caller_beside : NULL;
+	plane.plugin.cqe = what == CQE ? caller_cqe : NULL;
+	plane.dev.limits.background_sqes = 1;
+	plane_start(&plane);
+	for (unsigned int i = 0; i < 100; i++) {
+		int tag = plane_submit(&plane, 0, UBLK_OP_READ, 0, 0, 4096, NULL);
+
+		host_services.wake(plane.q[0]);
+		ck_assert_int_eq(plane_wait(&plane, 0, tag, NULL), 4096);
+	}
+	plane_stop(&plane);
+	ck_assert_uint_gt(atomic_load(&beside), 0);
+	return atomic_load(&caller.most);
+}
+
+START_TEST(models_keep_callbacks_apart_from_calls)
+{
+	ck_assert_uint_eq(overlap_beside(UBLK_THREADS_SERIAL, _i), 1);
+	ck_assert_uint_eq(overlap_beside(UBLK_THREADS_PER_QUEUE, _i), 1);
+}
+END_TEST
+
+/* Who has nothing but functions has one worker, and does not pay for a lock. */
+START_TEST(calls_alone_need_no_lock)
+{
+	start(0);
+	plane.plugin.thread_model = UBLK_THREADS_SERIAL;
+	plane_start(&plane);
+	ck_assert_ptr_null(plane.q[0]->call_lock);
+	plane_stop(&plane);
+}
+END_TEST
+
 /* Calls that wait for one another: as many run as there may be workers. */
 START_TEST(parallel_calls_meet)
 {
@@ -406,7 +484,8 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++)
 		tcase_add_loop_test(tc, both[i], 0, 2);
 	suite_add_tcase(s, tc);
-	plane_case(s, "threads", models_keep_calls_apart, parallel_calls_meet,
-		   patience_on_a_busy_queue);
+	tcase_add_loop_test(tc, models_keep_callbacks_apart_from_calls, 0, NR_BESIDE);
+	plane_case(s, "threads", models_keep_calls_apart, calls_alone_need_no_lock,
+		   parallel_calls_meet, patience_on_a_busy_queue);
 	return run_tap(s);
 }
