@@ -5,6 +5,12 @@
  */
 #include "queue/internal.h"
 
+void chain_cut(struct ublk_queue *q, struct io_uring_sqe *last)
+{
+	plugin_misuse(q, "the last SQE of a chain is linked to nothing");
+	last->flags &= ~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
 void uncommitted_void(struct ublk_queue *q, const char *where)
 {
 	plugin_misuse(q, "%s kept %u SQEs from sqe_get() without sqe_commit()", where,
@@ -16,6 +22,7 @@ void uncommitted_void(struct ublk_queue *q, const char *where)
 			q->lent[i] = false;
 		}
 	q->uncommitted = 0;
+	chain_end(q); /* the last one may have been committed before */
 }
 
 static void submit_later(struct ublk_queue *q, struct request *r)

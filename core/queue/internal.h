@@ -372,6 +372,16 @@ static inline void sqe_void(struct io_uring_sqe *sqe)
 	io_uring_prep_nop(sqe);
 	sqe->user_data = ud_make(UD_UNCOMMITTED, 0, 0);
 }
+void chain_cut(struct ublk_queue *q, struct io_uring_sqe *last);
+/* All that was lent is back: a chain must end here, for what follows on the ring is the host's. */
+static inline void chain_end(struct ublk_queue *q)
+{
+	struct io_uring_sq *sq = &q->ring.sq;
+	struct io_uring_sqe *last = &sq->sqes[(sq->sqe_tail - 1) & sq->ring_mask];
+
+	if (unlikely(last->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)))
+		chain_cut(q, last);
+}
 void uncommitted_void(struct ublk_queue *q, const char *where);
 static inline void uncommitted_check(struct ublk_queue *q, const char *where)
 {

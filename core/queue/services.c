@@ -155,18 +155,6 @@ static const char *sqe_objection(const struct io_uring_sqe *sqe, bool foreign_io
 	return NULL;
 }
 
-/* All that was lent is back: a chain must end here, for what follows on the ring is the host's. */
-static void chain_end(struct ublk_queue *q)
-{
-	struct io_uring_sq *sq = &q->ring.sq;
-	struct io_uring_sqe *last = &sq->sqes[(sq->sqe_tail - 1) & sq->ring_mask];
-
-	if (likely(!(last->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK))))
-		return;
-	plugin_misuse(q, "the last SQE of a chain is linked to nothing");
-	last->flags &= ~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
-}
-
 static int host_sqe_commit(struct ublk_queue *q, struct io_uring_sqe *sqe, struct ublk_io *io,
 			   uint32_t cookie)
 {

@@ -290,37 +290,48 @@ START_TEST(forbidden)
 }
 END_TEST
 
+static unsigned int forgets; /* SQEs before the linked one that are not given back */
+
 /* A link on the last SQE would tie the host's next one to it, and a failure here would undo that. */
 static int submit_open_link(struct ublk_io *io)
 {
 	struct ublk_queue *q = async.q[io->qid];
-	struct io_uring_sqe *sqe;
+	struct io_uring_sqe *sqe[2];
 
 	if (io->op != UBLK_OP_FLUSH)
 		return submit_ring(io);
-	if (host->sqe_get(q, 1, &sqe))
+	if (host->sqe_get(q, 1 + forgets, sqe))
 		return -EPROTO;
-	io_uring_prep_read(sqe, slot, NULL, 4096, 0); /* fails */
-	sqe->flags = IOSQE_FIXED_FILE | IOSQE_IO_LINK;
-	host->sqe_commit(q, sqe, NULL, UINT32_MAX);
-	/* what comes next on the ring */
-	if (host->sqe_get(q, 1, &sqe))
-		return -EPROTO;
-	io_uring_prep_nop(sqe);
-	host->sqe_commit(q, sqe, io, 0);
+	io_uring_prep_read(sqe[forgets], slot, NULL, 4096, 0); /* fails */
+	sqe[forgets]->flags = IOSQE_FIXED_FILE | IOSQE_IO_LINK;
+	host->sqe_commit(q, sqe[forgets], NULL, UINT32_MAX);
+	submit_hold(io);
+	host->wake(q);
 	return 0;
+}
+
+/* What comes next on the ring. */
+static void event_goes_on(void)
+{
+	struct ublk_io *io = async_unhold();
+	struct io_uring_sqe *sqe;
+
+	if (io && !host->sqe_get(async.q[0], 1, &sqe))
+		host->sqe_commit(async.q[0], sqe, io, 0);
 }
 
 START_TEST(link_that_ends_nowhere)
 {
-	start(submit_open_link, 2, 0);
+	forgets = _i;
+	start(submit_open_link, 3, 0);
+	async.event = event_goes_on;
 	plane_start(&plane);
 	for (unsigned int i = 1; i <= 20; i++) {
 		ck_assert_int_eq(plane_io(&plane, UBLK_OP_FLUSH, 0, 0, 0, NULL), 0);
-		plane_expect_misuse(&plane, i);
+		plane_expect_misuse(&plane, i * (1 + forgets));
 	}
 	serves();
-	stop(20);
+	stop(20 * (1 + forgets));
 }
 END_TEST
 
@@ -462,11 +473,14 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("queue: own ring operations");
+	TCase *tc = tcase_create("links");
 
 	plane_need_fake();
 	plane_case(s, "good", reads_and_writes, linked, over_budget, budget_comes_back, background,
 		   end_with_operations_in_flight);
-	plane_case(s, "bad", uncommitted, forbidden, link_that_ends_nowhere,
-		   completion_waits_for_operations, completed_while_preparing, wrong_thread);
+	plane_case(s, "bad", uncommitted, forbidden, completion_waits_for_operations,
+		   completed_while_preparing, wrong_thread);
+	tcase_add_loop_test(tc, link_that_ends_nowhere, 0, 2);
+	suite_add_tcase(s, tc);
 	return run_tap(s);
 }
