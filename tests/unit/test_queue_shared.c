@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "plane.h"
 
@@ -274,6 +275,29 @@ static int call_write(void *priv, const void *buf, uint64_t length, uint64_t off
 	return 0;
 }
 
+static bool page_aligned(const void *at)
+{
+	return !((uintptr_t)at % (uintptr_t)sysconf(_SC_PAGESIZE));
+}
+
+/* What does not begin with a page is copied: functions may hand their memory on to direct I/O. */
+static void in_the_middle_of_a_page(void)
+{
+	const uint64_t at = 2 * SPAN + 512, length = SPAN / 2;
+
+	memset(memory->base, 0x33, MEMORY);
+	plane_pattern(memory->base + at, 4, 0, length);
+	ck_assert_int_eq(shared_io(UBLK_OP_WRITE, 8192, length, at), (int)length);
+	ck_assert(page_aligned(dev.last_buf));
+	ck_assert(plane_is_pattern(dev.mem + 8192, 4, 0, length));
+	memset(memory->base + at, 0x33, length);
+	ck_assert_int_eq(shared_io(UBLK_OP_READ, 8192, length, at), (int)length);
+	ck_assert(page_aligned(dev.last_buf));
+	ck_assert(plane_is_pattern(memory->base + at, 4, 0, length));
+	for (uint64_t i = 0; i < MEMORY; i++)
+		ck_assert((i >= at && i < at + length) || memory->base[i] == 0x33);
+}
+
 /* Plain functions get the shared memory itself, on whichever thread they run. */
 START_TEST(call_profile)
 {
@@ -296,6 +320,7 @@ START_TEST(call_profile)
 	ck_assert_int_eq(shared_io(UBLK_OP_READ, 4096, SPAN, 2 * SPAN), SPAN);
 	ck_assert_ptr_eq(dev.last_buf, memory->base + 2 * SPAN);
 	ck_assert(plane_is_pattern(memory->base + 2 * SPAN, 3, 0, SPAN));
+	in_the_middle_of_a_page();
 	end();
 	ck_assert_uint_eq(plane.counters.shared, 2);
 }
