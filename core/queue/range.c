@@ -55,7 +55,7 @@ static void ring_prep(struct io_uring_sqe *sqe, unsigned int op, const struct ub
 		break;
 	case RING_DISCARD:
 		io_uring_prep_rw(IORING_OP_URING_CMD, sqe, e->file, NULL, 0, 0);
-		sqe->off = BLOCK_URING_CMD_DISCARD; /* cmd_op, with the padding above it zero */
+		sqe->cmd_op = BLOCK_URING_CMD_DISCARD; /* the padding beside it is zero */
 		sqe->addr = e->at.offset;
 		sqe->addr3 = e->length;
 		break;

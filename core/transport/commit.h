@@ -7,6 +7,16 @@
 
 #include "transport/transport.h"
 
+/* Two words of 32 bits, as they follow each other in memory. */
+static inline uint64_t word_pair(uint32_t first, uint32_t second)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return (uint64_t)first << 32 | second;
+#else
+	return first | (uint64_t)second << 32;
+#endif
+}
+
 /* An SQE for a command of the driver's: all of it, by eight bytes at a time. */
 static inline void cmd_prep(struct io_uring_sqe *sqe, uint32_t op, uint64_t ud, uint64_t addr,
 			    uint64_t payload, uint64_t payload2)
@@ -20,7 +30,7 @@ static inline void cmd_prep(struct io_uring_sqe *sqe, uint32_t op, uint64_t ud, 
 			       offsetof(struct io_uring_sqe, cmd) == 48,
 		       "the layout that this fills in");
 	memcpy(&to[0], &begin, sizeof(to[0])); /* opcode, flags, ioprio, fd */
-	to[1] = op;			       /* cmd_op, with the padding above it zero */
+	to[1] = word_pair(op, 0);	       /* cmd_op, and padding that has to be zero */
 	to[2] = addr;
 	to[3] = 0; /* len, flags */
 	to[4] = ud;
@@ -54,7 +64,7 @@ static inline bool commit_per_io(struct transport_queue *tq, uint16_t tag, int32
 	if (__builtin_expect(!sqe, 0))
 		return false;
 	cmd_prep(sqe, tq->commit_op, ud_make(UD_TAG, tag, 0), addr->auto_reg,
-		 addr->head | (uint64_t)(uint32_t)res << 32, addr->buf);
+		 word_pair(addr->head, (uint32_t)res), addr->buf);
 	return true;
 }
 
@@ -67,7 +77,7 @@ static inline bool transport_commit(struct transport_queue *tq, uint16_t tag, in
 	if (!header)
 		return tq->commit_op ? commit_per_io(tq, tag, res, addr)
 				     : !tq->transport->ops->commit(tq, tag, res, addr);
-	*(uint64_t *)header = addr->head | (uint64_t)(uint32_t)res << 32;
+	*(uint64_t *)header = word_pair(addr->head, (uint32_t)res);
 	if (tq->elem_bytes > sizeof(*header))
 		*(uint64_t *)(header + 1) = addr->buf;
 	tq->elem += tq->elem_bytes;
