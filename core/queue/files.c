@@ -59,7 +59,7 @@ static int write_zeroes(int fd, uint64_t offset, uint64_t length)
 	return err;
 }
 
-static int zeroes_op(const struct dev_file *file, uint64_t offset, uint64_t length, bool keep)
+static int zero_blocks(const struct dev_file *file, uint64_t offset, uint64_t length, bool keep)
 {
 	int err = -EOPNOTSUPP;
 
@@ -72,6 +72,24 @@ static int zeroes_op(const struct dev_file *file, uint64_t offset, uint64_t leng
 		err = block_ioctl(file->fd, BLKZEROOUT, offset, length);
 	if (err == -EOPNOTSUPP || err == -ENOTTY)
 		err = write_zeroes(file->fd, offset, length);
+	return err;
+}
+
+/* Parts of blocks are written. */
+static int zeroes_op(const struct dev_file *file, uint64_t offset, uint64_t length, bool keep)
+{
+	uint64_t end = offset + length, from = round_up_to(offset, file->block);
+	uint64_t to = end - end % file->block;
+	int err = 0;
+
+	if (from >= to)
+		return write_zeroes(file->fd, offset, length);
+	if (offset < from)
+		err = write_zeroes(file->fd, offset, from - offset);
+	if (!err)
+		err = zero_blocks(file, from, to - from, keep);
+	if (!err && to < end)
+		err = write_zeroes(file->fd, to, end - to);
 	return err;
 }
 

@@ -397,7 +397,7 @@ int call_result(struct ublk_queue *q, const struct ublk_io *io, int res);
 void jobs_drain(struct ublk_queue *q);
 void jobs_drop(struct ublk_queue *q); /* control thread, after queue's thread and workers */
 
-/* files.c: what a worker does to a file's range */
+/* files.c: what a worker does to a file's range; a DISCARD's is of whole blocks of the file */
 int file_range_op(const struct dev_file *file, unsigned int op, uint64_t offset, uint64_t length,
 		  uint32_t flags);
 

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: MIT
 /* A queue as the control thread sees it: made, asked, joined; and what queues of a device share. */
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "kernel/knobs.h"
 #include "queue/internal.h"
+
+static uint32_t block_of(int fd)
+{
+	int block = 0;
+
+	return ioctl(fd, BLKSSZGET, &block) || block <= 0 ? 1 : (uint32_t)block;
+}
 
 int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
 {
@@ -15,10 +24,12 @@ int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
 		return -errno;
 	if (dev->nr_files == DEV_MAX_FILES)
 		return -EMFILE;
-	dev->files[dev->nr_files] = (struct dev_file){ .fd = fd,
-						       .is_block = S_ISBLK(st.st_mode),
-						       .is_direct = fcntl(fd, F_GETFL) & O_DIRECT,
-						       .by_plugin = by_plugin };
+	dev->files[dev->nr_files] =
+		(struct dev_file){ .fd = fd,
+				   .is_block = S_ISBLK(st.st_mode),
+				   .block = S_ISBLK(st.st_mode) ? block_of(fd) : 1,
+				   .is_direct = fcntl(fd, F_GETFL) & O_DIRECT,
+				   .by_plugin = by_plugin };
 	return dev->nr_files++;
 }
 

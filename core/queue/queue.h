@@ -26,9 +26,10 @@
 /* A file that extents may name, known to every queue's ring under the same slot. */
 struct dev_file {
 	int fd;
-	bool is_block;		/* a block device: discards are commands */
-	bool is_direct;		/* opened for direct I/O */
-	bool by_plugin;		/* FLUSH syncs it */
+	bool is_block;	/* a block device: discards are commands */
+	uint32_t block; /* it discards and zeroes by so many bytes, and refuses parts of them */
+	bool is_direct; /* opened for direct I/O */
+	bool by_plugin; /* FLUSH syncs it */
 	atomic_uint ring_lacks; /* range.c: what rings have been found unable to do to it */
 };
 

@@ -81,12 +81,36 @@ static void ring_start(struct ublk_queue *q, struct request *r, unsigned int i, 
 	r->pending++;
 }
 
+/* A disk may have larger blocks than the device, and takes whole ones only. */
+static bool is_whole(const struct dev_file *file, const struct ublk_extent *e)
+{
+	return !(e->at.offset % file->block) && !(e->length % file->block);
+}
+
+/* Of a discard, parts of blocks may stay as they are. False: there is nothing else. */
+static bool discard_trim(const struct dev_file *file, struct ublk_extent *e)
+{
+	uint64_t from = round_up_to(e->at.offset, file->block), to = e->at.offset + e->length;
+
+	to -= to % file->block;
+	e->at.offset = from;
+	e->length = from < to ? to - from : 0;
+	return e->length;
+}
+
 /* The best that the ring is not known to lack; else a worker does it. */
 static void ring_try(struct ublk_queue *q, struct request *r, unsigned int i)
 {
-	const struct dev_file *file = &q->dev->files[r->ranges->at[i].ext.file];
+	struct ublk_extent *e = &r->ranges->at[i].ext;
+	const struct dev_file *file = &q->dev->files[e->file];
 	unsigned int ops = ring_ops(r, file);
 
+	if (unlikely(!is_whole(file, e))) {
+		if (r->op == UBLK_OP_DISCARD && !discard_trim(file, e))
+			return;
+		if (r->op == UBLK_OP_WRITE_ZEROES)
+			ops = 0;
+	}
 	ops &= ~atomic_load_explicit(&file->ring_lacks, memory_order_relaxed);
 	if (ops)
 		ring_start(q, r, i, ops & -ops);

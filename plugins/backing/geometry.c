@@ -236,7 +236,8 @@ static int probe_block(struct backing *file, dev_t disk)
 			    strerror(err));
 		return -err;
 	}
-	/* A larger one can only be served through the page cache, where any block will do. */
+	/* A larger one can only be served through the page cache, where any block will do for data; the
+	 * host makes whole blocks of what is discarded or zeroed. */
 	geo->logical_block =
 		logical > (int)MAX_LOGICAL_BLOCK ? MAX_LOGICAL_BLOCK : (uint32_t)logical;
 	geo->physical_block = is_pow2((uint64_t)physical) ? (uint32_t)physical : 0;

@@ -2,7 +2,10 @@
 /* Discards, zeroing and syncs of files: by how many ring operations, by a worker where the ring
  * cannot, and in which order where an io is files and memory. */
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "plane.h"
@@ -270,6 +273,73 @@ START_TEST(rings_learn_what_they_lack)
 }
 END_TEST
 
+#define LARGE_BLOCK (16u << 10)
+
+/* A disk of such blocks, which goes with its descriptor; -1: not here (no root, an old kernel). */
+static int make_disk(void)
+{
+	struct loop_config config = { .block_size = LARGE_BLOCK,
+				      .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	int ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC), disk = -1;
+	int block = LARGE_BLOCK; /* of its page cache, which was made for what it was before */
+	char path[32];
+
+	config.fd = (uint32_t)plane_temp_file(SIZE);
+	for (int attempt = 0; ctl >= 0 && attempt < 10; attempt++) {
+		snprintf(path, sizeof(path), "/dev/loop%d", ioctl(ctl, LOOP_CTL_GET_FREE));
+		disk = open(path, O_RDWR | O_CLOEXEC);
+		if (disk < 0 ||
+		    (!ioctl(disk, LOOP_CONFIGURE, &config) && !ioctl(disk, BLKBSZSET, &block)))
+			break;
+		close(disk); /* another was faster: again */
+		disk = -1;
+	}
+	close(ctl);
+	close((int)config.fd);
+	return disk;
+}
+
+/* A disk refuses what is no whole block of its own: of a discard the ends stay, zeroes are written there.
+ * Done to a file that is said to have such blocks, and, where there can be one, to such a disk. */
+START_TEST(blocks_larger_than_the_device_has)
+{
+	const uint64_t from = LARGE_BLOCK + 4096, length = 3 * LARGE_BLOCK;
+	int disk = _i ? make_disk() : -1;
+	unsigned int lacks;
+
+	if (_i && disk < 0) {
+		fprintf(stderr, "# no disk of large blocks: this has proved nothing\n");
+		return;
+	}
+	start(1, SIZE);
+	if (_i)
+		spread.slot[0] = plane_file(&plane, disk);
+	else
+		plane.dev.files[spread.slot[0]].block = LARGE_BLOCK;
+	plane_start(&plane);
+	for (unsigned int flags = 0; flags <= UBLK_IOF_NOUNMAP; flags += UBLK_IOF_NOUNMAP) {
+		fill();
+		ring_ops(UBLK_OP_WRITE_ZEROES, flags, from, length);
+		check_hole(from, from + length);
+		fill();
+		ring_ops(UBLK_OP_WRITE_ZEROES, flags, from, 4096);
+		check_hole(from, from + 4096);
+	}
+	ck_assert_uint_eq(plane.q[0]->workers.nr, 1);
+	ring_ops(UBLK_OP_DISCARD, 0, 0, LARGE_BLOCK); /* some kernels' rings have none */
+	lacks = plane.dev.files[spread.slot[0]].ring_lacks;
+	fill();
+	ring_ops(UBLK_OP_DISCARD, 0, from, 8192); /* no block at all */
+	check_hole(0, 0);
+	ring_ops(UBLK_OP_DISCARD, 0, from, length);
+	check_hole(2 * LARGE_BLOCK, 4 * LARGE_BLOCK);
+	ck_assert_uint_eq(plane.dev.files[spread.slot[0]].ring_lacks, lacks);
+	stop();
+	if (_i)
+		close(disk);
+}
+END_TEST
+
 /* A plugin's function is stuck in an io that is also files: when the io is taken away, nothing of
  * it is still to come for the files, nor for memory that the function has not been called for. */
 START_TEST(nothing_comes_late)
@@ -356,6 +426,7 @@ int main(void)
 		   ranges_that_do_not_join, data_joins, data_in_wide_windows);
 	plane_case(s, "workers", workers_do_what_rings_lack, rings_learn_what_they_lack);
 	plane_case(s, "memory", nothing_comes_late, zeroing_by_the_host_is_not_watched);
+	tcase_add_loop_test(tc, blocks_larger_than_the_device_has, 0, 2);
 	tcase_add_loop_test(tc, results_of_memory_functions, 0, 2);
 	suite_add_tcase(s, tc);
 	return run_tap(s);
