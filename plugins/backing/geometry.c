@@ -210,6 +210,9 @@ static void probe_regular(struct backing *file, const struct stat *st)
 	geo->logical_block = 512;
 	geo->io_opt = is_pow2(st->st_blksize) ? (uint32_t)st->st_blksize : 0;
 	geo->discard = can_punch(file, st);
+	/* Who cannot punch does not zero in place either, as a rule; to try that would make room beyond the
+	 * end of those that can. */
+	geo->slow_zeroes = !geo->discard;
 	if (!fstatvfs(file->fd, &fs) && is_pow2(fs.f_frsize))
 		geo->discard_granularity = (uint32_t)fs.f_frsize;
 	/* Direct or not: where new blocks are is metadata, and stable only after an fsync. */
