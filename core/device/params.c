@@ -84,7 +84,7 @@ const char *params_unkept(const struct ublk_params *params, const struct ublk_li
 	if (in_place && limits->dma_align > align)
 		return "its requests may be in memory that is aligned less than the plugin needs "
 		       "(dma_align)";
-	/* Nothing is written, and what was is not this server's. */
+	/* Nothing is written, so that nothing has to become stable. */
 	if (attrs & UBLK_ATTR_READ_ONLY)
 		return NULL;
 	if (limits->attrs & UBLK_DEV_VOLATILE_CACHE && !(attrs & UBLK_ATTR_VOLATILE_CACHE))

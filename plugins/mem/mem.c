@@ -89,7 +89,7 @@ static int cannot_map(const struct mem_dev *mem, int err)
 	return -err;
 }
 
-/* *fd, or -1: the host knows whether the memory has to outlive us, and if it need not, private memory is better, as
+/* The host knows whether the memory has to outlive us: if it need not (*fd is -1), private memory is better, as
  * a page that was only read stays the shared zero page and costs nothing. 0 or -errno, said. */
 static int keep(const struct mem_dev *mem, size_t pages, uint32_t flags, int *fd)
 {
