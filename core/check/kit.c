@@ -222,8 +222,11 @@ static struct path_choice usual_path(struct kit_dev *d)
 	struct path_needs needs =
 		path_needs_of(d->kit->desc, d->dev.limits.map_kinds, d->dev.limits.data_modes);
 	const char *why;
+	struct path_choice choice = path_choose(&kernel, &needs, &why);
 
-	return path_choose(&kernel, &needs, &why);
+	if (path_obstacle(choice, &kernel, &needs))
+		kit_fail(d->kit, "no data path serves what get_limits() has made of it: %s", why);
+	return choice;
 }
 
 static void make_transport(struct kit_dev *d, uint16_t nr, uint16_t depth)
