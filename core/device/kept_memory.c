@@ -95,7 +95,7 @@ static int prepare_folder(int dir, const char *path)
 /* The folder's descriptor, or -errno; create false: quietly. */
 static int open_folder(bool create)
 {
-	__cleanup_fd int dir = state_open_folder(create);
+	__cleanup_fd int dir = state_open_folder(create), lock = -1;
 	__cleanup_free char *path = NULL;
 	int fd;
 
@@ -110,9 +110,8 @@ static int open_folder(bool create)
 		return fd;
 	if (fd >= 0)
 		close(fd);
-	fd = state_lock_folder(dir, MOUNT_LOCK_MS);
-	if (!fd)
-		fd = prepare_folder(dir, path);
+	lock = state_lock_folder(dir, MOUNT_LOCK_MS);
+	fd = lock < 0 ? lock : prepare_folder(dir, path);
 	if (fd < 0)
 		log_err("no memory can outlive the server: mounting a tmpfs on %s: %s; with "
 			"--recovery none it need not",

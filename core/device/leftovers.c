@@ -213,14 +213,13 @@ int leftovers_for_each(int (*fn)(const struct leftover *leftover, void *arg), vo
 
 int leftover_remove(const char *file)
 {
-	__cleanup_fd int dir = state_open_folder(false);
+	__cleanup_fd int dir = state_open_folder(false), lock = -1;
 	struct leftover leftover;
-	bool locked;
 
 	if (dir < 0)
 		return dir;
-	locked = !state_lock_folder(dir, STATE_LOCK_MS); /* it may just get its device */
-	if (!judge(dir, file, locked, &leftover))
+	lock = state_lock_folder(dir, STATE_LOCK_MS); /* it may just get its device */
+	if (!judge(dir, file, lock >= 0, &leftover))
 		return -EBUSY;
 	return unlinkat(dir, file, 0) && errno != ENOENT ? -errno : 0;
 }
@@ -244,12 +243,13 @@ static int remove_own(const struct leftover *leftover, void *arg)
 
 void leftovers_remove_of(int64_t id, pid_t pid)
 {
-	__cleanup_fd int dir = state_open_folder(false);
+	__cleanup_fd int dir = state_open_folder(false), lock = -1;
 	struct dead_server server = { dir, id, pid };
 	struct walk walk = { .dir = dir, .fn = remove_own, .arg = &server };
 
 	if (dir < 0)
 		return;
-	walk.locked = !state_lock_folder(dir, STATE_LOCK_MS);
+	lock = state_lock_folder(dir, STATE_LOCK_MS);
+	walk.locked = lock >= 0;
 	walk_all(&walk);
 }

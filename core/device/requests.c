@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /* Requests of verbs to servers, by way of the statistics' file. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/pidfd.h>
 
 #include "device/internal.h"
 #include "device/requests.h"
+#include "device/state_file.h"
 #include "device/stats_file.h"
 
 #define LOOK_MS 5
@@ -28,14 +29,23 @@ void request_answer(struct device *d)
 	__atomic_store_n(&request->answered, asked, __ATOMIC_RELEASE);
 }
 
-/* 0 or -errno, logged. */
-static int lock_line(const struct request_line *line, const char *name, unsigned int ms)
+static int open_lock(void)
 {
+	__cleanup_fd int dir = state_open_folder(false);
+
+	return dir < 0 ? dir : state_lock_open(dir, O_RDWR);
+}
+
+/* A byte for each device, so that they do not wait for each other. 0 or -errno, logged. */
+static int lock_line(struct request_line *line, uint32_t id, const char *name, unsigned int ms)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = id, .l_len = 1 };
 	uint64_t until = now_ms() + ms;
 	int err;
 
-	while (flock(line->fd, LOCK_EX | LOCK_NB)) {
-		err = -errno;
+	line->lock = open_lock();
+	while (line->lock < 0 || fcntl(line->lock, F_OFD_SETLK, &lock)) {
+		err = line->lock < 0 ? line->lock : -errno;
 		if (err == -EWOULDBLOCK && now_ms() < until) {
 			poll(NULL, 0, LOOK_MS);
 			continue;
@@ -45,7 +55,7 @@ static int lock_line(const struct request_line *line, const char *name, unsigned
 				"come to an end within %u s",
 				name, ms / 1000);
 		else
-			log_err("cannot lock the statistics of %s: %m", name);
+			log_err("cannot lock the statistics of %s: %s", name, strerror(-err));
 		return err;
 	}
 	return 0;
@@ -76,10 +86,10 @@ int request_begin(const struct device_state *state, unsigned int ms, struct requ
 {
 	int err;
 
-	*line = (struct request_line){ .fd = -1, .pidfd = pidfd_open(state->pid, 0) };
+	*line = (struct request_line){ .fd = -1, .lock = -1, .pidfd = pidfd_open(state->pid, 0) };
 	err = find_server(state, line);
 	if (!err)
-		err = lock_line(line, state->name, ms);
+		err = lock_line(line, state->id, state->name, ms);
 	if (err)
 		request_end(line);
 	return err;
@@ -89,20 +99,22 @@ void request_end(struct request_line *line)
 {
 	if (line->fd >= 0)
 		close(line->fd);
+	if (line->lock >= 0)
+		close(line->lock);
 	if (line->pidfd >= 0)
 		close(line->pidfd);
-	line->fd = line->pidfd = -1;
+	line->fd = line->lock = line->pidfd = -1;
 }
 
 int request_await(const struct device_state *state, unsigned int ms)
 {
-	struct request_line line = { .pidfd = -1 };
+	struct request_line line = { .lock = -1, .pidfd = -1 };
 	__cleanup_free struct stats *now = NULL;
 	int err = 0;
 
 	line.fd = stats_open_for_write(state->id, &now);
 	if (line.fd >= 0) /* else nobody can ask for anything */
-		err = lock_line(&line, state->name, ms);
+		err = lock_line(&line, state->id, state->name, ms);
 	request_end(&line);
 	return err;
 }

@@ -2,7 +2,8 @@
 /*
  * What a verb asks of a server that serves: both ends. The words are in the device's statistics, which both
  * have mapped or open, and SIGUSR2 tells the server to look there: so that a server that has given up its
- * rights needs no socket. One request at a time; the lock on the file is the verbs' own.
+ * rights needs no socket. One request at a time; the lock is the verbs' own, on a file that
+ * nobody but root, or whose folder it is, can have open.
  */
 #ifndef DEVICE_REQUESTS_H
 #define DEVICE_REQUESTS_H
@@ -11,7 +12,8 @@
 
 /* A verb's end: begin, ask, end. */
 struct request_line {
-	int fd; /* of the statistics, locked; -1: none */
+	int fd;	  /* of the statistics; -1: none */
+	int lock; /* for as long as it is open */
 	int pidfd;
 	bool size_option; /* the size is the plugin's option `size` */
 };

@@ -5,10 +5,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "device/kept_memory.h"
 #include "device/state_file.h"
@@ -16,7 +14,6 @@
 #include "kernel/sysfs.h"
 
 #define BY_NAME "by-name"
-#define LOCK_WAIT_NS 1000000
 
 const char *state_dir(void)
 {
@@ -81,21 +78,6 @@ int state_open_folder(bool create)
 		return err;
 	}
 	return fd;
-}
-
-int state_lock_folder(int dir, unsigned int ms)
-{
-	const struct timespec wait = { .tv_nsec = LOCK_WAIT_NS };
-	uint64_t until = now_ms() + ms;
-
-	while (flock(dir, LOCK_EX | LOCK_NB)) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		if (now_ms() >= until)
-			return -ETIMEDOUT;
-		nanosleep(&wait, NULL);
-	}
-	return 0;
 }
 
 /* Two folders are in play for a link: dir/by-name. */
@@ -201,7 +183,7 @@ static int check_name(int dir, const char *name, uint32_t own);
 
 int state_write(const struct device_state *state)
 {
-	__cleanup_fd int dir = -1;
+	__cleanup_fd int dir = -1, lock = -1;
 	struct device_state old;
 	bool had_one = false;
 	int err = state_file_check(state);
@@ -214,7 +196,7 @@ int state_write(const struct device_state *state)
 	dir = state_open_folder(true);
 	if (dir < 0)
 		return dir;
-	state_lock_folder(dir, STATE_LOCK_MS);
+	lock = state_lock_folder(dir, STATE_LOCK_MS);
 	err = check_name(dir, state->name, state->id);
 	if (err)
 		return err;
@@ -244,11 +226,11 @@ void state_remove(uint32_t id, const char *name)
 
 void state_remove_for(uint32_t id, const char *name, int32_t server)
 {
-	__cleanup_fd int dir = state_open_folder(false);
+	__cleanup_fd int dir = state_open_folder(false), lock = -1;
 
 	if (dir < 0)
 		return;
-	state_lock_folder(dir, STATE_LOCK_MS);
+	lock = state_lock_folder(dir, STATE_LOCK_MS);
 	remove_at(dir, id, name, server);
 }
 
@@ -391,10 +373,10 @@ static int check_name(int dir, const char *name, uint32_t own)
 
 int state_check_name(const char *name, uint32_t own)
 {
-	__cleanup_fd int dir = state_open_folder(false);
+	__cleanup_fd int dir = state_open_folder(false), lock = -1;
 
 	if (dir >= 0)
-		state_lock_folder(dir, STATE_LOCK_MS);
+		lock = state_lock_folder(dir, STATE_LOCK_MS);
 	return check_name(dir, name, own);
 }
 

@@ -4,11 +4,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/whole.h"
 #include "device/state_file.h"
 
+#define LOCK_FILE ".lock"
+#define LOCK_WAIT_NS 1000000
 #define STATE_VERSION "1.0"
 #define STATE_MAX_BYTES (4u << 20) /* a manifest is at most 1 MiB */
 
@@ -150,6 +155,35 @@ int state_file_open(int dir, const char *name, int flags, struct stat *st, const
 		return fd;
 	close(fd);
 	return -EBADMSG;
+}
+
+int state_lock_open(int dir, int access)
+{
+	const int flags = access | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = openat(dir, LOCK_FILE, flags);
+
+	/* Made only where it is not there: a server that is confined may open, but not make it. */
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(dir, LOCK_FILE, flags | O_CREAT, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+int state_lock_folder(int dir, unsigned int ms)
+{
+	const struct timespec wait = { .tv_nsec = LOCK_WAIT_NS };
+	uint64_t until = now_ms() + ms;
+	int fd = state_lock_open(dir, O_RDONLY), err;
+
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
+		err = errno == EWOULDBLOCK && now_ms() >= until ? -ETIMEDOUT : -errno;
+		if (err == -EWOULDBLOCK || err == -EINTR) {
+			nanosleep(&wait, NULL);
+			continue;
+		}
+		close(fd);
+		fd = err;
+	}
+	return fd;
 }
 
 /* Fill text, of *len bytes, with the file of id. On error *why says what is wrong with it. */

@@ -13,8 +13,12 @@ void state_node_name(char *buf, size_t size, uint32_t id); /* "/dev/ublkb7" */
 
 /* The state folder as a file descriptor, or -errno; logged, but for -ENOENT without create. */
 int state_open_folder(bool create);
-/* Nobody else changes the folder's files until dir is closed. 0; or -ETIMEDOUT, after ms milliseconds:
- * who has it was stopped, or is no program of ours. Where going on without it is the lesser evil, do. */
+/* The file in the folder whose locks these are. The folder and what is in it can be opened by everybody, and
+ * locked by who has it open; this by nobody but its owner. It stays when it was made. A descriptor, or
+ * -errno. access: O_RDONLY, which a server that may not open for writing any more can have, or O_RDWR. */
+int state_lock_open(int dir, int access);
+/* Nobody else changes the folder's files until the descriptor that this returns is closed. -ETIMEDOUT, after ms
+ * milliseconds: who has it was stopped. Or another -errno. Where going on without it is the lesser evil, do. */
 #define STATE_LOCK_MS 2000
 int state_lock_folder(int dir, unsigned int ms);
 

@@ -10,13 +10,13 @@ typedef int (*change)(struct device_state *state, const void *arg);
 
 static int mark(uint32_t id, change apply, const void *arg)
 {
-	__cleanup_fd int dir = state_open_folder(false);
+	__cleanup_fd int dir = state_open_folder(false), lock = -1;
 	struct device_state state;
 	int err;
 
 	if (dir < 0)
 		return dir;
-	state_lock_folder(dir, STATE_LOCK_MS); /* against a new server that writes its own */
+	lock = state_lock_folder(dir, STATE_LOCK_MS); /* against a new server that writes its own */
 	err = state_file_read(dir, id, &state, true);
 	if (err)
 		return err;

@@ -43,14 +43,14 @@ static int create_at(int dir, uint32_t id, uint32_t nr_queues, struct stats **ou
 {
 	struct device_state self = { 0 };
 	char name[STATE_NAME_SIZE], temp[STATE_TEMP_SIZE];
-	__cleanup_fd int fd = -1;
+	__cleanup_fd int lock = -1, fd = -1;
 	int err = state_self(&self);
 
 	if (err)
 		return err;
 	stats_name(name, sizeof(name), id);
 	/* Against who removes that of the device that had the id before. */
-	state_lock_folder(dir, STATE_LOCK_MS);
+	lock = state_lock_folder(dir, STATE_LOCK_MS);
 	fd = state_file_begin(dir, name, temp);
 	if (fd < 0)
 		return fd;
@@ -206,10 +206,10 @@ void stats_remove_at(int dir, uint32_t id, int32_t server)
 
 void stats_remove(uint32_t id, int32_t server)
 {
-	__cleanup_fd int dir = state_open_folder(false);
+	__cleanup_fd int dir = state_open_folder(false), lock = -1;
 
 	if (dir < 0)
 		return;
-	state_lock_folder(dir, STATE_LOCK_MS);
+	lock = state_lock_folder(dir, STATE_LOCK_MS);
 	stats_remove_at(dir, id, server);
 }

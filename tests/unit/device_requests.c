@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* What a verb asks of a server: a child plays the server, with what it does as an argument. */
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
@@ -197,6 +199,25 @@ START_TEST(one_at_a_time)
 }
 END_TEST
 
+/* Who may read the statistics may lock them, in every way that takes no more. */
+START_TEST(others_cannot_hold_the_line)
+{
+	struct device_state state = begin(ANSWERS);
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%u.stats", dir, ID);
+	fd = open(path, O_RDONLY);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	ck_assert_int_eq(ask(&state, 4096, LONG_MS, NULL), 0);
+	close(fd);
+	end();
+}
+END_TEST
+
 /* What the file says is not taken at its word. */
 START_TEST(garbage)
 {
@@ -254,6 +275,7 @@ int main(void)
 	tcase_add_test(tc, no_answer);
 	tcase_add_test(tc, nobody_to_ask);
 	tcase_add_test(tc, one_at_a_time);
+	tcase_add_test(tc, others_cannot_hold_the_line);
 	tcase_add_test(tc, garbage);
 	return run_tap(s);
 }

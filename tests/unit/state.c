@@ -161,9 +161,11 @@ END_TEST
 /* What is forked off has the folder locked from here on. */
 static pid_t fork_with_lock(int *lock)
 {
+	char path[256];
 	pid_t pid;
 
-	*lock = open(dir, O_RDONLY | O_DIRECTORY);
+	in_dir(path, ".lock");
+	*lock = open(path, O_RDWR | O_CREAT, 0600);
 	ck_assert_int_ge(*lock, 0);
 	ck_assert_int_eq(flock(*lock, LOCK_EX), 0);
 	pid = fork();

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* What others than its server write into the state of a device. */
+/* What others than its server write into the state of a device, and who can keep them from it. */
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
+#include "device/state_file.h"
 #include "state_help.h"
 
 /* The errno of a call by a process that is not our child. */
@@ -196,6 +200,42 @@ START_TEST(the_manifest_it_belongs_to)
 }
 END_TEST
 
+/* Everybody can open the folder and the files, and lock what is open; but not what is waited for. */
+START_TEST(others_cannot_hold_the_lock)
+{
+	uint64_t began = now_ms();
+	struct stat st;
+	char path[256];
+	int status, file, folder = open(dir, O_RDONLY | O_DIRECTORY);
+	pid_t pid;
+
+	ck_assert_int_ge(folder, 0);
+	ck_assert_int_eq(flock(folder, LOCK_EX), 0);
+	write_sample(ID, "scratch");
+	in_dir(path, "900001.json");
+	file = open(path, O_RDONLY);
+	ck_assert_int_ge(file, 0);
+	ck_assert_int_eq(flock(file, LOCK_EX), 0);
+	ck_assert_int_eq(state_check_name("other", UINT32_MAX), 0);
+	ck_assert_int_eq(state_set_failed(ID, "it has"), 0);
+	state_remove(ID, "scratch");
+	ck_assert_uint_lt(now_ms() - began, STATE_LOCK_MS);
+	close(file);
+	close(folder);
+	in_dir(path, ".lock");
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	if (geteuid())
+		return;
+	ck_assert_int_eq(chmod(dir, 0755), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(setuid(65534) || open(path, O_RDONLY) >= 0 || errno != EACCES);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("state marks");
@@ -206,6 +246,7 @@ int main(void)
 	tcase_add_test(tc, who_stands_by);
 	tcase_add_test(tc, another_size);
 	tcase_add_test(tc, the_manifest_it_belongs_to);
+	tcase_add_test(tc, others_cannot_hold_the_lock);
 	suite_add_tcase(suite, tc);
 	return run_tap(suite);
 }

@@ -238,7 +238,7 @@ attr() { # NODE NAME: of the block queue, as the kernel tells it
 
 nothing_served() { # no device of ours, no state, no link
 	local left
-	left=$(find /run/ublk-host -mindepth 1 ! -type d)
+	left=$(find /run/ublk-host -mindepth 1 ! -type d ! -path '*/ublk-host/.lock')
 	[[ ! $left ]] || fail "state is left: $left"
 	[[ $UBLK_TEST_SPEED == native && -e $UBLK_TEST_SHARE/stage ]] || # natively there may be others
 		same "devices that are left" "$(ls /sys/class/ublk-char)" ""

@@ -120,7 +120,7 @@ for plugin in mem file; do
 
 	${as[6001]} timeout 30 ublk-host down mine >"$T/down" 2>&1 || fail "down: $(cat "$T/down")"
 	[[ ! -e $dev && ! -e /dev/ublkc$id ]] || fail "$dev is still there"
-	same "state that is left" "$(find /run/user/6001 ! -type d)" ""
+	same "state that is left" "$(find /run/user/6001 ! -type d ! -name .lock)" ""
 done
 same "what the file has" "$(stat -c '%u %s' "$T/home/6001/image")" "6001 $((32 << 20))"
 
