@@ -35,7 +35,7 @@ static int lock(struct folder_lock *lock, const char *dir)
 {
 	pid_t supervisor = folder_supervisor(dir);
 
-	*lock = (struct folder_lock){ .fd = -1 };
+	*lock = (struct folder_lock){ 0 };
 	if (!supervisor)
 		return folder_lock(lock, dir, "apply");
 	log_err("ublk-host serve, process %d, sees to %s: kill -HUP %d has it read the manifests again",

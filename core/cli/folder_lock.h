@@ -10,13 +10,18 @@
 
 #include "base/util.h"
 
+#define FOLDER_LOCKS 4 /* that of the machine, and its folders */
+
 struct folder_lock {
-	char *file; /* in the state folder */
-	int fd;	    /* -1: not held */
+	struct {
+		char *file; /* in the state folder */
+		int fd;
+	} held[FOLDER_LOCKS];
+	unsigned int nr; /* 0: nothing is held */
 };
 
-/* For this verb, "serve" or "apply". dir NULL: the folders of this machine. 0 or -errno, logged; also to be
- * unlocked then. */
+/* For this verb, "serve" or "apply". dir NULL: the folders of this machine, all of them; one of these is not
+ * had by another while who has all lives. 0 or -errno, logged; also to be unlocked then. */
 int folder_lock(struct folder_lock *lock, const char *dir, const char *verb);
 void folder_unlock(struct folder_lock *lock);
 

@@ -241,7 +241,7 @@ static int serve(struct supervisor *sv)
 
 int supervisor_run(const struct supervisor_options *options)
 {
-	struct supervisor sv = { .options = options, .signal_fd = -1, .lock = { .fd = -1 } };
+	struct supervisor sv = { .options = options, .signal_fd = -1 };
 	int err;
 
 	notify_open(&sv.notify);

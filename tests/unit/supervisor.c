@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "capture.h"
 #include "cli/folder_lock.h"
 #include "cli/manifest_folder.h"
 #include "cli/notify.h"
@@ -113,6 +114,45 @@ START_TEST(one_for_each_folder)
 	ck_assert_int_lt(folder_lock(&lock, in_scratch("nowhere"), "serve"), 0);
 	folder_unlock(&lock);
 	ck_assert_int_eq(folder_supervisor(in_scratch("nowhere")), 0);
+}
+END_TEST
+
+/* All folders of the machine, or one of them: whoever comes second does not get what the first one has. */
+START_TEST(one_for_the_machine)
+{
+	const char *dir;
+	struct folder_lock lock, second;
+	struct capture cap;
+	char line[256];
+
+	scratch_dir("run", 0755);
+	dir = scratch_dir("run/devices.d", 0755);
+	setenv("UBLK_HOST_RUN_DIR", in_scratch("run"), 1);
+	ck_assert_int_eq(folder_lock(&lock, NULL, "serve"), 0);
+	ck_assert_int_eq(folder_lock(&second, dir, "serve"), -EWOULDBLOCK);
+	folder_unlock(&second);
+	ck_assert_int_eq(folder_lock(&second, dir, "apply"), -EWOULDBLOCK);
+	folder_unlock(&second);
+	ck_assert_int_eq(folder_supervisor(dir), getpid());
+	folder_unlock(&lock);
+	ck_assert_int_eq(folder_lock(&lock, dir, "apply"), 0);
+	capture_begin(&cap, STDERR_FILENO);
+	ck_assert_int_eq(folder_lock(&second, NULL, "serve"), -EWOULDBLOCK);
+	snprintf(line, sizeof(line), "ublk-host: ublk-host apply, process %d, already sees to %s\n",
+		 getpid(), dir);
+	ck_assert_str_eq(capture_end(&cap), line);
+	folder_unlock(&second); /* with all that it has got */
+	ck_assert_int_eq(folder_supervisor(dir), 0);
+	folder_unlock(&lock);
+	/* one that is made later */
+	ck_assert_int_eq(rmdir(dir), 0);
+	ck_assert_int_eq(folder_lock(&lock, NULL, "serve"), 0);
+	scratch_dir("run/devices.d", 0755);
+	ck_assert_int_eq(folder_lock(&second, dir, "serve"), -EWOULDBLOCK);
+	folder_unlock(&second);
+	folder_unlock(&lock);
+	ck_assert_int_eq(folder_lock(&lock, dir, "serve"), 0);
+	folder_unlock(&lock);
 }
 END_TEST
 
@@ -275,6 +315,7 @@ int main(void)
 	tcase_add_test(files, several_folders);
 	tcase_add_test(files, folder_names);
 	tcase_add_test(files, one_for_each_folder);
+	tcase_add_test(files, one_for_the_machine);
 	tcase_add_test(rest, back_off);
 	tcase_add_test(rest, limit);
 	tcase_add_test(rest, notify_words);

@@ -241,7 +241,8 @@ START_TEST(not_against_a_supervisor)
 	/* and another apply, which is not to be told anything */
 	ck_assert_int_eq(folder_lock(&lock, devices, "apply"), 0);
 	ck_assert_int_eq(run_verb(verb_apply, "--recreate", devices, NULL), EXIT_FAILED);
-	has(err.text, "another ublk-host serve, or apply, already sees to ");
+	snprintf(line, sizeof(line), "ublk-host apply, process %d, already sees to ", getpid());
+	has(err.text, line);
 	folder_unlock(&lock);
 	ck_assert(exists("900002.json"));
 }

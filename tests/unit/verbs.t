@@ -290,7 +290,7 @@ until_true is_live one && until_true is_live two
 ok $? "serve brings up what its folder names"
 until_true grep -q 'wrong.json:1:.*devise' "$dir/serve"
 ok $? "serve tells of a manifest that is wrong"
-refuses 1 "one supervisor at a time" 'another ublk-host serve' serve "$dir/devices"
+refuses 1 "one supervisor at a time" "ublk-host serve, process $serve, already sees to" serve "$dir/devices"
 for name in one two; do
 	before=$(pid_of $name)
 	kill -KILL "$before"

@@ -36,7 +36,7 @@ same "processes" "$(for name in ram image nothing; do server_pid $name; done | s
 image=$(server_pid image)
 
 # One supervisor at a time; by the folder, whatever it is called.
-expect_fail 1 'another ublk-host serve, or apply, already sees to' ublk-host serve "$T/./devices"
+expect_fail 1 "ublk-host serve, process $supervisor, already sees to" ublk-host serve "$T/./devices"
 expect_fail 1 'nosuch' ublk-host serve "$T/nosuch"
 
 # A server that ends without leave gets a successor; one that is taken down does not.
@@ -137,7 +137,14 @@ ln -sf /dev/null /run/ublk-host/devices.d/masked.json
 supervise
 matches "$log" 'ready: 1 of 1 devices served'
 same "the size" "$(size_of "$(readlink -f /run/ublk-host/by-name/shadowed)")" 2147483648
-expect_fail 1 'already sees to the devices of this machine' ublk-host serve
+expect_fail 1 "ublk-host serve, process $supervisor, already sees to the devices of this machine" ublk-host serve
+for folder in $folders; do
+	expect_fail 1 "ublk-host serve, process $supervisor, already sees to $folder" ublk-host serve "$folder"
+	expect_fail 1 "ublk-host serve, process $supervisor, sees to $folder" ublk-host apply "$folder"
+done
+stop "$supervisor"
+supervise /run/ublk-host/devices.d
+expect_fail 1 "ublk-host serve, process $supervisor, already sees to /run/ublk-host/devices.d" ublk-host serve
 stop "$supervisor"
 # shellcheck disable=SC2086 # words
 rm -r $folders
