@@ -193,8 +193,10 @@ static void leave(struct supervised *s, const struct device_view *view)
 
 void supervised_begin_job(struct supervised *s, enum supervised_job job)
 {
-	if (supervised_job_begin(s, job))
-		supervised_fail(s, "no process could be started");
+	if (!supervised_job_begin(s, job))
+		return;
+	supervised_fail(s, "no process could be started");
+	s->refused = true;
 }
 
 static void found_served(struct supervised *s, const struct device_view *view)
@@ -263,6 +265,7 @@ void supervised_act(struct supervised *s, enum seen seen, const struct device_vi
 			start(s, NULL);
 		else
 			supervised_rest(s, PHASE_STOPPED);
+		s->refused = false;
 	}
 }
 
@@ -421,6 +424,7 @@ static void overdue(struct supervised *s, uint64_t now)
 			       s->pid);
 		supervised_forget_server(s);
 		supervised_fail(s, "its server is stuck in the kernel");
+		s->refused = true;
 	} else if (s->phase == PHASE_LEAVING) {
 		supervised_log(s, log_warn, "process %d does not leave it", s->pid);
 		supervised_rest(s, PHASE_STOPPED);

@@ -55,7 +55,7 @@ struct supervised {
 	bool killed;	   /* the same, with force */
 	bool asked_to_end; /* a server that takes too long, or is not wanted any more */
 	bool retry;	   /* also what was given up before */
-	bool refused;	   /* to be stopped */
+	bool refused;	   /* to be stopped: it is still there */
 	bool there;	   /* it was, and we have not taken it away since */
 	bool listed;	   /* there is a manifest of it; the caller's */
 	bool adopted;	   /* it was found, and compared with its manifest */

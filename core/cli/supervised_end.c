@@ -129,5 +129,6 @@ void supervised_job_ended(struct supervised *s)
 		supervised_go_on(s);
 	} else {
 		supervised_fail(s, "what is left of it cannot be removed");
+		s->refused = true;
 	}
 }

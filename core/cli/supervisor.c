@@ -156,7 +156,9 @@ static void drop_unlisted(struct supervisor *sv)
 			supervised_free(s);
 			continue;
 		}
-		if (done)
+		if (done && s->phase == PHASE_STOPPED) /* without a server, with users */
+			supervised_aim(s, GOAL_UP);
+		else if (done)
 			s->goal = GOAL_UP;
 		sv->all[kept++] = s;
 	}
@@ -234,7 +236,7 @@ static int serve(struct supervisor *sv)
 	if (err)
 		log_err("the supervisor cannot go on: %s; the devices stay served", strerror(-err));
 	for (size_t i = 0; i < sv->nr && !err; i++)
-		if (sv->forced || sv->all[i]->phase == PHASE_LIVE)
+		if (sv->forced || sv->all[i]->phase == PHASE_LIVE || sv->all[i]->refused)
 			err = -EBUSY;
 	return err;
 }

@@ -184,11 +184,22 @@ static struct fake_device *find(uint32_t id)
 	return d;
 }
 
+/* A file of that name in the folder asks for it, of all processes. */
+static bool is_asked_for(const char *what, const char *of)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s%s", folder, what, of);
+	return !__real_access(path, F_OK);
+}
+
 static int command(uint32_t op)
 {
 	size_t len = strlen(driver.said);
 
 	snprintf(driver.said + len, sizeof(driver.said) - len, "%s ", ctrl_cmd_name(op));
+	if (is_asked_for("fail-", ctrl_cmd_name(op)))
+		return -ENOMEM;
 	return driver.fail_cmd == op ? driver.fail_err : 0;
 }
 
@@ -257,10 +268,9 @@ WRAPPED(int, ctrl_add_dev, (struct ctrl * ctrl, struct ublksrv_ctrl_dev_info *in
 	info->nr_hw_queues = min_of(info->nr_hw_queues, (uint16_t)2);
 	info->state = UBLK_S_DEV_DEAD;
 	info->ublksrv_pid = -1;
-	driver.shared->devices[info->dev_id - FAKE_ID] =
-		(struct fake_device){ .there = true,
-				      .entry = ++driver.shared->entries,
-				      .info = *info };
+	driver.shared->devices[info->dev_id - FAKE_ID] = (struct fake_device){
+		.there = true, .entry = ++driver.shared->entries, .info = *info
+	};
 	make_node(node_char(info->dev_id, node));
 	return 0;
 }
@@ -479,11 +489,13 @@ WRAPPED(int, sysfs_disk, (const char *root, uint32_t id, struct sysfs_disk *disk
 	return 0;
 }
 
-/* Nobody uses a disk that is a file. */
+/* Nobody uses a disk that is a file; but who does may be hard to tell. */
 WRAPPED(int, disk_users_find, (const char *root, uint32_t id, struct disk_users *users))
 {
 	(void)root;
 	*users = (struct disk_users){ 0 };
+	if (is_asked_for("used", ""))
+		return -EIO;
 	return find(id) ? 0 : -ENODEV;
 }
 

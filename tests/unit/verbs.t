@@ -375,5 +375,55 @@ ok $? "serve --standby ends by SIGTERM with 0"
 rm -f "$dir/serve.pid"
 nothing_left "serve --standby leaves nothing"
 
+# one that cannot be stopped while it waits for a server
+rm -f "$dir"/devices/*
+manifest one 1M ', "recovery": "queue"'
+"$host" serve "$dir/devices" --restart-limit 0 >"$dir/serve" 2>&1 </dev/null &
+serve=$!
+echo $serve >"$dir/serve.pid"
+until_true is_live one
+ok $? "serve, and a device that gets users"
+touch "$dir/used"
+for round in 0 1 2 3; do
+	before=$(pid_of one)
+	kill -KILL "$before"
+	until_true anew
+done
+before=$(pid_of one)
+kill -KILL "$before"
+until_true grep -q 'one: .*the next one in 800 ms' "$dir/serve"
+rm "$dir/devices/one.json"
+kill -HUP $serve
+until_true grep -q 'cannot tell whether one .* is in use' "$dir/serve"
+ok $? "SIGHUP: it is not stopped"
+until_true anew
+ok $? "and gets its next server as before"
+kill -KILL "$(pid_of one)"
+until_true grep -q 'one: .*the next one in 1600 ms' "$dir/serve"
+kill -TERM $serve
+wait $serve
+[ $? -eq 1 ] && [ -e "$dir/run/900001.json" ]
+ok $? "SIGTERM: it stays, and the status says so"
+rm -f "$dir/serve.pid" "$dir/used"
+does "down of what has no users any more" 'one' down one
+nothing_left "which leaves nothing"
+# what is left of one cannot be removed
+manifest two 1M ', "recovery": "none"'
+"$host" serve "$dir/devices" >"$dir/serve" 2>&1 </dev/null &
+serve=$!
+echo $serve >"$dir/serve.pid"
+until_true is_live two
+touch "$dir/fail-DEL_DEV"
+kill -KILL "$(pid_of two)"
+until_true grep -q DEL_DEV "$dir/serve"
+ok $? "serve, and a device that the driver does not remove"
+kill -TERM $serve
+wait $serve
+[ $? -eq 1 ]
+ok $? "SIGTERM: the status says so"
+rm -f "$dir/serve.pid" "$dir/fail-DEL_DEV"
+does "down when it can be" 'two' down two
+nothing_left "which leaves nothing"
+
 echo "1..$nr"
 [ $failed -eq 0 ]
