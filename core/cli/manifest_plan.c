@@ -198,9 +198,10 @@ int plan_judge(struct plan_entry *entry, enum seen seen, const struct device_vie
 	entry->in_hand = seen == SEEN_IN_HAND;
 	err = manifest_compare(&entry->changes, &entry->options.cfg, entry->plugin_path,
 			       &view->state, facts->plugin);
-	if (!err && seen == SEEN_WAITING)
+	if (!err && (seen == SEEN_WAITING || seen == SEEN_UNCLEAR)) /* recover asks again */
 		err = manifest_change_add(&entry->changes, "server", CHANGE_RECOVER,
-					  "it waits for one");
+					  seen == SEEN_WAITING ? "it waits for one"
+							       : "it has none");
 	else if (!err && (seen == SEEN_REMAINS || seen == SEEN_FAILED))
 		err = manifest_change_add(&entry->changes, "server", CHANGE_RECREATE,
 					  facts->no_recover);

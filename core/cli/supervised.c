@@ -9,9 +9,10 @@
 #include "cli/cli.h"
 #include "cli/supervised_internal.h"
 
-#define LOOK_AGAIN_MS 50 /* while somebody else has it in hand */
-#define END_MS 10000	 /* for a server that was told to end while it starts */
-#define LEAVE_MS 20000	 /* for one that leaves the device to the next */
+#define LOOK_AGAIN_MS 50  /* while somebody else has it in hand */
+#define ASK_AGAIN_MS 1000 /* for the driver to answer */
+#define END_MS 10000	  /* for a server that was told to end while it starts */
+#define LEAVE_MS 20000	  /* for one that leaves the device to the next */
 
 struct supervised *supervised_new(char *name, char *base, const struct device_options *options,
 				  const struct restarts *restarts, bool standby)
@@ -230,9 +231,28 @@ void supervised_leave_alone(struct supervised *s)
 	supervised_rest(s, PHASE_STOPPED);
 }
 
+/* It may be mounted, and may well be served on: nothing is done to it that asks for more than is known. */
+static void found_unclear(struct supervised *s)
+{
+	if (s->goal == GOAL_DOWN && !s->refused) {
+		supervised_begin_job(s, JOB_STOP);
+	} else if (s->goal != GOAL_UP) {
+		supervised_rest(s, PHASE_STOPPED);
+	} else {
+		if (!s->unclear)
+			supervised_log(
+				s, log_warn,
+				"it has no server, and the driver does not tell whether it can be "
+				"served on: asking every second");
+		s->unclear = s->settled = true;
+		supervised_wait_until(s, now_ms() + ASK_AGAIN_MS);
+	}
+}
+
 void supervised_act(struct supervised *s, enum seen seen, const struct device_view *view)
 {
 	s->there |= seen != SEEN_NOTHING;
+	s->unclear &= seen == SEEN_UNCLEAR;
 	switch (seen) {
 	case SEEN_SERVED:
 		found_served(s, view);
@@ -251,6 +271,9 @@ void supervised_act(struct supervised *s, enum seen seen, const struct device_vi
 			supervised_begin_job(s, JOB_STOP);
 		else
 			supervised_rest(s, PHASE_STOPPED);
+		break;
+	case SEEN_UNCLEAR:
+		found_unclear(s);
 		break;
 	case SEEN_REMAINS:
 		if (s->goal == GOAL_LEAVE)

@@ -56,6 +56,7 @@ struct supervised {
 	bool asked_to_end; /* a server that takes too long, or is not wanted any more */
 	bool retry;	   /* also what was given up before */
 	bool refused;	   /* to be stopped: it is still there */
+	bool unclear;	   /* SEEN_UNCLEAR, and told */
 	bool there;	   /* it was, and we have not taken it away since */
 	bool listed;	   /* there is a manifest of it; the caller's */
 	bool adopted;	   /* it was found, and compared with its manifest */

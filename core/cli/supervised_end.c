@@ -33,8 +33,9 @@ static void succeed(struct supervised *s, enum seen seen, const struct device_vi
 		supervised_wait_until(s, now_ms() + wait);
 	} else {
 		supervised_act(s, seen, view);
-		supervised_log(s, log_warn, "its server %s%s; the next one is on its way", how,
-			       useful ? ", after many requests" : "");
+		supervised_log(s, log_warn, "its server %s%s%s", how,
+			       useful ? ", after many requests" : "",
+			       s->unclear ? "" : "; the next one is on its way");
 	}
 }
 

@@ -24,6 +24,8 @@ static enum seen judge(const struct device_view *view)
 		return SEEN_NOTHING;
 	if (view->state.failed)
 		return SEEN_FAILED;
+	if (!view->has_info)
+		return SEEN_UNCLEAR;
 	if (view->condition != DEVICE_STOPPED && device_can_recover(view, why, sizeof(why)))
 		return SEEN_WAITING;
 	return view->state.memory ? SEEN_FAILED : SEEN_REMAINS;

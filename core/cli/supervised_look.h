@@ -10,6 +10,7 @@ enum seen {
 	SEEN_SERVED,  /* by a process that lives */
 	SEEN_IN_HAND, /* somebody changes its server */
 	SEEN_WAITING, /* for a server */
+	SEEN_UNCLEAR, /* it has no server, and the driver does not say what else it is */
 	SEEN_REMAINS, /* it cannot be served any more */
 	SEEN_FAILED,  /* the same, and that is meant */
 };

@@ -375,6 +375,38 @@ ok $? "serve --standby ends by SIGTERM with 0"
 rm -f "$dir/serve.pid"
 nothing_left "serve --standby leaves nothing"
 
+# the driver does not answer when a server has died: that says nothing of the device
+rm -f "$dir"/devices/*
+manifest one 1M ', "recovery": "queue"'
+"$host" serve "$dir/devices" >"$dir/serve" 2>&1 </dev/null &
+serve=$!
+echo $serve >"$dir/serve.pid"
+until_true is_live one
+ok $? "serve, and a driver that will not answer"
+before=$(pid_of one)
+touch "$dir/fail-GET_DEV_INFO"
+kill -KILL "$before"
+until_true grep -q 'one: .*its server was killed by signal 9 (Killed)$' "$dir/serve"
+sleep 2.5
+[ "$(grep -c 'one: .*it has no server, and the driver does not tell' "$dir/serve")" -eq 1 ] && [ -e "$dir/ublkc900001" ]
+ok $? "the device is left as it is, and that is told once"
+host diff "$dir/devices"
+[ $status -eq 1 ] && grep -q 'server' "$dir/out" && ! grep -q 'recreate\|anew' "$dir/out"
+ok $? "diff does not want to make it anew"
+rm "$dir/fail-GET_DEV_INFO"
+until_true anew && grep -q 'one: served again' "$dir/serve"
+ok $? "it is served on when the driver answers"
+touch "$dir/fail-GET_DEV_INFO" "$dir/used"
+kill -KILL "$(pid_of one)"
+until_true grep -q 'one: .*its server was killed by signal 9 (Killed); the next one in' "$dir/serve"
+kill -TERM $serve
+wait $serve
+[ $? -eq 1 ] && [ -e "$dir/ublkc900001" ]
+ok $? "SIGTERM: it is not stopped under users, either"
+rm -f "$dir/serve.pid" "$dir/fail-GET_DEV_INFO" "$dir/used"
+does "down of it" 'one' down one
+nothing_left "which leaves nothing"
+
 # one that cannot be stopped while it waits for a server
 rm -f "$dir"/devices/*
 manifest one 1M ', "recovery": "queue"'
