@@ -41,24 +41,38 @@ static bool parse_node(const char *word, uint32_t *id)
 	return !strcmp(word, again);
 }
 
-/* Nobody but root can put another file there. */
-static int give(const char *name, const struct ublksrv_ctrl_dev_info *info)
+/* The node itself, whatever is at its path later: a descriptor that says no more than which. Or -errno,
+ * logged. */
+static int find_node(const char *name)
 {
 	const mode_t kind = name[4] == 'b' ? S_IFBLK : S_IFCHR;
 	char path[NODE_PATH_SIZE];
 	struct stat st;
+	int fd;
 
 	snprintf(path, sizeof(path), "/dev/%s", name);
-	if (lstat(path, &st) || (st.st_mode & S_IFMT) != kind) {
-		log_err("%s is not there, or not a device", path);
-		return -ENODEV;
-	}
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && !fstat(fd, &st) && (st.st_mode & S_IFMT) == kind)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	log_err("%s is not there, or not a device", path);
+	return -ENODEV;
+}
+
+static int give(int node, const char *name, const struct ublksrv_ctrl_dev_info *info)
+{
+	char path[32];
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
 	/* Nobody else's before it is the user's. */
-	if (chmod(path, 0600) || lchown(path, info->owner_uid, info->owner_gid)) {
-		log_err("cannot give %s to user %u: %s", path, info->owner_uid, strerror(errno));
-		return -errno;
-	}
-	return 0;
+	if (!chmod(path, 0600) &&
+	    !fchownat(node, "", info->owner_uid, info->owner_gid, AT_EMPTY_PATH))
+		return 0;
+	err = -errno;
+	log_err("cannot give /dev/%s to user %u: %s", name, info->owner_uid, strerror(-err));
+	return err;
 }
 
 static void tell_name(const struct device_view *view)
@@ -72,22 +86,36 @@ static void tell_name(const struct device_view *view)
 		printf("UBLK_HOST_PLUGIN=%s\n", plugin);
 }
 
-static int answer(const char *name, uint32_t id, bool give_it)
+/* -ENOENT: it is gone again. The id may be another device's by now, and so may the path of the node be. */
+static int look(struct device_view *view, uint32_t id, uint64_t entry)
 {
 	struct ctrl *ctrl = NULL;
-	struct device_view view;
 	int err = ctrl_open(&ctrl);
 
 	if (err)
-		return EXIT_FAILED;
+		return err;
 	ctrl_set_deadline(ctrl, ASK_MS);
-	err = device_view_read(&view, id, NULL, ctrl);
+	err = device_view_read(view, id, NULL, ctrl);
 	ctrl_close(ctrl);
-	if (err) /* it is gone again */
+	if (err || (entry && sysfs_device_entry("", id) == entry))
+		return err;
+	device_view_free(view);
+	return -ENOENT;
+}
+
+static int answer(const char *name, uint32_t id, bool give_it)
+{
+	/* In this order: what was said of a device that was there all the time is said of this node's. */
+	const uint64_t entry = sysfs_device_entry("", id);
+	__cleanup_fd int node = give_it ? find_node(name) : -1;
+	struct device_view view;
+	int err = give_it && node < 0 ? node : look(&view, id, entry);
+
+	if (err)
 		return EXIT_FAILED;
 	if (view.has_info && view.info.flags & UBLK_F_UNPRIVILEGED_DEV) {
 		if (give_it)
-			err = give(name, &view.info);
+			err = give(node, name, &view.info);
 		else
 			puts("UBLK_HOST_UNPRIVILEGED=1");
 	} else if (!give_it) {

@@ -155,6 +155,24 @@ matches "$T/run.err" 'data path copy: the driver itself copies for users without
 kill -TERM $runs
 wait $runs || fail "run ended with $?: $(cat "$T/run.err")"
 
+# A device goes, and its id to one of the system's, when the driver has just said that it is a user's: that one's
+# node is not given away.
+if command -v strace >/dev/null; then
+	user_up 6001 --plugin null --name former
+	strace -o "$T/strace" -e trace=chmod,fchmodat -e inject=chmod,fchmodat:delay_enter=5000000 \
+		ublk-host udev --give "ublkb$id" >"$T/give" 2>&1 &
+	giver=$!
+	sleep 1
+	${as[6001]} timeout 30 ublk-host down former >"$T/down" 2>&1 || fail "down: $(cat "$T/down")"
+	up --plugin null --name later --id "$id"
+	kill -0 $giver || fail "the node was given too early: $(cat "$T/give" "$T/strace")"
+	wait $giver || note "udev --give: $(cat "$T/give")"
+	same "whose node it is" "$(stat -c %u "$dev")" 0
+	down later
+else
+	note "no strace on this machine"
+fi
+
 # Without the rules, nobody gives the nodes away: the message says so, and root can clean up.
 udevadm control --stop-exec-queue
 expect_fail 1 'was not given to this user.*59-ublk-host.rules' ${as[6002]} ublk-host --plugin null
