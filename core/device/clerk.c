@@ -15,7 +15,7 @@
 #include "device/state_file.h"
 #include "device/stats_file.h"
 
-#define ANSWER_MS 5000	       /* the folder's lock is waited for STATE_LOCK_MS */
+#define ANSWER_MS 12000	       /* the folder's lock is waited for STATE_WRITE_LOCK_MS */
 #define MESSAGE_MAX (4u << 20) /* as of a state file */
 
 enum word { NOTE, WRITE, WRITE_NEW, FORGET };

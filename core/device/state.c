@@ -144,13 +144,14 @@ static int write_link(int dir, const struct device_state *state)
 	return 0;
 }
 
-static void remove_files(int dir, uint32_t id, const char *name, int32_t server)
+static void remove_files(int dir, uint32_t id, const char *name, int32_t server, bool state_too)
 {
 	char file[STATE_NAME_SIZE];
 
 	state_file_name(file, sizeof(file), id);
 	remove_link(dir, id, name);
-	state_file_remove(dir, file);
+	if (state_too)
+		state_file_remove(dir, file);
 	stats_remove_at(dir, id, server);
 }
 
@@ -161,14 +162,16 @@ bool state_is_of_former(const struct device_state *state)
 	return !entry || (state->entry && state->entry != entry);
 }
 
-/* The folder is locked: between the look and the removal a new server might write its state. */
-static void remove_at(int dir, uint32_t id, const char *name, int32_t server)
+/* Between the look and the removal a new server may write its state, where the folder could not be locked: then only
+ * what was seen to be of the former device is removed. */
+static void remove_at(int dir, uint32_t id, const char *name, int32_t server, bool locked)
 {
 	struct device_state now;
-	bool of_another = false;
+	bool of_another = false, seen = false;
 
 	/* the id may have gone to a new device meanwhile, whose server may even be dead again */
 	if (state_file_read(dir, id, &now, true) == 0) {
+		seen = true;
 		of_another = now.pid != server &&
 			     (state_server_alive(&now) || !state_is_of_former(&now));
 		if (!of_another)
@@ -176,10 +179,10 @@ static void remove_at(int dir, uint32_t id, const char *name, int32_t server)
 		state_free(&now);
 	}
 	if (!of_another)
-		remove_files(dir, id, name, server);
+		remove_files(dir, id, name, server, locked || seen);
 }
 
-static int check_name(int dir, const char *name, uint32_t own);
+static int check_name(int dir, const char *name, uint32_t own, bool locked);
 
 int state_write(const struct device_state *state)
 {
@@ -196,8 +199,8 @@ int state_write(const struct device_state *state)
 	dir = state_open_folder(true);
 	if (dir < 0)
 		return dir;
-	lock = state_lock_folder(dir, STATE_LOCK_MS);
-	err = check_name(dir, state->name, state->id);
+	lock = state_lock_folder(dir, STATE_WRITE_LOCK_MS);
+	err = check_name(dir, state->name, state->id, lock >= 0);
 	if (err)
 		return err;
 	/* the id had another name before, which would now lead to the wrong device */
@@ -214,7 +217,7 @@ int state_write(const struct device_state *state)
 		log_err("cannot write the state of device %u in %s: %s", state->id, state_dir(),
 			strerror(-err));
 		if (!had_one) /* that of the server before us can still be used */
-			remove_files(dir, state->id, state->name, state->pid);
+			remove_files(dir, state->id, state->name, state->pid, true);
 	}
 	return err;
 }
@@ -231,7 +234,7 @@ void state_remove_for(uint32_t id, const char *name, int32_t server)
 	if (dir < 0)
 		return;
 	lock = state_lock_folder(dir, STATE_LOCK_MS);
-	remove_at(dir, id, name, server);
+	remove_at(dir, id, name, server, lock >= 0);
 }
 
 int state_read(uint32_t id, struct device_state *state)
@@ -333,8 +336,8 @@ int state_find_name(const char *name, struct device_state *state)
 	return err;
 }
 
-/* The folder is locked; it may also not be there. */
-static int check_name(int dir, const char *name, uint32_t own)
+/* The folder may also not be there. */
+static int check_name(int dir, const char *name, uint32_t own, bool locked)
 {
 	struct name_search search = { .name = name, .found = -1, .not_this = own };
 	struct device_state other;
@@ -365,7 +368,7 @@ static int check_name(int dir, const char *name, uint32_t own)
 			name);
 		err = -EEXIST;
 	} else {
-		remove_at(dir, other.id, name, getpid());
+		remove_at(dir, other.id, name, getpid(), locked);
 	}
 	state_free(&other);
 	return err;
@@ -377,7 +380,7 @@ int state_check_name(const char *name, uint32_t own)
 
 	if (dir >= 0)
 		lock = state_lock_folder(dir, STATE_LOCK_MS);
-	return check_name(dir, name, own);
+	return check_name(dir, name, own, lock >= 0);
 }
 
 bool state_recovers(const struct device_state *state)

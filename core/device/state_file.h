@@ -20,6 +20,7 @@ int state_lock_open(int dir, int access);
 /* Nobody else changes the folder's files until the descriptor that this returns is closed. -ETIMEDOUT, after ms
  * milliseconds: who has it was stopped. Or another -errno. Where going on without it is the lesser evil, do. */
 #define STATE_LOCK_MS 2000
+#define STATE_WRITE_LOCK_MS 8000 /* for a server's own, which others must not undo */
 int state_lock_folder(int dir, unsigned int ms);
 
 /* A file that becomes `name` only when it is whole: its descriptor, or -errno; the name that it has

@@ -16,8 +16,9 @@ static int mark(uint32_t id, change apply, const void *arg)
 
 	if (dir < 0)
 		return dir;
-	lock = state_lock_folder(dir, STATE_LOCK_MS); /* against a new server that writes its own */
-	err = state_file_read(dir, id, &state, true);
+	/* Without it, what a new server has just written would be what there was before. */
+	lock = state_lock_folder(dir, STATE_LOCK_MS);
+	err = lock < 0 ? lock : state_file_read(dir, id, &state, true);
 	if (err)
 		return err;
 	err = apply(&state, arg);

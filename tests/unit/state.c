@@ -227,6 +227,28 @@ START_TEST(removal_does_not_wait_for_ever)
 }
 END_TEST
 
+/* It may have been read before a new server wrote it. */
+START_TEST(nothing_is_noted_without_the_lock)
+{
+	struct device_state state;
+	int lock;
+	pid_t pid;
+
+	write_sample(ID, "scratch");
+	pid = fork_with_lock(&lock);
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(state_set_failed(ID, "it has"), -ETIMEDOUT);
+	ck_assert_int_eq(state_read(ID, &state), 0);
+	ck_assert_ptr_null(state.failed);
+	state_free(&state);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
 START_TEST(second_write_replaces)
 {
 	struct device_state out;
@@ -451,6 +473,7 @@ int main(void)
 	tcase_add_test(tc, state_of_a_new_server_stays);
 	tcase_add_test(tc, removal_waits_for_who_writes);
 	tcase_add_test(tc, removal_does_not_wait_for_ever);
+	tcase_add_test(tc, nothing_is_noted_without_the_lock);
 	tcase_add_test(tc, second_write_replaces);
 	tcase_add_test(tc, killed_writer_leaves_no_trace);
 	tcase_add_test(tc, file_is_never_seen_half_written);

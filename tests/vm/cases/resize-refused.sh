@@ -50,9 +50,9 @@ down slow
 
 # Two want something at once. The one that waited looks at what there is then.
 kernel_has quiesce && quiesce=yes || quiesce=
-slow() { # OPTION...: a device that is just being resized to 4M
+slow() { # a device that is just being resized to 4M
 	rm -f "$T/until"
-	up --plugin "$plugins/sized.so" --opt resize=slow --opt until="$T/until" --name slow "$@"
+	up --plugin "$plugins/sized.so" --opt resize=slow --opt until="$T/until" --name slow
 	ublk-host resize slow 4M >"$T/first" 2>&1 &
 	first=$!
 	sleep 0.5
