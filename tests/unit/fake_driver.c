@@ -184,21 +184,12 @@ static struct fake_device *find(uint32_t id)
 	return d;
 }
 
-/* A file of that name in the folder asks for it, of all processes. */
-static bool is_asked_for(const char *what, const char *of)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s%s", folder, what, of);
-	return !__real_access(path, F_OK);
-}
-
 static int command(uint32_t op)
 {
 	size_t len = strlen(driver.said);
 
 	snprintf(driver.said + len, sizeof(driver.said) - len, "%s ", ctrl_cmd_name(op));
-	if (is_asked_for("fail-", ctrl_cmd_name(op)))
+	if (fake_asked_for(folder, "fail-", ctrl_cmd_name(op)))
 		return -ENOMEM;
 	return driver.fail_cmd == op ? driver.fail_err : 0;
 }
@@ -494,7 +485,7 @@ WRAPPED(int, disk_users_find, (const char *root, uint32_t id, struct disk_users 
 {
 	(void)root;
 	*users = (struct disk_users){ 0 };
-	if (is_asked_for("used", ""))
+	if (fake_asked_for(folder, "used", ""))
 		return -EIO;
 	return find(id) ? 0 : -ENODEV;
 }

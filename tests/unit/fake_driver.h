@@ -8,6 +8,9 @@
 #ifndef TESTS_UNIT_FAKE_DRIVER_H
 #define TESTS_UNIT_FAKE_DRIVER_H
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "device/internal.h"
 #include "transport/fake.h"
 
@@ -51,5 +54,15 @@ void fake_driver_need(void);
 void fake_driver_begin(const char *folder);
 /* After the last device. */
 void fake_driver_end(void);
+
+/* A file in the folder asks for it, of all processes: "fail-DEL_DEV" or another command, or "used": it cannot be
+ * told who uses a disk. */
+static inline bool fake_asked_for(const char *folder, const char *what, const char *of)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s%s", folder, what, of);
+	return !access(path, F_OK);
+}
 
 #endif
