@@ -185,6 +185,7 @@ static const struct promise promises[] = {
 /* What limits_check() makes of an offer with these changes. */
 static struct ublk_limits changed(const struct ublk_limits *to)
 {
+	limits_teardown();
 	limits_setup();
 	limits.attrs = to->attrs;
 	limits.chunk_bytes = to->chunk_bytes;
