@@ -91,6 +91,7 @@ static bool told_to_end(int signal_fd)
 static int wait_for_word(int go_fd, int signal_fd)
 {
 	struct pollfd fds[] = { { go_fd, POLLIN, 0 }, { signal_fd, POLLIN, 0 } };
+	ssize_t n;
 	char c;
 
 	do {
@@ -101,7 +102,10 @@ static int wait_for_word(int go_fd, int signal_fd)
 		if (fds[1].revents && told_to_end(signal_fd))
 			return -ECANCELED;
 	} while (!fds[0].revents);
-	return read(go_fd, &c, 1) == 1 ? 0 : -ECANCELED;
+	n = read(go_fd, &c, 1);
+	if (n < 0)
+		log_err("reading the word to go on: %m");
+	return n == 1 ? 0 : n < 0 ? -EIO : -ECANCELED;
 }
 
 static int wait_for_go(int signal_fd, void *arg)
