@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The units for systemd: they name this installation, and systemd itself finds nothing wrong with them.
 set -u
+srcdir=$(cd "$(dirname "$0")/.." && pwd) || exit 99
 top_builddir=$(cd "${top_builddir:-.}" && pwd) || exit 99
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
@@ -19,7 +20,7 @@ ok() # STATUS TEXT
 	fi
 }
 
-echo "1..3"
+echo "1..4"
 cd "$top_builddir/etc" || exit 99
 grep -H '@[a-z]*@' ublk-host.service ublk-host@.service ublk-host.conf >"$dir/out"
 [ $? -eq 1 ]
@@ -42,5 +43,26 @@ if command -v systemd-analyze >/dev/null; then
 else
 	nr=$((nr + 1))
 	echo "ok $nr - systemd-analyze verify # SKIP there is none"
+fi
+
+# As ublk-host(8) has it for filesystems on devices.
+generator=
+for generator in /usr/lib/systemd/system-generators/systemd-fstab-generator \
+	/lib/systemd/system-generators/systemd-fstab-generator; do
+	[ ! -x "$generator" ] || break
+done
+if command -v systemd-analyze >/dev/null && [ -x "$generator" ]; then
+	options=$(sed -n 's/.*C<\(_netdev,[^>]*\)>.*/\1/p' "$srcdir/doc/ublk-host.pod")
+	mkdir "$dir/made"
+	echo "/dev/disk/by-id/ublk-host-disk /data ext4 defaults,$options 0 2" >"$dir/fstab"
+	SYSTEMD_FSTAB=$dir/fstab "$generator" "$dir/made" "$dir/made" "$dir/made" >"$dir/out" 2>&1
+	cp "$dir/ublk-host.service" "$dir/made"
+	SYSTEMD_UNIT_PATH=$dir/made: SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no \
+		"$dir/made/data.mount" "$dir/made/ublk-host.service" >>"$dir/out" 2>&1
+	grep -q 'Requires=ublk-host.service' "$dir/made/data.mount" && ! grep -q 'ordering cycle' "$dir/out"
+	ok $? "a filesystem in fstab is mounted after the service, without a cycle"
+else
+	nr=$((nr + 1))
+	echo "ok $nr - a filesystem in fstab # SKIP there is no systemd-analyze, or no systemd-fstab-generator"
 fi
 exit $failed

@@ -193,11 +193,14 @@ static int choose_direct(struct backing *file, const struct stat *st, struct ali
 	return 0;
 }
 
-/* Beyond the end of the file there is nothing to lose. */
+/* Beyond the end of the file there is nothing to lose, unless a server is there that makes it longer: then what the
+ * device was made with stays. */
 static bool can_punch(const struct backing *file, const struct stat *st)
 {
 	off_t beyond = (st->st_size + 4095) & ~(off_t)4095;
 
+	if (file->beside)
+		return !file->read_only;
 	return !file->read_only &&
 	       !fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, beyond, 4096);
 }

@@ -237,9 +237,10 @@ static int fit_regular(struct backing *file, uint64_t *end)
 	if (fstat(file->fd, &st))
 		return say_cannot_open(file, errno);
 	*end = (uint64_t)st.st_size;
-	/* A device that was about to grow when its server ended still has its former size. */
+	/* A device that was about to grow when its server ended still has its former size, which is in whole
+	 * blocks whatever the file has. */
 	if (file->recover && need > *end && *end > file->offset)
-		file->want_size = *end - file->offset;
+		file->want_size = 0;
 	if (!file->want_size || file->offset + file->want_size <= *end)
 		return 0;
 	if (!file->create || file->read_only) {

@@ -357,6 +357,7 @@ END_TEST
 /* ramfs has neither direct I/O nor holes to punch. */
 START_TEST(poor_filesystem)
 {
+	static struct ublk_dev next;
 	char path[300];
 
 	ck_assert_int_eq(mount("backends", folder, "ramfs", 0, NULL), 0);
@@ -375,6 +376,12 @@ START_TEST(poor_filesystem)
 	/* zeroes are written: not so many at once that a server seems to be stuck */
 	ck_assert_uint_ne(dev.limits.max_write_zeroes_bytes, 0);
 	ck_assert_uint_le(dev.limits.max_write_zeroes_bytes, 16 << 20);
+	/* beside a server, which may just make it longer, nothing is tried */
+	ck_assert_int_eq(
+		mock_open(&next, plugin, UBLK_OPEN_RECOVER | UBLK_OPEN_BESIDE, node_opt, NULL), 0);
+	ck_assert_int_eq(mock_limits(&next, 512), 0);
+	ck_assert_uint_ne(next.limits.max_discard_bytes, 0);
+	mock_close(&next, true);
 	mock_close(&dev, true);
 	umount2(folder, MNT_DETACH);
 }

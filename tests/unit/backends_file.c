@@ -103,6 +103,17 @@ START_TEST(resizes)
 }
 END_TEST
 
+/* A size was noted that the file was never given. */
+START_TEST(makes_do_with_an_odd_end)
+{
+	make_file(1000000);
+	ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_RECOVER, path_opt, "size=8M", NULL), 0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_uint_eq(dev.limits.size_bytes, 1000000 / 512 * 512);
+	mock_close(&dev, false);
+}
+END_TEST
+
 /* The former server's lock is taken over when that is gone, and not before. */
 START_TEST(opens_beside_a_former_server)
 {
@@ -369,6 +380,7 @@ int main(void)
 	tcase_add_test(tc, plain_file);
 	tcase_add_test(tc, offset_and_size);
 	tcase_add_test(tc, resizes);
+	tcase_add_test(tc, makes_do_with_an_odd_end);
 	tcase_add_test(tc, opens_beside_a_former_server);
 	tcase_add_test(tc, wrong_offset_or_size);
 	tcase_add_test(tc, not_whole_blocks);
