@@ -151,6 +151,26 @@ for byte in 132 245 303; do
 done
 cmp -s "$work/data" "$work/copy"
 result "it is left alone" $?
+# What cannot be looked at may be data: nothing of it is written to.
+unseen() { # NAME WANTED PLUGIN OPTION...
+	cp "$work/copy" "$work/unseen"
+	usage "$1" "there may be data on this device.*$2" "$build/tests/defects/$3.so" --opt size=8M \
+		--opt "path=$work/unseen" "${@:4}"
+	cmp -s "$work/unseen" "$work/copy"
+	result "$1, left alone" $?
+}
+unseen "a READ that fails" 'READ offset 0 length [0-9]* failed: Invalid' read-refuses-long --only durable
+unseen "a READ that fails, measured" 'READ offset 0 length [0-9]* failed: Invalid' read-refuses-long --bench
+truncate -s 8M "$work/tail"
+printf 'precious' | dd of="$work/tail" bs=512 seek=16383 conv=notrunc status=none
+cp "$work/tail" "$work/copy"
+unseen "a READ that does not end" 'not come to an end within 2 s' read-stuck-late \
+	--only durable --timeout 2
+"$kit" check "$build/tests/defects/open-second-try.so" --opt size=8M --opt "path=$work/unseen" --only durable \
+	>"$work/out" 2>&1
+[[ $? == 2 ]] && grep -q '^ok 1 - open' "$work/out" && grep -q 'not be looked at (open() failed' "$work/out" &&
+	cmp -s "$work/unseen" "$work/copy"
+result "a device that opens at the second try is left alone" $? "$work/out"
 "$kit" check "$good" --opt size=8M --opt "path=$work/data" --only reads >"$work/out" 2>&1
 result "checks that do not write need not ask" $? "$work/out"
 "$kit" check "$good" --opt size=8M --opt "path=$work/data" --overwrite --only data >"$work/out" 2>&1

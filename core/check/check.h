@@ -31,8 +31,9 @@ struct check_result {
 /* What is on the device before anything is written to it. */
 struct check_device {
 	char plugin[192]; /* "mem 0.1.0, ABI 1.0" */
-	bool opened;	  /* false: it could not be, or not be read */
+	bool opened;	  /* it came up */
 	bool holds_data;  /* not only zeroes where the checks would write */
+	char unread[512]; /* why that is not known; "": all has been read, or there is data */
 };
 
 /* Load the plugin, open the device and look. 0; -EINVAL: the options are wrong; or -errno: no process could be

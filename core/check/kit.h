@@ -36,6 +36,7 @@ struct kit_report {
 	struct check_speed speed[CHECK_SPEEDS];
 	unsigned int nr_speeds;
 	bool wrong_options;	/* the user's mistake, told in the messages */
+	atomic_bool opened;	/* look's: the device came up */
 	atomic_bool holds_data; /* there was something on the device before */
 };
 
@@ -170,7 +171,7 @@ struct model {
 /* The beginning, the middle and the end of the device, as they are: read. */
 void model_init(struct model *m, struct kit_dev *d);
 void model_free(struct model *m);
-/* Is there anything but zeroes in the windows, as far as they can be read? */
+/* Is there anything but zeroes in the windows? What cannot be read fails the check. */
 bool model_finds_data(struct kit_dev *d);
 /* A pattern, by WRITEs, all over the windows. */
 void model_fill(struct model *m);

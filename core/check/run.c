@@ -88,10 +88,14 @@ bool check_writes(size_t i)
 static void look(struct kit *k)
 {
 	struct kit_dev *d = kit_open(k, 0);
+	int none = KIT_NONE;
 
 	kit_usual_queues(d);
+	atomic_store(&k->report->opened, true);
 	if (kit_stores(d))
 		atomic_store(&k->report->holds_data, model_finds_data(d));
+	/* Only here has everything been seen: whoever ends this process before leaves another verdict. */
+	atomic_compare_exchange_strong(&k->report->verdict, &none, KIT_OK);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -376,6 +380,26 @@ void check_result_free(struct check_result *result)
 	free((char *)result->messages);
 }
 
+/* A look that broke off has not seen that there is nothing. */
+static void take_look(const struct run *run, uint32_t timeout, struct check_device *device)
+{
+	const struct kit_report *report = run->report;
+	const int said = atomic_load(&report->verdict);
+	char why[KIT_SEEN_SIZE] = "";
+
+	memcpy(device->plugin, report->plugin, sizeof(device->plugin));
+	device->opened = atomic_load(&report->opened);
+	device->holds_data = atomic_load(&report->holds_data);
+	if (device->holds_data || said == KIT_OK)
+		return;
+	if (said == KIT_NONE)
+		explain_end(run, timeout, why, sizeof(why));
+	else
+		memcpy(why, report->seen, sizeof(why));
+	snprintf(device->unread, sizeof(device->unread), "%.*s", (int)sizeof(device->unread) - 1,
+		 why);
+}
+
 int check_look(const struct check_request *request, struct check_device *device)
 {
 	struct run run = { .check = &look_check };
@@ -384,9 +408,7 @@ int check_look(const struct check_request *request, struct check_device *device)
 	if (!err)
 		err = run_child(&run, request);
 	if (!err) {
-		memcpy(device->plugin, run.report->plugin, sizeof(device->plugin));
-		device->holds_data = atomic_load(&run.report->holds_data);
-		device->opened = !run.late && WIFEXITED(run.status) && !WEXITSTATUS(run.status);
+		take_look(&run, request->timeout, device);
 		if (run.report->wrong_options) {
 			__cleanup_free char *messages = take_messages(run.messages);
 

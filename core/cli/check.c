@@ -64,6 +64,7 @@ struct check_args {
 	const char *only[NAMES_MAX], *skip[NAMES_MAX];
 	size_t nr_dirs, nr_only, nr_skip;
 	bool overwrite, json, list, bench;
+	bool writes; /* what was asked for: to the device */
 	enum check_under under;
 };
 
@@ -165,10 +166,18 @@ static bool will_run(const struct check_args *c, const struct check_out *out, si
 	return wanted(c, name) || (!i && !out->device->opened);
 }
 
-/* Without a device there is nothing to check but that there is none. */
+/* Without a device there is nothing to check but that there is none. One that comes up at the second try has
+ * not been looked at. */
+static bool goes_on(const struct check_args *c, const struct check_out *out, size_t i,
+		    const struct check_result *result)
+{
+	return i || out->device->opened ||
+	       (result->verdict != CHECK_FAILED && (c->overwrite || !c->writes));
+}
+
 static int run_checks(const struct check_args *c, struct check_out *out)
 {
-	bool opened = true;
+	bool going = true;
 	const char *name, *contract;
 	struct check_result result;
 	unsigned int nr = 0;
@@ -177,38 +186,61 @@ static int run_checks(const struct check_args *c, struct check_out *out)
 	for (size_t i = 0; (name = check_name(i, &contract)); i++)
 		nr += will_run(c, out, i, name);
 	check_out_begin(out, nr);
-	for (size_t i = 0; !err && opened && (name = check_name(i, &contract)); i++) {
+	for (size_t i = 0; !err && going && (name = check_name(i, &contract)); i++) {
 		if (!will_run(c, out, i, name))
 			continue;
 		err = check_one(&c->request, i, &result);
 		if (!err)
 			err = check_out_result(out, &result);
-		opened = i || result.verdict != CHECK_FAILED || out->device->opened;
+		going = goes_on(c, out, i, &result);
 		check_result_free(&result);
 	}
 	return err;
+}
+
+/* Logged. What could not be looked at counts as data: it may be some. */
+static bool may_write(const struct check_args *c, const struct check_device *device)
+{
+	if (!c->writes || c->overwrite || (!device->holds_data && !*device->unread))
+		return true;
+	if (device->holds_data)
+		log_err("there is data on this device, which the checks would overwrite: give the plugin an "
+			"empty backing (zeroes), or say --overwrite");
+	else
+		log_err("there may be data on this device, which the checks would overwrite, as it could not "
+			"be looked at (%s): say --overwrite if there is none to lose",
+			device->unread);
+	return false;
+}
+
+/* What did not come up for a look was not looked at either: nothing is tried once more. */
+static int run_bench(const struct check_out *out)
+{
+	if (out->device->opened)
+		return check_out_bench(out);
+	log_err("cannot measure it: %s; ublk-host check without --bench tells more",
+		out->device->unread);
+	return -EIO;
 }
 
 static int run(struct check_args *c)
 {
 	struct check_device device = { .plugin = "" };
 	struct check_out out = { .json = c->json, .request = &c->request, .device = &device };
-	const bool writes = c->bench || will_write(c);
-	int err = check_look(&c->request, &device);
+	int err = check_look(&c->request, &device), status;
 
+	c->writes = c->bench || will_write(c);
 	if (err)
 		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	if (device.holds_data && writes && !c->overwrite) {
-		log_err("there is data on this device, which the checks would overwrite: give the plugin an "
-			"empty backing (zeroes), or say --overwrite");
+	if (device.opened && !may_write(c, &device))
 		return EXIT_USAGE;
-	}
-	err = c->bench ? check_out_bench(&out) : run_checks(c, &out);
-	if (device.opened && writes)
+	err = c->bench ? run_bench(&out) : run_checks(c, &out);
+	if (device.opened && c->writes)
 		check_clean(&c->request);
 	if (err || c->bench)
 		return err ? EXIT_FAILED : EXIT_DONE;
-	return check_out_end(&out);
+	status = check_out_end(&out);
+	return status || may_write(c, &device) ? status : EXIT_USAGE;
 }
 
 static int find_and_run(struct check_args *c)

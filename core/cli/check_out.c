@@ -122,7 +122,7 @@ int check_out_end(struct check_out *out)
 		return err ? err : status;
 	}
 	if (out->passed + out->failed + out->skipped < out->nr)
-		printf("Bail out! The device cannot be opened.\n");
+		printf("Bail out! The device could not be opened.\n");
 	printf("# %u passed, %u failed, %u skipped\n", out->passed, out->failed, out->skipped);
 	return status;
 }
