@@ -58,6 +58,10 @@ passes "the example concat" "$build/tests/defects/concat.so" --opt "first=$work/
 for profile in call async map; do
 	passes "good-$profile" "$build/tests/defects/good-$profile.so" --opt size=8M --opt "path=$work/ram"
 done
+narrow=$build/tests/defects/good-narrow.so
+for depth in 4 1; do
+	passes "good-narrow with depth $depth" "$narrow" --opt size=8M --opt "depth=$depth"
+done
 
 finish() {
 	echo "1..$n"

@@ -208,6 +208,20 @@ static void land(struct model *m, struct flight *f, unsigned int i)
 		model_compare(m, io, "requests at the same time");
 }
 
+/* A queue has as many tags as it is deep, and one that is not landed keeps its own. */
+static void make_room(struct model *m, struct flight *f, uint16_t qid)
+{
+	unsigned int busy = 0, last = 0;
+
+	for (unsigned int i = 0; i < IN_FLIGHT; i++)
+		if (f->busy[i] && f->io[i].qid == qid) {
+			busy++;
+			last = i;
+		}
+	if (busy >= m->d->dev.limits.max_depth)
+		land(m, f, last);
+}
+
 void check_parallel(struct kit *k)
 {
 	struct kit_dev *d = kit_open(k, 0);
@@ -235,6 +249,7 @@ void check_parallel(struct kit *k)
 			continue;
 		if (io->op == UBLK_OP_WRITE)
 			fill(k, io);
+		make_room(&m, &f, io->qid);
 		kit_submit(d, io);
 		f.busy[i] = true;
 	}

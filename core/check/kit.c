@@ -260,6 +260,7 @@ void kit_queues(struct kit_dev *d, uint16_t nr, uint16_t depth, const struct pat
 	d->dev.path = choice.path;
 	d->dev.batch = choice.batch;
 	d->nr_queues = nr;
+	depth = (uint16_t)min_of((uint32_t)depth, d->dev.limits.max_depth);
 	make_transport(d, nr, depth);
 	if (dev_prepare(&d->dev))
 		kit_fail(d->kit, "the data plane cannot be set up");

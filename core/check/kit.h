@@ -103,7 +103,8 @@ struct kit_dev *kit_open(struct kit *k, uint32_t flags);
 /* get_limits() of an opened device, with what is offered, and all that the host checks. */
 void kit_limits(struct kit_dev *d, const struct device_config *cfg);
 void kit_start(struct kit_dev *d);
-/* Queues over the fake transport. path NULL: the one that auto would choose. */
+/* Queues over the fake transport, no deeper than the limits allow. path NULL: the one that auto would
+ * choose. */
 void kit_queues(struct kit_dev *d, uint16_t nr, uint16_t depth, const struct path_choice *path);
 /* The same with all that is usual: KIT_QUEUES or fewer, as the limits allow. */
 void kit_usual_queues(struct kit_dev *d);
