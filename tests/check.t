@@ -62,6 +62,10 @@ narrow=$build/tests/defects/good-narrow.so
 for depth in 4 1; do
 	passes "good-narrow with depth $depth" "$narrow" --opt size=8M --opt "depth=$depth"
 done
+truncate -s 8M "$work/chunks"
+for chunk in 65536 6144 1024; do
+	passes "good-narrow with chunk $chunk" "$narrow" --opt size=8M --opt "path=$work/chunks" --opt "chunk=$chunk"
+done
 
 finish() {
 	echo "1..$n"
@@ -198,6 +202,12 @@ result "without a device there is nothing to check" $? "$work/out"
 "$kit" check "$good" --opt size=8M --bench >"$work/out" 2>&1 &&
 	[[ $(grep -cE '^(read|write) +(4096|131072) +(1|32) +[0-9]+ ' "$work/out") == 8 ]]
 result "what it costs" $? "$work/out"
+# Requests that would cross a border are shorter, or where they do not.
+for chunk in 1024:4 6144:8 65536:8; do
+	"$kit" check "$narrow" --opt size=8M --opt "chunk=${chunk%:*}" --bench >"$work/out" 2>&1 &&
+		[[ $(grep -cE '^(read|write) +[0-9]+ +(1|32) ' "$work/out") == "${chunk#*:}" ]]
+	result "what it costs with chunk ${chunk%:*}" $? "$work/out"
+done
 # shellcheck disable=SC2016 # Perl's
 "$kit" check "$good" --opt size=8M --bench --json >"$work/out" 2>&1 &&
 	json 'exit !(@{$j->{speeds}} == 8 && $j->{speeds}[0]{iops} > 0 && $j->{speeds}[0]{bare_iops} > 0)' <"$work/out"

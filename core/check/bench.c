@@ -33,13 +33,23 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* A random place for such a request in the first bytes of the device, at a multiple of its length from the
+ * last border that it must not cross (chunk_bytes): there is one in each of the plugin's chunks. */
+static uint64_t random_place(struct kit_dev *d, uint32_t bytes)
+{
+	const uint64_t window = min_of(atomic_load(&d->dev.size), (uint64_t)MODEL_WINDOW_BYTES);
+	const uint64_t chunk = d->dev.limits.chunk_bytes ? d->dev.limits.chunk_bytes : window;
+	const uint64_t each = chunk / bytes;
+	const uint64_t places = window / chunk * each + window % chunk / bytes;
+	const uint64_t place = kit_random(d->kit) % places;
+
+	return place / each * chunk + place % each * bytes;
+}
+
 /* Random blocks of the first window, so many at once. */
 static void run(struct kit_dev *d, struct check_speed *speed, struct kit_io *ios, double *iops,
 		double *cpu_us)
 {
-	const uint64_t size = atomic_load(&d->dev.size);
-	const uint64_t window = min_of(size, (uint64_t)MODEL_WINDOW_BYTES);
-	const uint64_t places = max_of(window / speed->bytes, (uint64_t)1);
 	uint64_t began = now_ms(), cpu = cpu_ns(), n = 0, now;
 
 	for (unsigned int i = 0; i < speed->depth; i++)
@@ -48,7 +58,7 @@ static void run(struct kit_dev *d, struct check_speed *speed, struct kit_io *ios
 		for (unsigned int i = 0; i < speed->depth; i++) {
 			if (ios[i].tag >= 0 && kit_wait(d, &ios[i]))
 				kit_fail(d->kit, "a request of the measurement failed");
-			ios[i].offset = kit_random(d->kit) % places * speed->bytes;
+			ios[i].offset = random_place(d, speed->bytes);
 			kit_submit(d, &ios[i]);
 			n++;
 		}
@@ -95,6 +105,12 @@ static void measure(struct kit_dev *d, struct check_speed *speed, bool plugin, d
 	*cpu_us = median(cpu);
 }
 
+/* So long a request, or the longest that the device takes. */
+static uint32_t cut(const struct kit_dev *d, uint32_t bytes)
+{
+	return (uint32_t)kit_step(d, 0, min_of((uint64_t)bytes, atomic_load(&d->dev.size)));
+}
+
 void bench_run(struct kit *k)
 {
 	static const uint32_t sizes[] = { 4096, 131072 }, depths[] = { 1, 32 };
@@ -107,12 +123,14 @@ void bench_run(struct kit *k)
 			struct check_speed *speed = &k->report->speed[k->report->nr_speeds];
 
 			*speed = (struct check_speed){ .op = op,
-						       .bytes = sizes[i / ARRAY_SIZE(depths)],
+						       .bytes = cut(d,
+								    sizes[i / ARRAY_SIZE(depths)]),
 						       .depth = depths[i % ARRAY_SIZE(depths)] };
 			if (op == UBLK_OP_WRITE && kit_read_only(d))
 				continue;
-			if (speed->bytes > d->dev.limits.max_io_bytes ||
-			    speed->bytes % kit_block(d) || speed->depth > d->dev.limits.max_depth)
+			if (i >= ARRAY_SIZE(depths) && speed->bytes == cut(d, sizes[0]))
+				continue; /* has been measured */
+			if (speed->bytes % kit_block(d) || speed->depth > d->dev.limits.max_depth)
 				continue;
 			measure(d, speed, false, &speed->bare_iops, &speed->bare_cpu_us);
 			measure(d, speed, true, &speed->iops, &speed->cpu_us);

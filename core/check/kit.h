@@ -139,6 +139,8 @@ struct kit_io {
 
 void kit_submit(struct kit_dev *d, struct kit_io *io);
 int kit_wait(struct kit_dev *d, struct kit_io *io);
+/* Of a READ or WRITE from offset on, the bytes that one request may have. */
+uint64_t kit_step(const struct kit_dev *d, uint64_t offset, uint64_t length);
 /* Has it ended? Then kit_wait() returns at once. */
 bool kit_is_done(struct kit_dev *d, const struct kit_io *io);
 /* Both, on queue 0. */

@@ -55,6 +55,18 @@ static struct kit_dev *story_open(struct kit *k, struct story *s, uint32_t flags
 	return d;
 }
 
+/* A piece may be larger than what one request may have. */
+static void move_piece(struct kit_dev *d, const struct story *s, unsigned int op,
+		       unsigned int flags, uint64_t offset, char *buf)
+{
+	uint64_t length;
+
+	for (uint64_t at = 0; at < s->piece; at += length) {
+		length = kit_step(d, offset + at, s->piece - at);
+		kit_must(d, op, flags, offset + at, length, buf + at);
+	}
+}
+
 static void write_pieces(struct kit_dev *d, const struct story *s, unsigned int first,
 			 unsigned int nr, uint64_t seed, unsigned int flags)
 {
@@ -64,7 +76,7 @@ static void write_pieces(struct kit_dev *d, const struct story *s, unsigned int 
 		uint64_t at = (uint64_t)i * s->piece;
 
 		kit_pattern(buf, seed, at, s->piece);
-		kit_must(d, UBLK_OP_WRITE, flags, at, s->piece, buf);
+		move_piece(d, s, UBLK_OP_WRITE, flags, at, buf);
 	}
 	free(buf);
 }
@@ -80,7 +92,7 @@ static unsigned int count_pieces(struct kit_dev *d, const struct story *s, unsig
 		uint64_t at = (uint64_t)i * s->piece;
 
 		kit_pattern(want, seed, at, s->piece);
-		kit_must(d, UBLK_OP_READ, 0, at, s->piece, buf);
+		move_piece(d, s, UBLK_OP_READ, 0, at, buf);
 		n += !memcmp(buf, want, s->piece);
 	}
 	free(buf);

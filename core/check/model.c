@@ -8,13 +8,9 @@
 /* The READ, or WRITE, that goes on at `at` of a window, as long as one may be. */
 static struct kit_io window_step(const struct model *m, const struct model_window *w, uint64_t at)
 {
-	const struct ublk_limits *limits = &m->d->dev.limits;
 	struct kit_io io = { .op = UBLK_OP_READ, .offset = w->offset + at };
 
-	io.length = min_of((uint64_t)limits->max_io_bytes, w->length - at);
-	if (limits->chunk_bytes)
-		io.length =
-			min_of(io.length, limits->chunk_bytes - io.offset % limits->chunk_bytes);
+	io.length = kit_step(m->d, io.offset, w->length - at);
 	return io;
 }
 

@@ -49,6 +49,14 @@ void kit_submit(struct kit_dev *d, struct kit_io *io)
 			 strerror(-io->tag));
 }
 
+uint64_t kit_step(const struct kit_dev *d, uint64_t offset, uint64_t length)
+{
+	const uint32_t chunk = d->dev.limits.chunk_bytes;
+
+	length = min_of(length, (uint64_t)d->dev.limits.max_io_bytes);
+	return chunk ? min_of(length, chunk - offset % chunk) : length;
+}
+
 bool kit_is_done(struct kit_dev *d, const struct kit_io *io)
 {
 	return fake_is_done(d->fake, io->qid, (uint16_t)io->tag);
