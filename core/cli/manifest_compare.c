@@ -306,20 +306,39 @@ static json_t *wanted_value(const struct comparison *c, const char *key, json_t 
 	return json_incref(value);
 }
 
+static bool same_plugin(const struct comparison *c)
+{
+	const char *key = config_key_spec(CFG_PLUGIN)->pointer;
+	const json_t *wanted = json_object_get(c->wanted, key);
+
+	return !wanted || satisfied(c, key, wanted, at_pointer(c->state->manifest, key));
+}
+
+/* A secret, or what may be one: without the table of the plugin, to which another may give a secret of the same
+ * name, that is every option but the one that the host knows. A secret that was read from a file is in the
+ * state: being there proves nothing. */
+static bool is_hidden(const struct comparison *c, const char *key)
+{
+	const json_t *spec;
+
+	if (!is_option(key))
+		return false;
+	spec = option_spec(c, key + strlen(OPTIONS));
+	if (has_type(spec, "secret"))
+		return true;
+	return strcmp(key, OPTIONS "size") && (!spec || !same_plugin(c));
+}
+
 /* wanted NULL: the default. */
 static int add_change(struct comparison *c, const char *key, json_t *is, json_t *wanted)
 {
 	enum change_way way = wanted || !is_option(key) ? way_of(key) : CHANGE_RECREATE;
 	struct manifest_change *change;
-	const json_t *spec;
 
 	if (manifest_change_add(c->changes, key, way, NULL))
 		return -ENOMEM;
 	change = &c->changes->change[c->changes->nr - 1];
-	if (is_option(key)) {
-		spec = option_spec(c, key + strlen(OPTIONS));
-		change->hidden = spec ? has_type(spec, "secret") : !is;
-	}
+	change->hidden = is_hidden(c, key);
 	if (change->hidden)
 		return 0;
 	change->is = is_key(key, CFG_PLUGIN) && c->state->plugin_path
