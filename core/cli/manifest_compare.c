@@ -185,28 +185,51 @@ static bool same_path(const struct option_arg *arg, const char *is)
 	return path && !strcmp(is, path);
 }
 
+/* An option's value and one that the plugin's table had understood, however each is written. */
+static bool same_value(const struct given *given, const json_t *spec, const json_t *is)
+{
+	struct given other;
+	uint64_t size, is_size;
+	bool truth;
+
+	given_from_json(&other, is);
+	if (json_is_boolean(is))
+		return !given_bool(given, &truth) && truth == json_is_true(is);
+	if (json_is_integer(is) || has_type(spec, "size"))
+		return !given_size(given, &size) && !given_size(&other, &is_size) &&
+		       size == is_size;
+	return given_string(given) && json_is_string(is) && !strcmp(other.text, given->text);
+}
+
 /* An option as it was written, and as the plugin's table had it understood. */
 static bool same_option(const struct option_arg *arg, const json_t *spec, const json_t *is)
 {
 	struct given given, other;
 	bool truth, is_true;
-	uint64_t size, is_size;
 
 	given_from_text(&given, arg->value);
-	if (json_is_boolean(is))
-		return !given_bool(&given, &truth) && truth == json_is_true(is);
-	if (json_is_integer(is))
-		return !given_size(&given, &size) && size == (uint64_t)json_integer_value(is);
+	if (same_value(&given, spec, is))
+		return true;
 	if (!json_is_string(is))
 		return false;
 	given_from_text(&other, json_string_value(is));
-	if (!strcmp(other.text, given.text) || same_path(arg, other.text))
+	if (same_path(arg, other.text))
 		return true;
-	if (arg->is_bool) /* a choice between on and off takes it, too */
-		return !given_bool(&given, &truth) && !given_bool(&other, &is_true) &&
-		       truth == is_true;
-	return has_type(spec, "size") && !given_size(&given, &size) &&
-	       !given_size(&other, &is_size) && size == is_size;
+	/* a choice between on and off takes a boolean, too */
+	return arg->is_bool && !given_bool(&given, &truth) && !given_bool(&other, &is_true) &&
+	       truth == is_true;
+}
+
+/* A default may be written otherwise than the state has it: "250G". */
+static bool is_default(const struct comparison *c, const char *name, const json_t *is)
+{
+	const json_t *spec = option_spec(c, name), *def = json_object_get(spec, "default");
+	struct given given;
+
+	if (!def || !is)
+		return false;
+	given_from_json(&given, def);
+	return json_equal(def, is) || same_value(&given, spec, is);
 }
 
 /* An option that the state does not have was not given when the device was made, or is a secret. */
@@ -293,8 +316,7 @@ static bool default_satisfied(const struct comparison *c, const char *key, const
 	if (!is_option(key))
 		return def && (json_equal(def, is) ||
 			       json_equal(def, json_object_get(c->state->asked, key)));
-	def = json_object_get(option_spec(c, key + strlen(OPTIONS)), "default");
-	return def && is && json_equal(def, is);
+	return is_default(c, key + strlen(OPTIONS), is);
 }
 
 static json_t *wanted_value(const struct comparison *c, const char *key, json_t *value)

@@ -199,7 +199,17 @@ START_TEST(options_by_the_table)
 	ck_assert_ptr_null(c.changes.change[1].wanted);
 	ck_assert_int_eq(c.changes.change[1].way, CHANGE_RECREATE);
 	end(&c);
-	/* is as the default is */
+	/* is as the default is, which the table and the state may write each in its way */
+	c = compare(HEAD "\"plugin\": \"file\" }",
+		    "{ \"plugin\": \"file\", \"options\": { \"size\": 268435456000 } }",
+		    "{ \"/options/size\": null }", table);
+	ck_assert_uint_eq(c.changes.nr, 0);
+	end(&c);
+	c = compare(HEAD "\"plugin\": \"file\" }",
+		    "{ \"plugin\": \"file\", \"options\": { \"size\": 268435456001 } }",
+		    "{ \"/options/size\": null }", table);
+	ck_assert_uint_eq(c.changes.nr, 1);
+	end(&c);
 	c = compare(HEAD "\"plugin\": \"file\" }",
 		    "{ \"plugin\": \"file\", \"options\": { \"direct\": false } }",
 		    "{ \"/options/direct\": null }", table);
