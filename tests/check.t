@@ -125,6 +125,15 @@ json 'my ($c) = @{$j->{checks}}; exit !($j->{failed} == 1 && $j->{passed} == 0 &
 	&& $c->{result} eq "failed" && $c->{seen} =~ /of the device/)' <"$work/json"
 result "JSON tells the same" $((status != 1 || $?)) "$work/json"
 
+odd=$work/$'\xe9' # not UTF-8
+mkdir "$odd" && cp "$good" "$odd"
+# shellcheck disable=SC2016
+"$kit" check "$odd/${good##*/}" --opt size=8M --only open --json >"$work/out" 2>&1 &&
+	json 'exit !($j->{passed} == 1 && $j->{plugin} =~ /\.so$/)' <"$work/out" &&
+	"$kit" check "$odd/${good##*/}" --opt size=8M --bench --json >"$work/out" 2>&1 &&
+	json 'exit !(@{$j->{speeds}} == 8)' <"$work/out"
+result "JSON tells of a path that is not UTF-8" $? "$work/out"
+
 for i in 1 2; do
 	"$kit" check "$build/tests/defects/write-lost.so" --overwrite --only data --seed 99 2>&1 | grep seen: >"$work/seed.$i"
 done

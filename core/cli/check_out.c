@@ -114,7 +114,8 @@ int check_out_end(struct check_out *out)
 
 	if (out->json) {
 		int err = json_print(json_pack(
-			"{s:s, s:o, s:I, s:i, s:i, s:i, s:o}", "plugin", out->request->path, "what",
+			"{s:o, s:o, s:I, s:i, s:i, s:i, s:o}", "plugin",
+			json_from_text(out->request->path), "what",
 			json_from_text(out->device->plugin), "seed", (json_int_t)out->request->seed,
 			"passed", (int)out->passed, "failed", (int)out->failed, "skipped",
 			(int)out->skipped, "checks", out->results));
@@ -179,8 +180,8 @@ int check_out_bench(const struct check_out *out)
 	list = json_array();
 	for (int i = 0; i < nr; i++)
 		json_array_append_new(list, speed_json(&speeds[i]));
-	return json_print(json_pack("{s:s, s:o, s:o}", "plugin", out->request->path, "what",
-				    json_from_text(out->device->plugin), "speeds", list))
+	return json_print(json_pack("{s:o, s:o, s:o}", "plugin", json_from_text(out->request->path),
+				    "what", json_from_text(out->device->plugin), "speeds", list))
 		       ? -EIO
 		       : 0;
 }

@@ -74,10 +74,10 @@ static json_t *build_to_json(const struct host_features *host)
 	for (i = 0; folders && folders[i]; i++)
 		json_array_append_new(manifests, json_from_text(folders[i]));
 	manifest_folders_free(folders);
-	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:s, s:b}", "version", VERSION, "abi_major",
+	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:o, s:b}", "version", VERSION, "abi_major",
 			 (int)UBLK_PLUGIN_ABI_MAJOR, "abi_minor", (int)UBLK_PLUGIN_ABI_MINOR,
-			 "plugin_dirs", dirs, "manifest_dirs", manifests, "state_dir", state_dir(),
-			 "filters_calls", seccomp_built_in());
+			 "plugin_dirs", dirs, "manifest_dirs", manifests, "state_dir",
+			 json_from_text(state_dir()), "filters_calls", seccomp_built_in());
 }
 
 static json_t *paths_to_json(void)
@@ -126,8 +126,9 @@ static json_t *plugin_to_json(const struct host_features *host, const struct plu
 		why = host->driver ? "the driver cannot be asked" : "there is no ublk driver";
 	else if (!why_not)
 		path = choose_path(host, desc, &why);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", entry->name, "path", entry->path,
-			 "version", json_from_text(desc ? desc->version : NULL), "data_path",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "name", entry->name, "path",
+			 json_from_text(entry->path), "version",
+			 json_from_text(desc ? desc->version : NULL), "data_path",
 			 json_from_text(path), "why", json_from_text(why), "problem",
 			 json_from_text(why_not));
 }

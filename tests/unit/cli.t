@@ -231,6 +231,12 @@ ok $? "features"
 host features --json
 [ $status -eq 0 ] && grep -q '"auto_buf_reg"' "$dir/out"
 ok $? "features --json"
+odd=$dir/$(printf '\351')
+mkdir "$odd" && cp "$UBLK_HOST_PLUGIN_PATH/mem.so" "$odd/odd.so"
+UBLK_HOST_RUN_DIR=$odd host features --json --plugin-dir "$odd"
+[ $status -eq 0 ] && grep -q '"name": "odd"' "$dir/out" && iconv -f UTF-8 -t UTF-8 "$dir/out" >/dev/null
+ok $? "features --json of folders that are not UTF-8"
+rm -r "$odd"
 host doctor
 [ "$(lines err)" -eq 0 ] && grep -Eq '^(ok|note|bad) +plugins ' "$dir/out" &&
 	grep -Eq '^(ok|note|bad) +kernel ' "$dir/out" && if grep -q '^bad' "$dir/out"; then [ $status -eq 1 ]; else [ $status -eq 0 ]; fi
