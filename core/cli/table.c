@@ -10,10 +10,24 @@ void table_begin(struct table *table, unsigned int columns)
 	*table = (struct table){ .columns = columns };
 }
 
+/* Nothing of a cell may break its line or reach the terminal as a command: C0, DEL, and C1 in UTF-8. */
+static void tame(char *text)
+{
+	char *out = text;
+
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		bool c1 = *p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
+
+		*out++ = *p < ' ' || *p == 0x7f || c1 ? '?' : (char)*p;
+		p += c1;
+	}
+	*out = '\0';
+}
+
 void table_add(struct table *table, const char *fmt, ...)
 {
 	char **cells = reallocarray(table->cell, table->nr + 1, sizeof(*cells));
-	char *text, *at;
+	char *text;
 	va_list ap;
 	int len;
 
@@ -29,9 +43,7 @@ void table_add(struct table *table, const char *fmt, ...)
 		table->no_memory = true;
 		return;
 	}
-	for (at = text; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
+	tame(text);
 	cells[table->nr++] = text;
 }
 

@@ -13,7 +13,7 @@ static bool is_control(const unsigned char *p)
 	return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f);
 }
 
-static char *one_line(const char *text)
+char *errors_one_line(const char *text)
 {
 	char *line = malloc(4 * strlen(text) + 1), *out = line;
 
@@ -46,7 +46,7 @@ void errors_add(struct errors *errors, const char *fmt, ...)
 	va_end(ap);
 	if (len < 0)
 		text = NULL;
-	errors->msg[errors->nr++] = text ? one_line(text) : NULL;
+	errors->msg[errors->nr++] = text ? errors_one_line(text) : NULL;
 }
 
 size_t errors_count(const struct errors *errors)

@@ -18,6 +18,8 @@ struct errors {
 /* A full one-line message, without the program's name. Control characters are written as \xNN, so
  * that nothing a user wrote can break the line or reach the terminal. */
 void errors_add(struct errors *errors, const char *fmt, ...) __printf_like(2, 3);
+/* A text as it stands in a message: without control characters. malloc()ed; NULL: no memory. */
+char *errors_one_line(const char *text);
 size_t errors_count(const struct errors *errors);
 /* Further messages would only be counted: their makers may skip costly details. */
 bool errors_full(const struct errors *errors);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/option_value.h"
+#include "config/plugin_manifest.h"
 
 #define SPEC_SIZE_V1_0 (offsetof(struct ublk_opt_spec, flags) + sizeof(uint32_t))
 
@@ -85,7 +86,7 @@ static void check_entry(const struct table *t, uint32_t i)
 
 	if (!check_name(t, i, o.name))
 		return;
-	if (!o.help || !*o.help || strchr(o.help, '\n') || !given_is_utf8(o.help))
+	if (!o.help || !plugin_line_ok(o.help))
 		errors_add(t->errors, "%s: option \"%s\" must have a help text of one line", t->who,
 			   o.name);
 	if (o.flags & ~(uint32_t)UBLK_OPTF_REQUIRED && !t->newer)

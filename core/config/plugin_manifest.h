@@ -31,5 +31,7 @@ int plugin_manifest_compare(const struct json_text *jt, const struct ublk_plugin
 
 /* [a-z0-9][a-z0-9-]{0,31} */
 bool plugin_name_ok(const char *name);
+/* One line of UTF-8 that is not empty and has no control characters: it is printed in tables, logs and JSON. */
+bool plugin_line_ok(const char *text);
 
 #endif

@@ -98,47 +98,19 @@ static int check_frozen(const char *who, const struct ublk_plugin *head)
 	return 0;
 }
 
-/* One line of UTF-8 that is not empty: it is printed in tables, logs and JSON. */
-static bool one_line(const char *text)
-{
-	const unsigned char *p = (const unsigned char *)text;
-
-	if (!*p)
-		return false;
-	while (*p) {
-		uint32_t code = *p++;
-		int more = code < 0x80 ? 0 : code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
-		static const uint32_t least[] = { 0x20, 0x80, 0x800, 0x10000 };
-
-		if ((code >= 0x80 && code < 0xc2) || code > 0xf4)
-			return false;
-		if (more)
-			code &= 0x3fu >> more;
-		for (int i = 0; i < more; i++, p++) {
-			if ((*p & 0xc0) != 0x80)
-				return false;
-			code = code << 6 | (*p & 0x3f);
-		}
-		if (code < least[more] || (code >= 0x7f && code < 0xa0) || code > 0x10ffff ||
-		    (code >= 0xd800 && code <= 0xdfff))
-			return false;
-	}
-	return true;
-}
-
 static int check_texts(const char *who, const struct ublk_plugin *desc)
 {
 	if (!desc->name || !plugin_name_ok(desc->name)) {
 		log_err("plugin %s: its name is \"%.64s\"; it must be 1 to 32 of a-z, 0-9 and -, "
 			"not starting with -",
-			who, desc->name && one_line(desc->name) ? desc->name : "");
+			who, desc->name && plugin_line_ok(desc->name) ? desc->name : "");
 		return -EINVAL;
 	}
-	if (!desc->version || !one_line(desc->version)) {
+	if (!desc->version || !plugin_line_ok(desc->version)) {
 		log_err("plugin %s: version must be one line of text", who);
 		return -EINVAL;
 	}
-	if (!desc->description || !one_line(desc->description)) {
+	if (!desc->description || !plugin_line_ok(desc->description)) {
 		log_err("plugin %s: description must be one line of text", who);
 		return -EINVAL;
 	}

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <fcntl.h>
 
+#include "config/errors.h"
 #include "config/plugin_manifest.h"
 #include "plugin/file.h"
 #include "plugin/plugin.h"
@@ -15,17 +16,20 @@ static int set_problem(struct plugin_info *info, const char *fmt, ...) __printf_
 
 static int set_problem(struct plugin_info *info, const char *fmt, ...)
 {
+	__cleanup_free char *text = NULL;
 	va_list ap;
 	int n;
 
 	if (info->problem)
 		return 0;
 	va_start(ap, fmt);
-	n = vasprintf(&info->problem, fmt, ap);
+	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
 	if (n < 0)
-		info->problem = NULL;
-	return n < 0 ? -ENOMEM : 0;
+		text = NULL;
+	/* names of files, and what stands in them, may be anything */
+	info->problem = text ? errors_one_line(text) : NULL;
+	return info->problem ? 0 : -ENOMEM;
 }
 
 static int check_so(const struct plugin_entry *entry, struct plugin_info *info)

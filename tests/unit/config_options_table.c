@@ -128,6 +128,8 @@ START_TEST(names_in_a_table_are_checked)
 	assert_table(two, 2, "x.so: option \"b\" must have a help text of one line");
 	two[1].help = "two\nlines";
 	assert_table(two, 2, "x.so: option \"b\" must have a help text of one line");
+	two[1].help = "\x1b[31mred"; /* its manifest would be refused */
+	assert_table(two, 2, "x.so: option \"b\" must have a help text of one line");
 	ck_assert_int_eq(options_check_table("x.so", two, 2, 16, false, &errors), -EINVAL);
 	assert_messages(&errors, "x.so: impossible opt_spec_size 16 (ABI 1.0: 56)");
 	ck_assert_int_eq(options_check_table("x.so", two, 2, 60, false, &errors), -EINVAL);

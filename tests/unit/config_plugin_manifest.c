@@ -280,6 +280,28 @@ START_TEST(newer_words_of_a_newer_minor_are_no_difference)
 }
 END_TEST
 
+/* What stands in a manifest is shown on terminals. */
+START_TEST(controls_are_refused)
+{
+	static const char *const bad[] = { "\\u001b[31m", "a\\tb", "del\\u007f", "\\u009b31m", "" };
+	static const char *const places[] = { "0.1.0", "Demonstrates", "Backing file", "ioctls" };
+	struct errors errors = { 0 };
+	struct json_text jt;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places) * ARRAY_SIZE(bad); i++) {
+		char *text = with(places[i / ARRAY_SIZE(bad)], bad[i % ARRAY_SIZE(bad)]);
+
+		/* words that a newer minor may have are no exception */
+		memcpy(strstr(text, "\"1.0\""), "\"1.7\"", 5);
+		parse(&jt, text);
+		ck_assert_msg(plugin_manifest_check(&jt, &errors) == -EINVAL, "%s", text);
+		errors_free(&errors);
+		json_text_free(&jt);
+		free(text);
+	}
+}
+END_TEST
+
 START_TEST(wrong_members_are_named)
 {
 	assert_wrong("\"1.0\"", "\"2.0\"",
@@ -429,6 +451,7 @@ int main(void)
 	tcase_add_test(tc, each_difference_is_named);
 	tcase_add_test(tc, ignored_keys_and_a_newer_minor_are_no_difference);
 	tcase_add_test(tc, newer_words_of_a_newer_minor_are_no_difference);
+	tcase_add_test(tc, controls_are_refused);
 	tcase_add_test(tc, wrong_members_are_named);
 	tcase_add_test(tc, wrong_options_are_named);
 	tcase_add_test(tc, all_faults_come_at_once);

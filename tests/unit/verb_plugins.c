@@ -241,6 +241,31 @@ START_TEST(test_usage)
 }
 END_TEST
 
+/* Neither in a table nor in a message may the name of a folder command the terminal. */
+START_TEST(test_controls)
+{
+	const struct plugin_entry lone = { .name = "\x1b[31m" };
+	struct plugin_info info;
+
+	scratch_dir("\xc2\x9b"
+		    "31m",
+		    0755);
+	scratch_text("\xc2\x9b"
+		     "31m/text.so",
+		     "hello");
+	ck_assert_int_eq(run("--plugin-dir",
+			     in_scratch("\xc2\x9b"
+					"31m"),
+			     NULL),
+			 EXIT_DONE);
+	has(out.text, "/?31m/text.so");
+	ck_assert_ptr_null(strstr(out.text, "\xc2\x9b"));
+	ck_assert_int_eq(plugin_inspect(&lone, &info), 0);
+	ck_assert_str_eq(info.problem, "there is no \\x1b[31m.so beside its manifest");
+	plugin_info_free(&info);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("verb_plugins");
@@ -254,6 +279,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_page_runs_nothing);
 	tcase_add_test(tc, test_page_of_broken);
 	tcase_add_test(tc, test_json);
+	tcase_add_test(tc, test_controls);
 	tcase_add_test(tc, test_usage);
 	suite_add_tcase(s, tc);
 	return s;
