@@ -136,11 +136,12 @@ static const struct manifest_change *first_of(const struct manifest_changes *cha
 	return NULL;
 }
 
+/* One that can take over. */
 static bool other_plugin(const struct manifest_changes *changes)
 {
 	for (size_t i = 0; i < changes->nr; i++)
 		if (!strcmp(changes->change[i].key, "/plugin"))
-			return true;
+			return changes->change[i].way == CHANGE_UPGRADE;
 	return false;
 }
 

@@ -138,13 +138,46 @@ static void find_sizing(struct plan_facts *facts, const struct device_view *view
 			 "the size of a device");
 }
 
-static void facts_find(struct plan_facts *facts, enum seen seen, const struct device_view *view)
+static bool is_word(const json_t *object, const char *key, const char *word)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text && !strcmp(text, word);
+}
+
+const char *plan_successor_obstacle(const json_t *plugin, const json_t *device)
+{
+	device = json_object_get(device, "device");
+	if (json_object_get(device, "recovery") && !is_word(device, "recovery", "none") &&
+	    is_word(plugin, "recovery", "none"))
+		return "the plugin cannot open again what a former server had open";
+	if (is_word(device, "recovery", "reissue") && is_word(plugin, "recovery", "queue"))
+		return "the plugin does not allow that requests are done twice";
+	return NULL;
+}
+
+/* The next server refuses a plugin that cannot take over, whenever it is tried. */
+static void find_successor(struct plan_facts *facts, const struct device_view *view,
+			   const char *path)
+{
+	json_t *other = path ? plugin_manifest_of_file(path) : NULL;
+	const char *why =
+		plan_successor_obstacle(path ? other : facts->plugin, view->state.manifest);
+
+	snprintf(facts->no_successor, sizeof(facts->no_successor), "%s", why ? why : "");
+	json_decref(other);
+}
+
+/* path: of the plugin that is wanted. */
+static void facts_find(struct plan_facts *facts, enum seen seen, const struct device_view *view,
+		       const char *path)
 {
 	struct server_files replaced;
 
 	*facts = (struct plan_facts){ 0 };
 	if (view->state.plugin_path)
 		facts->plugin = plugin_manifest_of_file(view->state.plugin_path);
+	find_successor(facts, view, path);
 	if (seen != SEEN_SERVED) {
 		device_can_recover(view, facts->no_recover, sizeof(facts->no_recover));
 		return;
@@ -156,19 +189,30 @@ static void facts_find(struct plan_facts *facts, enum seen seen, const struct de
 	device_can_hand_over(view, facts->no_upgrade, sizeof(facts->no_upgrade));
 }
 
+/* Why a change cannot be made as it seemed; "": it can. */
+static const char *why_not_live(const struct manifest_change *change,
+				const struct plan_facts *facts)
+{
+	if (change->way == CHANGE_RESIZE)
+		return facts->no_resize;
+	if (change->way != CHANGE_UPGRADE)
+		return "";
+	/* with its file replaced, every upgrade takes the one that is there now */
+	if (*facts->no_successor && (facts->plugin_replaced || !strcmp(change->key, "/plugin")))
+		return facts->no_successor;
+	return facts->no_upgrade;
+}
+
 /* What the device cannot do while it is in use, is done by making it anew. */
 static int limit_ways(struct manifest_changes *changes, const struct plan_facts *facts)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < changes->nr && !err; i++) {
-		struct manifest_change *change = &changes->change[i];
-		const char *why = change->way == CHANGE_RESIZE	  ? facts->no_resize
-				  : change->way == CHANGE_UPGRADE ? facts->no_upgrade
-								  : "";
+		const char *why = why_not_live(&changes->change[i], facts);
 
 		if (*why)
-			err = manifest_change_set_way(change, CHANGE_RECREATE, why);
+			err = manifest_change_set_way(&changes->change[i], CHANGE_RECREATE, why);
 	}
 	return err;
 }
@@ -183,7 +227,7 @@ static int judge_served(struct plan_entry *entry, const struct plan_facts *facts
 	if (!err && facts->plugin_replaced)
 		err = manifest_change_add(&entry->changes, "plugin file", CHANGE_UPGRADE,
 					  "it was replaced");
-	return err ? err : limit_ways(&entry->changes, facts);
+	return err;
 }
 
 int plan_judge(struct plan_entry *entry, enum seen seen, const struct device_view *view,
@@ -208,7 +252,7 @@ int plan_judge(struct plan_entry *entry, enum seen seen, const struct device_vie
 	else if (!err)
 		err = judge_served(entry, facts);
 	entry->kind = entry->changes.nr ? PLAN_DIFFERS : PLAN_SAME;
-	return err;
+	return err ? err : limit_ways(&entry->changes, facts);
 }
 
 /* Whose it is, if not this folder's. */
@@ -237,7 +281,7 @@ static int look_at(struct plan *plan, struct plan_entry *entry)
 	int err;
 
 	if (seen != SEEN_NOTHING)
-		facts_find(&facts, seen, &view);
+		facts_find(&facts, seen, &view, entry->plugin_path);
 	err = plan_judge(entry, seen, &view, &facts);
 	json_decref(facts.plugin);
 	if (seen == SEEN_NOTHING)

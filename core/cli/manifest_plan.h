@@ -48,11 +48,16 @@ bool plan_is_done(const struct plan *plan);
  * seen SEEN_NOTHING: view and facts are not looked at. 0 or -ENOMEM. */
 struct plan_facts {
 	char no_resize[128], no_upgrade[256], no_recover[256]; /* why not; "": it can */
+	char no_successor[128];				       /* of the plugin that is wanted */
 	bool program_replaced, plugin_replaced;
 	json_t *plugin; /* manifest of the device's plugin, or NULL */
 };
 int plan_judge(struct plan_entry *entry, enum seen seen, const struct device_view *view,
 	       const struct plan_facts *facts);
+
+/* NULL, or why a plugin with this manifest (NULL: it has none, and has to be tried) cannot go on with a device
+ * that is as device, a resolved manifest, tells. */
+const char *plan_successor_obstacle(const json_t *plugin, const json_t *device);
 
 /* manifest_plan_out.c */
 const char *plan_kind_word(enum plan_kind kind); /* "same", "to-be-added" ... */

@@ -250,7 +250,8 @@ END_TEST
 
 /* -- ways, by what the device can do */
 
-static void judge(struct plan_entry *entry, enum seen seen, const struct plan_facts *facts)
+static void judge_plugin(struct plan_entry *entry, const char *plugin, enum seen seen,
+			 const struct plan_facts *facts)
 {
 	struct device_view view = { .id = 7, .ours = true };
 	struct errors errors = { 0 };
@@ -259,10 +260,15 @@ static void judge(struct plan_entry *entry, enum seen seen, const struct plan_fa
 	put_manifest("m", SIZE_32M ", \"device\": { \"poll_us\": 10 }");
 	ck_assert_int_eq(
 		device_options_of_manifest(&entry->options, "devices/m.json", NULL, &errors), 0);
-	view.state.manifest = json_pack("{s:s, s:{s:I}, s:{s:i}}", "plugin", "null", "options",
+	view.state.manifest = json_pack("{s:s, s:{s:I}, s:{s:i}}", "plugin", plugin, "options",
 					"size", (json_int_t)16 << 20, "device", "poll_us", 0);
 	ck_assert_int_eq(plan_judge(entry, seen, &view, facts), 0);
 	json_decref(view.state.manifest);
+}
+
+static void judge(struct plan_entry *entry, enum seen seen, const struct plan_facts *facts)
+{
+	judge_plugin(entry, "null", seen, facts);
 }
 
 static const struct manifest_change *find_change(const struct plan_entry *entry, const char *key)
@@ -318,6 +324,48 @@ START_TEST(ways_of_a_device)
 		ck_assert_int_eq(entry.changes.change[i].way, CHANGE_RECREATE);
 	ck_assert_str_eq(find_change(&entry, "/options/size")->why, "the driver cannot");
 	ck_assert_str_eq(find_change(&entry, "program")->why, "it was made with --recovery none");
+	done(&entry);
+}
+END_TEST
+
+/* An upgrade to a plugin that cannot take over would fail, whenever it is tried. */
+START_TEST(plugins_that_cannot_take_over)
+{
+	static const struct {
+		const char *plugin, *device;
+		bool can;
+	} pairs[] = {
+		{ "reissue", "reissue", true }, { "queue", "reissue", false },
+		{ "none", "reissue", false },	{ "queue", "queue", true },
+		{ "none", "queue", false },	{ "none", "none", true },
+	};
+	struct plan_facts facts = { .program_replaced = true };
+	struct plan_entry entry;
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		json_t *plugin = json_pack("{s:s}", "recovery", pairs[i].plugin);
+		json_t *device = json_pack("{s:{s:s}}", "device", "recovery", pairs[i].device);
+
+		ck_assert_int_eq(!plan_successor_obstacle(plugin, device), pairs[i].can);
+		ck_assert_ptr_null(plan_successor_obstacle(NULL, device));
+		json_decref(plugin);
+		json_decref(device);
+	}
+	ck_assert_int_eq(chdir(dir), 0);
+	strcpy(facts.no_successor, "it does not recover");
+	judge_plugin(&entry, "mem", SEEN_SERVED, &facts);
+	ck_assert_int_eq(find_change(&entry, "/plugin")->way, CHANGE_RECREATE);
+	ck_assert_str_eq(find_change(&entry, "/plugin")->why, "it does not recover");
+	ck_assert_int_eq(find_change(&entry, "program")->way, CHANGE_UPGRADE);
+	ck_assert_int_eq(find_change(&entry, "/device/poll_us")->way, CHANGE_UPGRADE);
+	done(&entry);
+	facts.plugin_replaced = true; /* no next server gets the former file */
+	judge(&entry, SEEN_SERVED, &facts);
+	ck_assert_int_eq(find_change(&entry, "plugin file")->way, CHANGE_RECREATE);
+	ck_assert_int_eq(find_change(&entry, "program")->way, CHANGE_RECREATE);
+	done(&entry);
+	judge_plugin(&entry, "mem", SEEN_WAITING, &facts);
+	ck_assert_int_eq(find_change(&entry, "/plugin")->way, CHANGE_RECREATE);
 	done(&entry);
 }
 END_TEST
@@ -435,6 +483,7 @@ int main(void)
 	tcase_add_test(tc, not_without_being_asked);
 	tcase_add_test(tc, not_against_a_supervisor);
 	tcase_add_test(tc, ways_of_a_device);
+	tcase_add_test(tc, plugins_that_cannot_take_over);
 	suite_add_tcase(suite, tc);
 	tcase_add_checked_fixture(export, setup, state_teardown);
 	tcase_add_test(export, export_tells);
