@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# limit: 120
 # A server at work for a while holds what it held at first: descriptors, threads, memory.
 . "$UBLK_TEST_LIB"
 need_tool fio
