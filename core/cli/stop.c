@@ -43,7 +43,11 @@ const char *stop_outcome_word(enum stop_outcome outcome)
 /* The device that we began with is no longer there; another may have its id by now. */
 static bool is_gone(const struct stop *stop)
 {
-	return stop->gone || sysfs_device_entry("", stop->id) != stop->entry;
+	const uint64_t entry = sysfs_device_entry("", stop->id);
+
+	return stop->gone || !entry ||
+	       (entry != SYSFS_ENTRY_UNKNOWN && stop->entry != SYSFS_ENTRY_UNKNOWN &&
+		entry != stop->entry);
 }
 
 /* False, logged: somebody uses the disk. A process that has it open may be udev's, which soon

@@ -97,7 +97,7 @@ static int look(struct device_view *view, uint32_t id, uint64_t entry)
 	ctrl_set_deadline(ctrl, ASK_MS);
 	err = device_view_read(view, id, NULL, ctrl);
 	ctrl_close(ctrl);
-	if (err || (entry && sysfs_device_entry("", id) == entry))
+	if (err || (entry && entry != SYSFS_ENTRY_UNKNOWN && sysfs_device_entry("", id) == entry))
 		return err;
 	device_view_free(view);
 	return -ENOENT;

@@ -227,6 +227,8 @@ static int open_char(struct device *d)
 		d->char_fd = open(d->char_node, O_RDWR | O_CLOEXEC);
 		if (d->char_fd >= 0) {
 			d->entry = sysfs_device_entry("", d->info.dev_id);
+			if (d->entry == SYSFS_ENTRY_UNKNOWN)
+				d->entry = 0;
 			return 0;
 		}
 		if ((errno != EBUSY && errno != ENOENT) || i == OPEN_TRIES)

@@ -207,7 +207,9 @@ static int stop_and_drain(struct device *d)
 /* Somebody else has deleted it, and our id may be that of another device by now. */
 static bool is_deleted(const struct device *d)
 {
-	return d->entry && sysfs_device_entry("", d->info.dev_id) != d->entry;
+	const uint64_t entry = sysfs_device_entry("", d->info.dev_id);
+
+	return d->entry && entry != SYSFS_ENTRY_UNKNOWN && entry != d->entry;
 }
 
 static int delete_device(struct device *d)

@@ -159,7 +159,7 @@ bool state_is_of_former(const struct device_state *state)
 {
 	uint64_t entry = sysfs_device_entry("", state->id);
 
-	return !entry || (state->entry && state->entry != entry);
+	return !entry || (state->entry && entry != SYSFS_ENTRY_UNKNOWN && state->entry != entry);
 }
 
 /* Between the look and the removal a new server may write its state, where the folder could not be locked: then only

@@ -127,7 +127,9 @@ uint64_t sysfs_device_entry(const char *root, uint32_t id)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/sys/class/ublk-char/ublkc%" PRIu32, root, id);
-	return stat(path, &st) ? 0 : st.st_ino;
+	if (!stat(path, &st))
+		return st.st_ino;
+	return errno == ENOENT || errno == ENOTDIR ? 0 : SYSFS_ENTRY_UNKNOWN;
 }
 
 static int disk_number(const char *root, uint32_t id, const char *attr, uint64_t *value)

@@ -26,7 +26,9 @@ int sysfs_read_number(const char *root, const char *path, uint64_t *value);
 int sysfs_devices(const char *root, uint32_t **ids, size_t *nr);
 
 /* What tells a device from former and later ones of its id: the number of its entry in sysfs, which no other
- * gets before the next boot. 0: there is no such device. */
+ * gets before the next boot. 0: there is no such device; SYSFS_ENTRY_UNKNOWN: there may be, but it cannot be
+ * looked at, as when memory is short. */
+#define SYSFS_ENTRY_UNKNOWN UINT64_MAX
 uint64_t sysfs_device_entry(const char *root, uint32_t id);
 
 struct sysfs_disk {

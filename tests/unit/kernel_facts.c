@@ -252,6 +252,19 @@ START_TEST(devices_are_listed_in_order)
 }
 END_TEST
 
+START_TEST(a_device_that_cannot_be_looked_at_is_not_gone)
+{
+	put("/sys/class/ublk-char/ublkc1/dev", "1:1\n");
+	put("/sys/class/ublk-char/ublkc2/dev", "1:2\n");
+	put_link("/sys/class/ublk-char/ublkc3", "ublkc3"); /* ELOOP */
+	ck_assert_uint_ne(sysfs_device_entry(root, 1), 0);
+	ck_assert_uint_ne(sysfs_device_entry(root, 1), SYSFS_ENTRY_UNKNOWN);
+	ck_assert_uint_ne(sysfs_device_entry(root, 1), sysfs_device_entry(root, 2));
+	ck_assert_uint_eq(sysfs_device_entry(root, 3), SYSFS_ENTRY_UNKNOWN);
+	ck_assert_uint_eq(sysfs_device_entry(root, 4), 0);
+}
+END_TEST
+
 static void put_disk(void)
 {
 	put("/sys/block/ublkb3/dev", "259:3\n");
@@ -439,6 +452,7 @@ int main(void)
 	tcase_add_test(tc, features_have_names);
 	tcase_add_test(tc, ring_is_probed);
 	tcase_add_test(tc, devices_are_listed_in_order);
+	tcase_add_test(tc, a_device_that_cannot_be_looked_at_is_not_gone);
 	tcase_add_test(tc, disks_are_read);
 	tcase_add_test(tc, nodes_are_waited_for);
 	tcase_add_test(tc, numbers_of_cpus);
