@@ -93,10 +93,13 @@ static int check(const struct device_view *view)
 static int check_now(struct device_view *view, uint64_t size, bool force)
 {
 	struct device_state now;
+	int err = state_read(view->id, &now);
 	bool in_hand;
 
-	if (state_read(view->id, &now))
-		return -ENOENT;
+	if (err == -ENOENT) /* else it is told */
+		device_view_failed("resize", view->id, view->state.name, err);
+	if (err)
+		return err;
 	in_hand = state_in_hand(&now);
 	if (in_hand)
 		log_err("%s cannot be resized: process %d is changing its server; try again when that has "
@@ -121,7 +124,7 @@ static int ask_server(const struct device_view *view, uint64_t size, struct requ
 		marked = state_set_size(view->id, size);
 	if (!marked)
 		err = request_resize(line, size, deadline_ms(&view->state), why, sizeof(why));
-	/* One that has ended meanwhile, or is late, may have told the driver. */
+	/* One that has ended meanwhile may have told the driver. */
 	if (!marked && line->size_option && (err ? size > former : size < former))
 		marked = state_set_size(view->id, err ? (uint64_t)device_size_now(view) : size);
 	if (err)

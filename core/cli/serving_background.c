@@ -143,7 +143,8 @@ static int tell_ready(const struct device *device, void *arg)
 
 	if (dprintf(background->fd, SERVED "%s", device_served_since(device), device_node(device)) <
 	    0) {
-		log_warn("telling that the device is ready: %m"); /* who asked for it has gone */
+		log_msg(background->successor ? LOG_LVL_WARN : LOG_LVL_ERR,
+			"telling that the device is ready: %m"); /* who asked for it has gone */
 		if (!background->successor)
 			return -EIO;
 	}
