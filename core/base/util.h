@@ -61,4 +61,12 @@ static inline void cleanup_close_fd(const int *fd)
 
 #define __printf_like(f, a) __attribute__((format(printf, f, a)))
 
+/* What may not reach a terminal as it is: C0 controls, DEL, and the C1 controls of UTF-8, of two bytes. */
+static inline bool is_control(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f);
+}
+
 #endif

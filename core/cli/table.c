@@ -10,16 +10,16 @@ void table_begin(struct table *table, unsigned int columns)
 	*table = (struct table){ .columns = columns };
 }
 
-/* Nothing of a cell may break its line or reach the terminal as a command: C0, DEL, and C1 in UTF-8. */
+/* Nothing of a cell may break its line or reach the terminal as a command. */
 static void tame(char *text)
 {
 	char *out = text;
 
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		bool c1 = *p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
+	for (const char *p = text; *p; p++) {
+		const bool control = is_control(p);
 
-		*out++ = *p < ' ' || *p == 0x7f || c1 ? '?' : (char)*p;
-		p += c1;
+		p += control && *p == '\xc2';
+		*out++ = control ? '?' : *p;
 	}
 	*out = '\0';
 }

@@ -7,24 +7,18 @@
 #include "base/log.h"
 #include "config/errors.h"
 
-/* Bytes at p that may not be shown as they are: C0 controls, DEL, and the C1 controls of UTF-8. */
-static bool is_control(const unsigned char *p)
-{
-	return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f);
-}
-
 char *errors_one_line(const char *text)
 {
 	char *line = malloc(4 * strlen(text) + 1), *out = line;
 
 	if (!line)
 		return NULL;
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+	for (const char *p = text; *p; p++) {
 		if (is_control(p)) {
-			p += *p == 0xc2;
-			out += sprintf(out, "\\x%02x", *p);
+			p += *p == '\xc2';
+			out += sprintf(out, "\\x%02x", (unsigned char)*p);
 		} else {
-			*out++ = (char)*p;
+			*out++ = *p;
 		}
 	}
 	*out = '\0';

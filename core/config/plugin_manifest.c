@@ -323,27 +323,9 @@ int plugin_manifest_compare(const struct json_text *jt, const struct ublk_plugin
 
 bool plugin_line_ok(const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	const char *p = text;
 
-	if (!*p)
-		return false;
-	while (*p) {
-		uint32_t code = *p++;
-		int more = code < 0x80 ? 0 : code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
-		static const uint32_t least[] = { 0x20, 0x80, 0x800, 0x10000 };
-
-		if ((code >= 0x80 && code < 0xc2) || code > 0xf4)
-			return false;
-		if (more)
-			code &= 0x3fu >> more;
-		for (int i = 0; i < more; i++, p++) {
-			if ((*p & 0xc0) != 0x80)
-				return false;
-			code = code << 6 | (*p & 0x3f);
-		}
-		if (code < least[more] || (code >= 0x7f && code < 0xa0) || code > 0x10ffff ||
-		    (code >= 0xd800 && code <= 0xdfff))
-			return false;
-	}
-	return true;
+	while (*p && !is_control(p))
+		p++;
+	return p > text && !*p && given_is_utf8(text);
 }
