@@ -97,8 +97,8 @@ static json_t *paths_to_json(void)
 	return paths;
 }
 
-/* NULL: none serves it. By the descriptor alone: a device's own limits may narrow it. Of a plugin that has files or memory,
- * as a device's options say, it is the choice for files. */
+/* NULL: none serves it. By the descriptor alone: a device's own limits may narrow it. Of a plugin that has
+ * files or memory, as a device's options say, it is the choice for files. */
 static const char *choose_path(const struct host_features *host, const struct ublk_plugin *desc,
 			       const char **why)
 {

@@ -106,7 +106,7 @@ bool orphan_judge(const struct device_view *view, const struct orphan_facts *fac
 	return true;
 }
 
-/* Its node was made when it was added. */
+/* Its node was made when it was added. udev renews its time at each event: then it only looks younger. */
 static void tell_age(const struct device_view *view, struct orphan_facts *facts)
 {
 	char node[NODE_PATH_SIZE];
