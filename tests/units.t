@@ -20,11 +20,16 @@ ok() # STATUS TEXT
 	fi
 }
 
-echo "1..4"
+echo "1..5"
 cd "$top_builddir/etc" || exit 99
 grep -H '@[a-z]*@' ublk-host.service ublk-host@.service ublk-host.conf >"$dir/out"
 [ $? -eq 1 ]
 ok $? "every path is filled in"
+
+# Two units with Conflicts= alone stop and start at the same time.
+sed -n 's/^Conflicts=//p' ublk-host@.service >"$dir/out"
+[ -s "$dir/out" ] && ! sed -n 's/^After=//p' ublk-host@.service | grep -vxFf - "$dir/out" >/dev/null
+ok $? "one starts when what it conflicts with has stopped"
 
 # The program need not be installed yet: its place is taken by one that is there.
 program=$(sed -n 's/^ExecStart=\([^ ]*\) .*/\1/p' ublk-host.service ublk-host@.service | sort -u)
