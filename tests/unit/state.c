@@ -209,21 +209,32 @@ START_TEST(removal_waits_for_who_writes)
 }
 END_TEST
 
-START_TEST(removal_does_not_wait_for_ever)
+/* It does not give it back. */
+static pid_t holder_begin(void)
 {
 	int lock;
+	pid_t pid = fork_with_lock(&lock);
+
+	while (pid == 0)
+		pause();
+	return pid;
+}
+
+static void holder_end(pid_t pid)
+{
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+START_TEST(removal_does_not_wait_for_ever)
+{
 	pid_t pid;
 
 	write_sample(ID, "scratch");
-	pid = fork_with_lock(&lock);
-	if (pid == 0) {
-		pause();
-		_exit(0);
-	}
+	pid = holder_begin();
 	state_remove(ID, "scratch");
 	ck_assert(!exists("900001.json"));
-	ck_assert_int_eq(kill(pid, SIGKILL), 0);
-	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	holder_end(pid);
 }
 END_TEST
 
@@ -231,21 +242,15 @@ END_TEST
 START_TEST(nothing_is_noted_without_the_lock)
 {
 	struct device_state state;
-	int lock;
 	pid_t pid;
 
 	write_sample(ID, "scratch");
-	pid = fork_with_lock(&lock);
-	if (pid == 0) {
-		pause();
-		_exit(0);
-	}
+	pid = holder_begin();
 	ck_assert_int_eq(state_set_failed(ID, "it has"), -ETIMEDOUT);
 	ck_assert_int_eq(state_read(ID, &state), 0);
 	ck_assert_ptr_null(state.failed);
 	state_free(&state);
-	ck_assert_int_eq(kill(pid, SIGKILL), 0);
-	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	holder_end(pid);
 }
 END_TEST
 

@@ -50,46 +50,34 @@ down slow
 
 # Two want something at once. The one that waited looks at what there is then.
 kernel_has quiesce && quiesce=yes || quiesce=
-slow() { # a device that is just being resized to 4M
+both() { # REGEX VERB ARGUMENT...: that verb for a device in use that is just being resized to 4M; it fails
+	local first second said=$1
+	shift
 	rm -f "$T/until"
 	up --plugin "$plugins/sized.so" --opt resize=slow --opt until="$T/until" --name slow
+	exec 5<"$dev"
 	ublk-host resize slow 4M >"$T/first" 2>&1 &
 	first=$!
 	sleep 0.5
-}
-slow
-exec 5<"$dev"
-timeout 30 ublk-host resize slow 2M >"$T/second" 2>&1 &
-second=$!
-sleep 0.5
-touch "$T/until"
-wait $first || fail "the first: $(cat "$T/first")"
-wait $second && fail "shrunk under its users: $(cat "$T/second")"
-matches "$T/second" 'is not made smaller under its users'
-same "its size" "$(size_of "$dev")" $((4 << 20))
-exec 5<&-
-down slow
-
-slow
-timeout 30 ublk-host resize slow 16M >"$T/second" 2>&1 &
-second=$!
-sleep 0.5
-touch "$T/until"
-wait $first || fail "the first: $(cat "$T/first")"
-wait $second && fail "it has 16M: $(cat "$T/second")"
-same "its size" "$(size_of "$dev")" $((4 << 20))
-same "its option" "$(size_option slow)" $((4 << 20))
-down slow
-
-if [[ $quiesce ]]; then
-	slow
-	timeout 60 ublk-host upgrade slow >"$T/second" 2>&1 &
+	timeout 60 ublk-host "$@" >"$T/second" 2>&1 &
 	second=$!
 	sleep 1
 	touch "$T/until"
 	wait $first || fail "the first: $(cat "$T/first")"
-	wait $second && fail "upgraded: $(cat "$T/second")"
-	matches "$T/second" 'slow was resized just now; try again'
+	wait $second && fail "$*: $(cat "$T/second")"
+	exec 5<&-
+	matches "$T/second" "$said"
+	same "its size" "$(size_of "$dev")" $((4 << 20))
+}
+both 'is not made smaller under its users' resize slow 2M
+down slow
+
+both 'cannot resize slow: ' resize slow 16M
+same "its option" "$(size_option slow)" $((4 << 20))
+down slow
+
+if [[ $quiesce ]]; then
+	both 'slow was resized just now; try again' upgrade slow
 	ublk-host upgrade slow >"$T/out" 2>&1 || fail "upgrade: $(cat "$T/out")"
 	same "its size" "$(size_of "$dev")" $((4 << 20))
 	read_at "$dev" $((3 << 20)) 4096 >/dev/null || fail "the new server does not serve all of it"
