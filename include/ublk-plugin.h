@@ -263,7 +263,8 @@ struct ublk_host {
 
 	/* Make a file known to every queue. Returns a slot > 0 for ublk_extent.file, which is also the
 	 * fixed-file index for a plugin's own SQEs, or -errno. The fd stays the plugin's, open until
-	 * close(). Block devices and regular files are told apart by the host. */
+	 * close(). Block devices and regular files are told apart by the host. A next server
+	 * (UBLK_OPEN_RECOVER) that registers as many has to register the same ones, in this order. */
 	int (*file_register)(struct ublk_dev *dev, int fd);
 
 	/*

@@ -7,6 +7,7 @@
 #include "config/device_manifest.h"
 #include "device/clerk.h"
 #include "device/internal.h"
+#include "device/served_files.h"
 #include "device/state.h"
 
 int resolve_config(struct device *d)
@@ -44,9 +45,11 @@ int announce(struct device *d)
 		.asked = d->former ? d->former->asked : NULL,
 		.manifest = device_manifest_build(d->cfg, &d->plugin->desc, d->values),
 	};
+	json_t *files = served_files(&d->dev);
 	const bool is_new = !d->former && !d->kernel.unprivileged;
-	int err = state.manifest ? state_self(&state) : -ENOMEM;
+	int err = state.manifest && files ? state_self(&state) : -ENOMEM;
 
+	state.files = json_array_size(files) ? files : NULL;
 	if (err)
 		log_err("cannot put together the state of %s: %s", d->node, strerror(-err));
 	else if (d->clerk_asked)
@@ -54,6 +57,7 @@ int announce(struct device *d)
 	else
 		err = state_write(&state);
 	json_decref(state.manifest);
+	json_decref(files);
 	d->written = !err;
 	if (d->written && is_new && !d->clerk_asked)
 		udev_tell_name(d->node);

@@ -6,7 +6,8 @@ libcore_la_SOURCES += core/device/announce.c core/device/backend.c core/device/b
 	core/device/limits.c core/device/namespace.c core/device/params.c core/device/params.h \
 	core/device/pressure.c core/device/queues.c core/device/recovery.c core/device/requests.c \
 	core/device/requests.h core/device/resize.c core/device/resize_call.c \
-	core/device/resolve.c core/device/seccomp.c core/device/serve.c \
+	core/device/resolve.c core/device/seccomp.c core/device/serve.c core/device/served_files.c \
+	core/device/served_files.h \
 	core/device/shared_memory.c core/device/starter.c core/device/state.c core/device/state.h \
 	core/device/state_file.c core/device/state_file.h core/device/state_marks.c \
 	core/device/stats_file.c core/device/stats_file.h core/device/udev.c core/device/user.c core/device/user.h

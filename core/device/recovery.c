@@ -8,6 +8,7 @@
 #include "device/internal.h"
 #include "device/kept_memory.h"
 #include "device/params.h"
+#include "device/served_files.h"
 
 #define ADOPT_DEADLINE_MS 15000 /* for the driver to be rid of the old server */
 #define ADOPT_WAIT_NS 1000000	/* between two looks */
@@ -250,7 +251,8 @@ int recovery_adopt(struct device *d)
 	if (limits->max_io_bytes < info->max_io_buf_bytes)
 		return refuse(d, -EINVAL, "the plugin does not take requests of its size");
 	limits->max_io_bytes = info->max_io_buf_bytes;
-	return compare(d);
+	err = compare(d);
+	return err ? err : served_files_check(&d->dev, d->former->files, d->node);
 }
 
 /* What was prepared beside the former server is for the size that the device had then, and it may have been

@@ -256,6 +256,7 @@ void state_free(struct device_state *state)
 	free(state->failed);
 	json_decref(state->manifest);
 	json_decref(state->memory);
+	json_decref(state->files);
 	json_decref(state->asked);
 	*state = (struct device_state){ 0 };
 }

@@ -31,6 +31,7 @@ struct device_state {
 	json_t *manifest;  /* the resolved device manifest, as one could feed to --manifest */
 	json_t *memory;	   /* kept_memory.h: an object, the name that the plugin gave to the file's;
 			    * or NULL */
+	json_t *files;	   /* served_files.h: which ones it is served from; or NULL */
 	char *log;	   /* where a server in the background writes its messages: a file, or
 			    * "syslog"; NULL: it is not in the background */
 	char *source;	 /* the manifest that it belongs to, absolute, if its file is looked after:

@@ -101,13 +101,14 @@ char *state_file_text(const struct device_state *state)
 {
 	char *text;
 	json_t *json = json_pack(
-		"{s:s, s:I, s:s, s:s, s:s*, s:s*, s:s*, s:i, s:I, s:I, s:O*, s:O*, s:s*, s:s*, s:O*, s:s*}",
+		"{s:s, s:I, s:s, s:s, s:s*, s:s*, s:s*, s:i, s:I, s:I, s:O*, s:O*, s:O*, s:s*, s:s*, s:O*, s:s*}",
 		"ublk_device_state", STATE_VERSION, "id", (json_int_t)state->id, "name",
 		state->name, "node", state->node, "plugin_path", state->plugin_path, "data_path",
 		state->data_path, "data_path_why", state->data_path_why, "pid", (int)state->pid,
 		"pid_start", (json_int_t)state->pid_start, "entry", (json_int_t)state->entry,
-		"manifest", state->manifest, "memory", state->memory, "log", state->log, "source",
-		state->source, "asked", state->asked, "failed", state->failed);
+		"manifest", state->manifest, "memory", state->memory, "files", state->files, "log",
+		state->log, "source", state->source, "asked", state->asked, "failed",
+		state->failed);
 
 	if (!json)
 		return NULL;
@@ -223,27 +224,28 @@ static int from_json(struct device_state *state, json_t *json, uint32_t id)
 	const char *log = NULL, *source = NULL, *failed = NULL;
 	json_int_t read_id, pid, start, entry = 0, in_hand = 0, in_hand_start = 0, standby = 0,
 					standby_start = 0;
-	json_t *manifest = NULL, *memory = NULL, *asked = NULL;
+	json_t *manifest = NULL, *memory = NULL, *files = NULL, *asked = NULL;
 	int standby_ready = 0;
 	char want[STATE_NAME_SIZE];
 
 	state_node_name(want, sizeof(want), id);
 	if (json_unpack(json,
-			"{s:s, s:I, s:s, s:s, s?s, s?s, s?s, s:I, s:I, s?I, s?o, s?o, s?s, "
+			"{s:s, s:I, s:s, s:s, s?s, s?s, s?s, s:I, s:I, s?I, s?o, s?o, s?o, s?s, "
 			"s?s, s?o, s?s, s?I, s?I, s?I, s?I, s?b}",
 			"ublk_device_state", &version, "id", &read_id, "name", &name, "node", &node,
 			"plugin_path", &plugin, "data_path", &path, "data_path_why", &path_why,
 			"pid", &pid, "pid_start", &start, "entry", &entry, "manifest", &manifest,
-			"memory", &memory, "log", &log, "source", &source, "asked", &asked,
-			"failed", &failed, "in_hand", &in_hand, "in_hand_start", &in_hand_start,
-			"standby", &standby, "standby_start", &standby_start, "standby_ready",
-			&standby_ready) < 0 ||
+			"memory", &memory, "files", &files, "log", &log, "source", &source, "asked",
+			&asked, "failed", &failed, "in_hand", &in_hand, "in_hand_start",
+			&in_hand_start, "standby", &standby, "standby_start", &standby_start,
+			"standby_ready", &standby_ready) < 0 ||
 	    strncmp(version, "1.", 2) || read_id != id || !state_name_valid(name) ||
 	    strcmp(node, want) || pid <= 0 || pid > INT32_MAX || start < 0 || entry < 0 ||
 	    in_hand < 0 || in_hand > INT32_MAX || in_hand_start < 0 || standby < 0 ||
 	    standby > INT32_MAX || standby_start < 0 ||
 	    (manifest && !json_is_object(manifest) && !json_is_null(manifest)) ||
-	    (memory && !json_is_object(memory)) || (asked && !json_is_object(asked)))
+	    (memory && !json_is_object(memory)) || (files && !json_is_array(files)) ||
+	    (asked && !json_is_object(asked)))
 		return -EBADMSG;
 	*state = (struct device_state){ .id = id,
 					.pid = (int32_t)pid,
@@ -256,6 +258,7 @@ static int from_json(struct device_state *state, json_t *json, uint32_t id)
 					.standby_ready = standby_ready };
 	state->manifest = json_is_object(manifest) ? json_incref(manifest) : NULL;
 	state->memory = json_incref(memory);
+	state->files = json_incref(files);
 	state->asked = json_incref(asked);
 	if (copy_string(&state->name, name) || copy_string(&state->node, node) ||
 	    copy_string(&state->plugin_path, plugin) || copy_string(&state->data_path, path) ||

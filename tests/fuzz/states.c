@@ -38,6 +38,7 @@ static void same_state(const struct device_state *a, const struct device_state *
 	same_text(a->failed, b->failed);
 	same_json(a->manifest, b->manifest);
 	same_json(a->memory, b->memory);
+	same_json(a->files, b->files);
 	same_json(a->asked, b->asked);
 }
 

@@ -37,6 +37,13 @@ tests_unit_device_params_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_device_params_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_device_params_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/served_files
+TESTS += tests/unit/served_files
+tests_unit_served_files_SOURCES = tests/unit/served_files.c tests/unit/capture.h tests/unit/made_up.h
+tests_unit_served_files_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_served_files_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_served_files_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/device_guard
 TESTS += tests/unit/device_guard
 tests_unit_device_guard_SOURCES = tests/unit/device_guard.c tests/unit/capture.h

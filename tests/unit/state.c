@@ -13,6 +13,7 @@ START_TEST(what_is_written_is_read)
 	struct device_state in = sample(ID, "scratch"), out;
 
 	in.manifest = json_pack("{s:s}", "plugin", "mem");
+	in.files = json_pack("[{s:s}]", "disk", "8:0");
 	ck_assert_int_eq(state_write(&in), 0);
 	ck_assert_int_eq(state_read(ID, &out), 0);
 	ck_assert_uint_eq(out.id, ID);
@@ -24,9 +25,11 @@ START_TEST(what_is_written_is_read)
 	ck_assert_int_eq(out.pid, getpid());
 	ck_assert_uint_eq(out.pid_start, in.pid_start);
 	ck_assert(json_equal(in.manifest, out.manifest));
+	ck_assert(json_equal(in.files, out.files));
 	ck_assert(state_server_alive(&out));
 	ck_assert(link_is("by-name/scratch", NODE));
 	json_decref(in.manifest);
+	json_decref(in.files);
 	state_free(&out);
 	ck_assert_int_eq(state_find_name("scratch", &out), 0);
 	ck_assert_uint_eq(out.id, ID);

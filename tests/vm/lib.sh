@@ -339,11 +339,19 @@ stalls_end() { # WHAT NR: a note of the longest NR, in ms
 	rm "$T"/stalls.*
 }
 
+has_written() { # NODE NR: more than NR writes have ended
+	(($(awk '{ print $5 }' "/sys/block/${1#/dev/}/stat") > $2))
+}
+
 verify_begin() { # NODE SIZE
+	local before
+	before=$(awk '{ print $5 }' "/sys/block/${1#/dev/}/stat")
 	fio --name=disk --filename="$1" --rw=randwrite --bsrange=4k-64k --size="$2" --ioengine=libaio \
 		--direct=1 --iodepth=16 --verify=crc32c --verify_fatal=1 --do_verify=1 --loops=1000000 \
 		--output="$T/fio.out" >"$T/fio.err" 2>&1 &
 	verify_fio=$!
+	# A signal that comes before it has begun, it may miss.
+	wait_for 30 has_written "$1" "$before"
 }
 
 verify_goes_on() {

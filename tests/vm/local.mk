@@ -49,6 +49,7 @@ EXTRA_DIST += \
 	tests/vm/cases/poll.sh \
 	tests/vm/cases/read-only.sh \
 	tests/vm/cases/recover.sh \
+	tests/vm/cases/replaced-file.sh \
 	tests/vm/cases/resize-refused.sh \
 	tests/vm/cases/resize.sh \
 	tests/vm/cases/reused-id.sh \

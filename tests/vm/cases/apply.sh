@@ -27,11 +27,6 @@ apply() { # OPTION...
 	timeout --kill-after=5 60 ublk-host apply "$T/devices" "$@" >"$T/out" 2>"$T/err" ||
 		fail "apply $*: status $?: $(cat "$T/err" "$T/out")"
 }
-written() { awk '{ exit !($5 > 20) }' "/sys/block/${1#/dev/}/stat"; } # NODE
-load_on() { # NODE: writes that are compared, which have begun when this returns
-	verify_begin "$1" 16M
-	wait_for 60 written "$1"
-}
 pids() { for name; do server_pid "$name"; done; } # NAME...
 
 mkdir "$T/devices"
@@ -100,7 +95,7 @@ same "the servers" "$(pids disk ram)" "$before"
 # Another size, under I/O.
 manifest ram mem '"size": "48M"' ', "device": { "queues": 1, "depth": 64 }'
 if kernel_has update_size; then
-	load_on "$ram"
+	verify_begin "$ram" 16M
 	differs '^differs +ram +/options/size 16M -> 48M \(live, by resize\)$'
 	apply
 	matches "$T/out" '^resized ram from 16M to 48M$'
@@ -128,7 +123,7 @@ manifest ram mem '"size": "48M"' ', "device": { "queues": 1, "depth": 64, "poll_
 if kernel_has quiesce; then
 	random_file "$T/data" 1M
 	write_at "$ram" 0 1048576 "$T/data"
-	load_on "$disk"
+	verify_begin "$disk" 16M
 	differs '^differs +ram +/device/poll_us 0 -> 50 \(live, by upgrade\); /cpus auto -> none \(live'
 	apply
 	matches "$T/out" '^upgraded ram, requests waited for [0-9]+ ms: /device/poll_us, /cpus$'
