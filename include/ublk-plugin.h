@@ -170,12 +170,17 @@ struct ublk_opt {
 	uint32_t reserved;
 };
 
+struct ublk_limits;
 struct ublk_open_args {
 	uint32_t struct_size;
 	uint32_t flags;		     /* UBLK_OPEN_* */
 	uint32_t nr_opts;	     /* as in the plugin's table, same order */
 	uint32_t opt_size;	     /* sizeof(struct ublk_opt): the same in all of major 1 */
 	const struct ublk_opt *opts; /* the array and its strings live until close() returns */
+	/* 1.1, with RECOVER, until open() returns: what the device has been made with, and is refused to a
+	 * plugin that cannot keep it. Of the limits, size_bytes to dma_align, those of discards and writes of
+	 * zeroes, and attrs; the rest are 0. NULL: not known. */
+	const struct ublk_limits *former;
 };
 
 /*

@@ -6,10 +6,21 @@
 #include "device/internal.h"
 #include "device/params.h"
 
+/* NULL: it is a new device, or the driver does not tell now. */
+static const struct ublk_limits *made_with(const struct device *d, struct ublk_limits *limits)
+{
+	struct ublk_params params;
+
+	if (!d->former || ctrl_get_params(d->ctrl, d->info.dev_id, &params))
+		return NULL;
+	params_limits(&params, limits);
+	return limits;
+}
+
 static int open_plugin(struct device *d, uint32_t flags)
 {
 	const struct ublk_plugin *desc = &d->plugin->desc;
-	struct ublk_limits *limits = &d->dev.limits;
+	struct ublk_limits *limits = &d->dev.limits, former;
 	struct ublk_open_args args = {
 		.struct_size = sizeof(args),
 		.flags = (d->cfg->read_only ? UBLK_OPEN_READ_ONLY : 0) |
@@ -18,6 +29,7 @@ static int open_plugin(struct device *d, uint32_t flags)
 		.nr_opts = d->values->nr,
 		.opt_size = sizeof(struct ublk_opt),
 		.opts = d->values->opt,
+		.former = made_with(d, &former),
 	};
 	const char *what = "load";
 	unsigned int said = log_count(LOG_LVL_ERR);
@@ -44,7 +56,9 @@ static int open_plugin(struct device *d, uint32_t flags)
 		err = desc->get_limits(d->dev.priv, limits);
 		guard_end(d);
 	}
-	if (err == -EBUSY && !d->opened && flags & UBLK_OPEN_BESIDE &&
+	if (!d->opened)
+		d->dev.nr_files = 1; /* what it has registered went with it */
+	if (err == -EBUSY && !strcmp(what, "open") && flags & UBLK_OPEN_BESIDE &&
 	    log_count(LOG_LVL_ERR) == said)
 		return 0; /* it wants to be asked again */
 	/* The plugin's own message is the one line, if it gave one. */
@@ -111,4 +125,5 @@ void backend_close(struct device *d)
 		desc->close(d->dev.priv);
 		guard_end(d);
 	}
+	d->opened = false;
 }

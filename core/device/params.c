@@ -49,6 +49,36 @@ void params_build(const struct ublk_limits *limits, bool fua_ok, struct ublk_par
 	}
 }
 
+static uint32_t align_of(const struct ublk_params *params)
+{
+	return params->types & UBLK_PARAM_TYPE_DMA_ALIGN ? params->dma.alignment + 1 : 4;
+}
+
+void params_limits(const struct ublk_params *params, struct ublk_limits *limits)
+{
+	const struct ublk_param_basic *basic = &params->basic;
+
+	*limits = (struct ublk_limits){
+		.struct_size = sizeof(*limits),
+		.attrs = (basic->attrs & UBLK_ATTR_READ_ONLY ? UBLK_DEV_READ_ONLY : 0) |
+			 (basic->attrs & UBLK_ATTR_ROTATIONAL ? UBLK_DEV_ROTATIONAL : 0) |
+			 (basic->attrs & UBLK_ATTR_VOLATILE_CACHE ? UBLK_DEV_VOLATILE_CACHE : 0),
+		.size_bytes = basic->dev_sectors << 9,
+		.logical_block = 1u << basic->logical_bs_shift,
+		.physical_block = 1u << basic->physical_bs_shift,
+		.io_min = 1u << basic->io_min_shift,
+		.io_opt = 1u << basic->io_opt_shift,
+		.max_io_bytes = basic->max_sectors << 9,
+		.chunk_bytes = basic->chunk_sectors << 9,
+		.dma_align = align_of(params),
+	};
+	if (!(params->types & UBLK_PARAM_TYPE_DISCARD))
+		return;
+	limits->discard_granularity = params->discard.discard_granularity;
+	limits->max_discard_bytes = (uint64_t)params->discard.max_discard_sectors << 9;
+	limits->max_write_zeroes_bytes = (uint64_t)params->discard.max_write_zeroes_sectors << 9;
+}
+
 /* What was rounded to whole granules is still the most that there is. */
 static bool takes_range(uint64_t most, uint64_t granule, uint32_t sectors)
 {
@@ -76,12 +106,10 @@ const char *params_unkept(const struct ublk_params *params, const struct ublk_li
 			  bool fua_ok, bool in_place)
 {
 	const uint32_t chunk = limits->chunk_bytes >> 9, attrs = params->basic.attrs;
-	const uint32_t align =
-		params->types & UBLK_PARAM_TYPE_DMA_ALIGN ? params->dma.alignment + 1 : 4;
 
 	if (chunk && (!params->basic.chunk_sectors || chunk % params->basic.chunk_sectors))
 		return "its requests may cross a border of the plugin's (chunk_bytes)";
-	if (in_place && limits->dma_align > align)
+	if (in_place && limits->dma_align > align_of(params))
 		return "its requests may be in memory that is aligned less than the plugin needs "
 		       "(dma_align)";
 	/* Nothing is written, so that nothing has to become stable. */

@@ -64,6 +64,9 @@ int add_check(const struct ublksrv_ctrl_dev_info *info);
  * with VOLATILE_CACHE only. */
 void params_build(const struct ublk_limits *limits, bool fua_ok, struct ublk_params *params);
 
+/* The other way round, for the plugin of a next server: what it tells; the rest of limits is 0. */
+void params_limits(const struct ublk_params *params, struct ublk_limits *limits);
+
 /*
  * The parameters of a device are fixed once it is made, and the kernel goes by them under each of its servers.
  * NULL, or, in one clause, which of them the next server's plugin cannot keep: what would lose data, or fail.

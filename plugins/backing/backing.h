@@ -10,7 +10,9 @@
 
 #include "ublk-plugin.h"
 
-#define MAX_LOGICAL_BLOCK 4096u	      /* the contract's, and the driver's on every machine */
+#define MAX_LOGICAL_BLOCK 4096u /* the contract's, and the driver's on every machine */
+/* One zeroing of a backing that can only write zeroes must not outlast an io timeout. */
+#define SLOW_ZEROES_MAX (16u << 20)
 #define BACKING_MAX_HINT (256u << 20) /* the longest io_min and io_opt that a device can tell */
 
 enum direct_mode { DIRECT_AUTO, DIRECT_ON, DIRECT_OFF }; /* as in the option's choices */
@@ -43,6 +45,7 @@ struct backing {
 	uint64_t unit;	    /* 0, or bytes is a multiple of it */
 	uint64_t old_size;  /* grown: the file's size before */
 	enum direct_mode direct_mode;
+	struct ublk_limits former; /* that the device was made with; logical_block 0: not known */
 	int fd, slot;
 	bool can_create; /* the plugin has options create and size */
 	bool create;	 /* create=true */

@@ -162,6 +162,16 @@ static int try_direct(struct backing *file, const struct stat *st, struct alignm
 			 align->block, align->memory);
 		return -EOPNOTSUPP;
 	}
+	if (file->former.logical_block &&
+	    (align->block > file->former.logical_block || align->memory > file->former.dma_align)) {
+		snprintf(
+			why, size,
+			"direct I/O needs blocks of %u bytes in memory of %u by now, and the device "
+			"was made with %u in %u",
+			align->block, align->memory, file->former.logical_block,
+			file->former.dma_align);
+		return -EINVAL;
+	}
 	if (file->offset % align->block || rest % align->block) {
 		snprintf(why, size, "direct I/O needs blocks of %u bytes, and %s is no multiple",
 			 align->block, file->offset % align->block ? "offset" : "the size");
@@ -201,8 +211,10 @@ static bool can_punch(const struct backing *file, const struct stat *st)
 
 	if (file->beside)
 		return !file->read_only;
+	/* Other errors (a full disk, a quota) are of now only. */
 	return !file->read_only &&
-	       !fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, beyond, 4096);
+	       (!fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, beyond, 4096) ||
+		(errno != EOPNOTSUPP && errno != ENOSYS && errno != ENODEV));
 }
 
 static void probe_regular(struct backing *file, const struct stat *st)
@@ -259,6 +271,28 @@ static int probe_block(struct backing *file, dev_t disk)
 	return 0;
 }
 
+/* What a disk can do changes while it is used: a discard or write of zeroes that failed is not offered any more, a
+ * controller's battery ends. That is no reason to leave a device without a server: what the backing does not do, fails,
+ * or takes its time, as it would have under the former one. But what direct I/O had made stable, the page cache has
+ * not. */
+static void keep_to_former(struct backing *file)
+{
+	const struct ublk_limits *former = &file->former;
+	struct geometry *geo = &file->geo;
+
+	if (!former->logical_block || file->read_only)
+		return;
+	geo->discard |= former->max_discard_bytes > 0;
+	geo->slow_zeroes &= former->max_write_zeroes_bytes <= SLOW_ZEROES_MAX;
+	if (!geo->volatile_cache || former->attrs & UBLK_DEV_VOLATILE_CACHE || !file->direct)
+		return;
+	geo->volatile_cache = false;
+	backing_say(
+		file, UBLK_LOG_WARN,
+		"has a volatile cache by now, and had none when the device was made, which never "
+		"flushes it; make the device anew to have that done");
+}
+
 int geometry_probe(struct backing *file)
 {
 	struct alignment align = { 0 };
@@ -282,5 +316,7 @@ int geometry_probe(struct backing *file)
 			file->geo.logical_block = align.block;
 		file->geo.dma_align = align.memory;
 	}
+	if (!err)
+		keep_to_former(file);
 	return err;
 }

@@ -4,9 +4,6 @@
 
 #include "backing/backing.h"
 
-/* One zeroing of a backing that can only write zeroes must not outlast an io timeout. */
-#define SLOW_ZEROES_MAX (16u << 20)
-
 static uint32_t larger(uint32_t a, uint32_t b)
 {
 	return a > b ? a : b;

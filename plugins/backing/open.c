@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -27,6 +28,14 @@ int backing_load(const struct ublk_host *services)
 	return 0;
 }
 
+/* The host may be one of 1.0. */
+static const struct ublk_limits *made_with(const struct ublk_open_args *args)
+{
+	const size_t end = offsetof(struct ublk_open_args, former) + sizeof(args->former);
+
+	return args->struct_size >= end ? args->former : NULL;
+}
+
 void backing_init(struct backing *file, struct ublk_dev *dev, const struct ublk_open_args *args,
 		  const char *path, uint32_t direct)
 {
@@ -37,6 +46,8 @@ void backing_init(struct backing *file, struct ublk_dev *dev, const struct ublk_
 				  .beside = args->flags & UBLK_OPEN_BESIDE,
 				  .read_only = args->flags & UBLK_OPEN_READ_ONLY,
 				  .fd = -1 };
+	if (made_with(args))
+		file->former = *made_with(args);
 }
 
 void backing_say(const struct backing *file, int level, const char *fmt, ...)

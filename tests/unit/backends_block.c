@@ -171,6 +171,50 @@ START_TEST(geometry_buffered)
 }
 END_TEST
 
+/* What the disk does no more by now, the device keeps that was made when it did. */
+START_TEST(a_disk_that_can_do_less)
+{
+	struct ublk_limits former = { .logical_block = 4096,
+				      .dma_align = 4096,
+				      .max_discard_bytes = 1 << 20,
+				      .max_write_zeroes_bytes = 1 << 30 };
+	char path[100];
+	struct stat st;
+	int fd;
+
+	with_loop(4096, 0);
+	ck_assert_int_eq(fstat(loop_fd, &st), 0);
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/discard_max_bytes",
+		 major(st.st_rdev), minor(st.st_rdev));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		ck_assert_int_eq(write(fd, "0", 1), 1);
+		close(fd);
+		ck_assert_int_eq(mock_open(&dev, plugin, 0, node_opt, NULL), 0);
+		ck_assert_int_eq(mock_limits(&dev, 512), 0);
+		ck_assert_uint_eq(dev.limits.max_discard_bytes, 0);
+		mock_close(&dev, false);
+	}
+	dev.former = &former;
+	ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_RECOVER, node_opt, NULL), 0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_uint_ne(dev.limits.max_discard_bytes, 0);
+	ck_assert_uint_gt(dev.limits.max_write_zeroes_bytes, 1 << 30);
+	if (fcntl(dev.files[1], F_GETFL) & O_DIRECT) {
+		ck_assert_uint_eq(dev.limits.attrs & UBLK_DEV_VOLATILE_CACHE, 0);
+		ck_assert(mock_said(&dev, UBLK_LOG_WARN, "has a volatile cache by now"));
+	}
+	mock_close(&dev, false);
+	/* The page cache is one for certain. */
+	ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_RECOVER, node_opt, "direct=off", NULL),
+			 0);
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_uint_ne(dev.limits.attrs & UBLK_DEV_VOLATILE_CACHE, 0);
+	mock_close(&dev, false);
+	dev.former = NULL;
+}
+END_TEST
+
 START_TEST(size_and_offset)
 {
 	with_loop(4096, 0);
@@ -418,6 +462,7 @@ int main(void)
 	tcase_add_loop_test(tc, geometry, 0, 2);
 	tcase_add_test(tc, geometry_buffered);
 	tcase_add_test(tc, size_and_offset);
+	tcase_add_test(tc, a_disk_that_can_do_less);
 	tcase_add_test(tc, partition);
 	tcase_add_test(tc, two_hosts);
 	tcase_add_test(tc, does_not_open_beside_a_former_server);

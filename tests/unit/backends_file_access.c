@@ -185,6 +185,38 @@ START_TEST(direct)
 END_TEST
 
 /* tmpfs takes O_DIRECT since 6.6, and never tells its alignment. */
+/* A next server does not ask for more than the device was made with: the page cache has no such needs. */
+START_TEST(direct_fits_the_device)
+{
+	struct ublk_limits former = { .struct_size = sizeof(former),
+				      .logical_block = 4096,
+				      .dma_align = 4096 };
+	bool can;
+
+	make_file(1 << 20);
+	dev.former = &former;
+	ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_RECOVER, path_opt, NULL), 0);
+	can = fcntl(dev.files[1], F_GETFL) & O_DIRECT;
+	mock_close(&dev, false);
+	former.dma_align = 1;
+	ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_RECOVER, path_opt, NULL), 0);
+	ck_assert(!(fcntl(dev.files[1], F_GETFL) & O_DIRECT));
+	ck_assert_int_eq(mock_limits(&dev, 512), 0);
+	ck_assert_uint_eq(dev.limits.logical_block, 512);
+	ck_assert(!can || mock_said(&dev, UBLK_LOG_INFO, "the device was made with 4096 in 1"));
+	mock_close(&dev, false);
+	former.logical_block = 256;
+	former.dma_align = 4096;
+	ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_RECOVER, path_opt, NULL), 0);
+	ck_assert(!(fcntl(dev.files[1], F_GETFL) & O_DIRECT));
+	mock_close(&dev, false);
+	if (can)
+		refused(mock_open(&dev, plugin, UBLK_OPEN_RECOVER, path_opt, "direct=on", NULL),
+			-EINVAL, "direct=on", "made with 256");
+	dev.former = NULL;
+}
+END_TEST
+
 START_TEST(direct_on_shm)
 {
 	teardown();
@@ -330,6 +362,7 @@ int main(void)
 	tcase_add_test(tc, holder_in_another_process);
 	tcase_add_test(tc, buffered);
 	tcase_add_test(tc, direct);
+	tcase_add_test(tc, direct_fits_the_device);
 	tcase_add_test(tc, direct_on_shm);
 	tcase_add_test(tc, mapped);
 	tcase_add_test(tc, mapped_refusals);

@@ -90,7 +90,11 @@ static struct ublk_io io;
 static int open_file(const char *path, uint32_t flags)
 {
 	static struct ublk_opt opt;
-	struct ublk_open_args args = { sizeof(args), flags, 1, sizeof(opt), &opt };
+	struct ublk_open_args args = { .struct_size = sizeof(args),
+				       .flags = flags,
+				       .nr_opts = 1,
+				       .opt_size = sizeof(opt),
+				       .opts = &opt };
 
 	opt.str = path;
 	return ring->open(NULL, &args, &priv);

@@ -196,7 +196,8 @@ int mock_open(struct ublk_dev *dev, const struct ublk_plugin *plugin, uint32_t f
 				       .flags = flags,
 				       .nr_opts = plugin->nr_opts,
 				       .opt_size = sizeof(struct ublk_opt),
-				       .opts = dev->opts };
+				       .opts = dev->opts,
+				       .former = dev->former };
 	int register_error = dev->register_error, kept_fd = dev->kept_fd;
 	const char *arg;
 	va_list ap;
@@ -206,6 +207,7 @@ int mock_open(struct ublk_dev *dev, const struct ublk_plugin *plugin, uint32_t f
 	dev->plugin = plugin;
 	dev->register_error = register_error;
 	dev->kept_fd = kept_fd;
+	dev->former = args.former;
 	for (uint32_t i = 0; i < plugin->nr_opts; i++)
 		if (plugin->opts[i].def)
 			set_opt(&dev->opts[i], &plugin->opts[i], plugin->opts[i].def);

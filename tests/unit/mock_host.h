@@ -22,9 +22,10 @@ struct ublk_dev {
 	struct ublk_limits limits;     /* after mock_limits() */
 	int files[MOCK_MAX_FILES + 1]; /* by slot */
 	unsigned int nr_files;
-	int register_error; /* what file_register() answers, if not 0 */
-	int kept_fd;	    /* what keep_memory() answers a copy of; 0: there is none */
-	char log[4096];	    /* "3:text\n", by level */
+	const struct ublk_limits *former; /* what open() is told; stays */
+	int register_error;		  /* what file_register() answers, if not 0 */
+	int kept_fd;	/* what keep_memory() answers a copy of; 0: there is none */
+	char log[4096]; /* "3:text\n", by level */
 };
 
 /* The backend's queue, with a real ring if mock_queue_ring() was called. */

@@ -3,6 +3,8 @@
 # 4 KiB logical blocks: asked for, and taken over from a backing block device.
 . "$UBLK_TEST_LIB"
 need_module loop
+need_module ext4
+need_tool mkfs.ext4
 
 for backend in "mem --opt size=64M" "null --opt size=1T" "file --opt path=$T/backing"; do
 	truncate -s 64M "$T/backing"
@@ -27,4 +29,58 @@ serve --plugin file --opt path="$loop"
 same "logical block of a 4 KiB device" "$(blockdev --getss "$dev")" 4096
 fio_verify "$dev" --size=4M
 stop
+# What a disk can do changes while it is used; its device gets its next server all the same.
+up --plugin file --opt path="$loop" --name less
+less=$dev
+can=$(attr "$less" discard_max_bytes)
+echo 0 >"/sys/block/${loop#/dev/}/queue/discard_max_bytes"
+server=$(server_pid less)
+kill -9 "$server"
+wait_for 10 gone "$server"
+timeout 30 ublk-host recover less >"$T/out" 2>&1 || fail "recover: $(cat "$T/out")"
+same "what it offers" "$(attr "$less" discard_max_bytes)" "$can"
+fio_verify "$less" --size=4M
+if kernel_has quiesce; then
+	timeout 30 ublk-host upgrade less >"$T/out" 2>&1 || fail "upgrade: $(cat "$T/out")"
+	read_at "$less" 0 4096 >/dev/null
+fi
+down less
 losetup -d "$loop"
+
+# A file on a disk of such blocks that is served through the page cache, as its size is odd, is so by the next server,
+# too, when its size has come to suit direct I/O: the device keeps its own blocks.
+up --plugin mem --opt size=64M --logical-block 4096 --name disk
+mkfs.ext4 -q "$dev" >"$T/out" 2>&1
+mkdir "$T/mnt"
+mount "$dev" "$T/mnt"
+truncate -s $(((8 << 20) + 512)) "$T/mnt/image"
+up --plugin file --opt path="$T/mnt/image" --name odd
+odd=$dev
+is_direct() { # the server's file
+	local fd server
+	server=$(server_pid odd)
+	for fd in "/proc/$server/fd"/*; do
+		[[ $(readlink "$fd") != "$T/mnt/image" ]] ||
+			(($(sed -n 's/^flags:[[:space:]]*/0/p' "/proc/$server/fdinfo/${fd##*/}") & 040000)) || return 1
+	done
+}
+! is_direct || fail "the size is odd, and I/O direct"
+same "logical block" "$(blockdev --getss "$odd")" 512
+dd if=/dev/urandom of="$odd" bs=512 seek=1 count=1 oflag=direct status=none
+want=$(read_at "$odd" 0 4096 | sum)
+if kernel_has update_size; then
+	ublk-host resize odd 16M >/dev/null
+else
+	truncate -s 16M "$T/mnt/image"
+fi
+server=$(server_pid odd)
+kill -9 "$server"
+wait_for 10 gone "$server"
+timeout 30 ublk-host recover odd >"$T/out" 2>&1 || fail "recover: $(cat "$T/out")"
+! is_direct || fail "I/O is direct, and needs larger blocks"
+same "logical block" "$(blockdev --getss "$odd")" 512
+same "what was written" "$(read_at "$odd" 0 4096 | sum)" "$want"
+dd if=/dev/urandom of="$odd" bs=512 seek=1 count=1 oflag=direct status=none
+down odd
+umount "$T/mnt"
+down disk
