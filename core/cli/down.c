@@ -11,12 +11,13 @@
 #define DEFAULT_TIMEOUT (STOP_DEFAULT_MS / 1000)
 #define MAX_TIMEOUT 86400u
 
-enum { KEY_ALL = 256, KEY_TIMEOUT };
+enum { KEY_ALL = 256, KEY_TIMEOUT, KEY_WAIT };
 
 static const struct cli_opt opts[] = {
 	{ KEY_ALL, "all", NULL, "every device that ublk-host serves" },
 	{ 'f', "force", NULL, "even if it is in use, another program's, or its server hangs" },
 	{ KEY_TIMEOUT, "timeout", "SECONDS", "how long to wait for the server (default: 30)" },
+	{ KEY_WAIT, "wait", "SECONDS", "how long to wait for users to leave it (default: 0)" },
 	CLI_OPT_JSON('j'),
 	{ 0, NULL, NULL, NULL },
 };
@@ -34,7 +35,7 @@ static const struct cli_usage usage = {
 struct down_args {
 	const char *word;
 	bool all, force, json;
-	uint64_t timeout;
+	uint64_t timeout, wait; /* s */
 };
 
 struct stops {
@@ -112,15 +113,19 @@ static void print_text(const struct stops *stops)
 /* All are asked to stop, then waited for together. */
 static int stop_all(struct stops *stops, const struct down_args *down)
 {
-	uint64_t deadline = now_ms() + down->timeout * 1000;
+	const uint64_t free_until = now_ms() + down->wait * 1000;
+	uint64_t deadline;
 	struct ctrl *ctrl = devices_ctrl();
 	int status = stops->passed_over ? EXIT_FAILED : EXIT_DONE;
 	size_t i;
 
 	for (i = 0; i < stops->nr; i++)
-		stop_begin(&stops->stop[i], stops->stop[i].id, stops->name, down->force, ctrl);
+		stop_begin(&stops->stop[i], stops->stop[i].id, stops->name, down->force, free_until,
+			   ctrl);
 	for (i = 0; i < stops->nr; i++)
 		stop_ask(&stops->stop[i], ctrl);
+	/* Looking for users may have taken its time. */
+	deadline = now_ms() + down->timeout * 1000;
 	for (i = 0; i < stops->nr; i++) {
 		stop_finish(&stops->stop[i], deadline, &ctrl);
 		if (stops->stop[i].outcome == STOP_FAILED)
@@ -163,6 +168,9 @@ static void take(struct cli_args *args, struct down_args *down, int key, const c
 		break;
 	case KEY_TIMEOUT:
 		cli_number(args, "timeout", value, 1, MAX_TIMEOUT, &down->timeout);
+		break;
+	case KEY_WAIT:
+		cli_number(args, "wait", value, 0, MAX_TIMEOUT, &down->wait);
 		break;
 	default:
 		if (down->word)

@@ -58,7 +58,7 @@ static enum outcome remove_device(const struct orphan *orphan, bool force, struc
 	struct stop stop;
 	enum outcome outcome;
 
-	stop_begin(&stop, orphan->id, orphan->name ? orphan->name : "", force, *ctrl);
+	stop_begin(&stop, orphan->id, orphan->name ? orphan->name : "", force, 0, *ctrl);
 	stop_finish(&stop, now_ms() + DEVICE_MS, ctrl);
 	outcome = stop.outcome == STOP_FAILED ? FAILED : REMOVED;
 	stop_free(&stop);

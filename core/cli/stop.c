@@ -50,19 +50,32 @@ static bool is_gone(const struct stop *stop)
 		entry != stop->entry);
 }
 
+/* What the kernel itself holds, it does not always tell of: filesystems of several disks, their journals, targets
+ * that export it. Only of a disk that is served, as to open it may read from it. */
+static bool is_held(const struct stop *stop)
+{
+	char node[NODE_PATH_SIZE];
+	int fd =
+		stop->served ? open(node_block(stop->id, node), O_RDONLY | O_EXCL | O_CLOEXEC) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return stop->served && fd < 0 && errno == EBUSY;
+}
+
 /* False, logged: somebody uses the disk. A process that has it open may be udev's, which soon
  * leaves; a mount does not. */
 static bool is_free(const struct stop *stop)
 {
 	struct disk_users users = { 0 };
 	char text[512];
-	bool passing = true;
+	bool passing = true, held;
 	int tries, err = 0;
 	size_t i, nr = 0;
 
 	if (stop->force)
 		return true;
-	for (tries = 0; tries < PASSING_USER_TRIES && passing; tries++) {
+	for (tries = 0; passing; tries++) {
 		if (tries)
 			pause_ms(TICK_MS);
 		disk_users_free(&users);
@@ -70,16 +83,22 @@ static bool is_free(const struct stop *stop)
 		nr = err ? 0 : users.nr;
 		for (i = 0, passing = nr > 0; i < nr; i++)
 			passing &= users.user[i].kind == DISK_OPEN;
+		passing &= tries < PASSING_USER_TRIES - 1;
+		passing |= nr && now_ms() < stop->free_until;
 	}
 	if (err && err != -ENODEV)
 		log_err("cannot tell whether %s is in use: %s; ublk-host down --force stops it anyway",
 			stop->label, strerror(-err));
-	if (nr)
+	held = !nr && !err && is_held(stop);
+	if (nr || held)
 		log_err("%s is in use: %s; end that first, or ublk-host down --force stops it under "
 			"its users",
-			stop->label, disk_users_text(&users, text, sizeof(text)));
+			stop->label,
+			held ? "the kernel holds it (a filesystem of several disks, its journal, "
+			       "a target)"
+			     : disk_users_text(&users, text, sizeof(text)));
 	disk_users_free(&users);
-	return !nr && (!err || err == -ENODEV);
+	return !nr && !held && (!err || err == -ENODEV);
 }
 
 static int unseen_user(const struct stop *stop)
@@ -182,6 +201,7 @@ static int begin(struct stop *stop, const struct device_view *view, struct ctrl 
 	int err = 0;
 
 	stop->gone = view->condition == DEVICE_GONE;
+	stop->served = view->condition == DEVICE_LIVE && view->server_alive;
 	if (stop->gone && !view->server_alive) {
 		state_remove(stop->id, stop->name);
 		stop->outcome = STOP_TIDIED;
@@ -208,7 +228,8 @@ static int begin(struct stop *stop, const struct device_view *view, struct ctrl 
 	return err;
 }
 
-void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, struct ctrl *ctrl)
+void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, uint64_t free_until,
+		struct ctrl *ctrl)
 {
 	char node[NODE_PATH_SIZE];
 	struct device_view view;
@@ -217,6 +238,7 @@ void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, st
 	*stop = (struct stop){ .id = id,
 			       .pidfd = -1,
 			       .force = force,
+			       .free_until = free_until,
 			       .entry = sysfs_device_entry("", id),
 			       .try = { .fd = -1 } };
 	err = device_view_read(&view, id, name, ctrl);
@@ -456,7 +478,7 @@ enum stop_outcome stop_one(uint32_t id, const char *name, bool force, unsigned i
 	enum stop_outcome outcome;
 	struct stop stop;
 
-	stop_begin(&stop, id, name, force, ctrl);
+	stop_begin(&stop, id, name, force, 0, ctrl);
 	stop_ask(&stop, ctrl);
 	stop_finish(&stop, now_ms() + ms, &ctrl);
 	outcome = stop.outcome;

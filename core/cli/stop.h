@@ -33,14 +33,18 @@ struct stop {
 	struct try_stop try; /* under way */
 	bool trying, asked;  /* TRY_STOP_DEV was begun; the server was told to stop */
 	bool gone;	     /* from the kernel, when we began: the id, if taken, is another's */
+	bool served;	     /* it is live, and its server, too */
 	bool in_use;	     /* and is to be stopped all the same */
 	bool force, told;
+	uint64_t free_until; /* of now_ms(): so long users are waited for */
 	enum stop_outcome outcome;
 };
 
-/* Look at device id, refuse what must be refused, and begin to stop it. Never blocks for longer than
- * a second. name: as for device_view_read(). ctrl: the control device, or NULL. Free with stop_free(). */
-void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, struct ctrl *ctrl);
+/* Look at device id, refuse what must be refused, and begin to stop it. Blocks for a second
+ * at most, or, while it has users, until free_until (of now_ms(); 0: they are not waited for). name: as for
+ * device_view_read(). ctrl: the control device, or NULL. Free with stop_free(). */
+void stop_begin(struct stop *stop, uint32_t id, const char *name, bool force, uint64_t free_until,
+		struct ctrl *ctrl);
 /* Unless its users keep it from being stopped, which is found out by now: ask its server. Blocks for
  * some seconds at most. stop_finish() does it where it was not done; it is for who stops many. */
 void stop_ask(struct stop *stop, struct ctrl *ctrl);

@@ -175,6 +175,9 @@ usage "gc with --dry-run and --yes" 'exclude' gc --yes --dry-run
 for value in 0 x -1 86401 ''; do
 	usage "down --timeout '$value'" '\-\-timeout' down a --timeout "$value"
 done
+for value in x -1 86401 ''; do
+	usage "down --wait '$value'" '\-\-wait' down a --wait "$value"
+done
 
 # --- each option's wrong values
 

@@ -18,6 +18,37 @@ mkdir "$T/mnt"
 mount "$dev" "$T/mnt"
 expect_fail 1 "$T/mnt" ublk-host down held
 expect_fail 1 "$T/mnt" ublk-host down "$id"
+# Users may be about to leave, who are waited for: then it is as if they had never been there.
+(
+	sleep 2
+	umount "$T/mnt"
+) &
+before=$(server_pid held)
+start=$(now_ms)
+expect_fail 1 "$T/mnt" ublk-host down --wait 1 held
+passed=$(($(now_ms) - start))
+((passed >= 900)) || fail "it was waited for $passed ms"
+down --wait 20 held
+wait
+up --plugin mem --opt size=32M --name held
+[[ $(server_pid held) != "$before" ]] || fail "it was not stopped"
+mkfs.ext4 -q -F "$dev"
+# What the kernel holds, but does not tell of: the journal of a filesystem on another disk.
+disk=$dev
+up --plugin mem --opt size=32M --name journal
+if mke2fs -q -F -O journal_dev -b 4096 "$dev" >"$T/out" 2>&1 &&
+	mkfs.ext4 -q -F -b 4096 -J device="$dev" "$disk" >"$T/out" 2>&1 && mount "$disk" "$T/mnt"; then
+	expect_fail 1 "journal .*is in use" ublk-host down journal
+	expect_fail 1 "$T/mnt" ublk-host down held
+	umount "$T/mnt"
+	mkfs.ext4 -q -F "$disk"
+else
+	fail "no filesystem with a journal elsewhere: $(cat "$T/out")"
+fi
+down journal
+dev=$disk
+id=${dev#/dev/ublkb}
+mount "$dev" "$T/mnt"
 echo data >"$T/mnt/file"
 sync "$T/mnt/file"
 start=$(now_ms)
