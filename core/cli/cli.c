@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* From argv to a verb, and the verbs that are about the program itself: help and version. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -154,11 +156,25 @@ static int dump_plugin(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
+/* What is opened under one of their numbers would be written to, or be closed, as what it is not. Not to be written:
+ * output that nobody gets is a failure. */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int cli_main(int argc, char **argv)
 {
 	const struct verb *verb;
 	int status;
 
+	fill_standard_fds();
 	state_choose_dir();
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
 		print_program_help();

@@ -12,11 +12,16 @@
 
 static int signals_to_fd(void)
 {
+	struct sigaction hangup = { 0 };
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	/* Of a terminal, or a session, that ends; unless it is ignored, as of nohup and in the background. */
+	sigaction(SIGHUP, NULL, &hangup);
+	if (hangup.sa_handler != SIG_IGN)
+		sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
 	/* Blocked before any thread starts, so that all of them inherit it. */

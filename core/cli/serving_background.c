@@ -180,7 +180,9 @@ void be_server(const struct serving *serving, int fd, int go_fd)
 				   .added = tell_added,
 				   .arg = &background };
 
-	setsid(); /* what becomes of a supervisor is nothing to us */
+	/* What becomes of a supervisor is nothing to us, nor is the end of a session. */
+	setsid();
+	signal(SIGHUP, SIG_IGN);
 	if (serving->who || serving->alone)
 		close_others(min_of(fd, go_fd), max_of(fd, go_fd));
 	else

@@ -29,3 +29,22 @@ if [[ $(ls /sys/class/ublk-char) == '' ]]; then
 	ublk-host down --all
 	nothing_served
 fi
+
+# The end of a session, or of a log's file, is nothing to a server in the background; one in the foreground ends.
+up --plugin mem --opt size=16M --name session
+kill -HUP "$(server_pid session)"
+sleep 0.5
+state_is session live || fail "SIGHUP ended it: $(ublk-host list)"
+# Started without standard input, output and error, it has nothing else under their numbers.
+ublk-host up --plugin mem --opt size=16M --name closed --sandbox off <&- >&- 2>&- || true # its output is lost
+state_is closed live || fail "not live: $(ublk-host list)"
+for fd in 0 1 2; do
+	same "descriptor $fd" "$(readlink "/proc/$(server_pid closed)/fd/$fd")" /dev/null
+done
+read_at "/dev/ublkb$(ublk-host info closed --json | sed -n 's/^ *"id": \([0-9]*\).*/\1/p' | head -n 1)" 0 4096 >/dev/null
+down closed
+down session
+serve --plugin null
+kill -HUP "$pid"
+wait "$pid" || fail "status $? after SIGHUP"
+nothing_served
