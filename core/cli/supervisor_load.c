@@ -2,6 +2,7 @@
 /* The supervisor's devices, from the manifests in its folders. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/supervisor_internal.h"
@@ -101,11 +102,36 @@ static void load_file(struct supervisor *sv, const struct manifest_file *file)
 		add(sv, file, &options);
 }
 
+/* One that is not there, as while it is replaced or not mounted, says nothing of the devices whose manifests were
+ * in it. */
+static int check_folders(const struct supervisor *sv)
+{
+	for (size_t i = 0; i < sv->nr; i++) {
+		char *slash = sv->all[i]->source ? strrchr(sv->all[i]->source, '/') : NULL;
+		int err = 0;
+
+		if (!slash || !sv->all[i]->listed)
+			continue;
+		*slash = 0;
+		if (access(sv->all[i]->source, F_OK)) {
+			err = -errno;
+			log_err("cannot read the folder %s: %s; the devices stay as they are",
+				sv->all[i]->source, strerror(-err));
+		}
+		*slash = '/';
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 int supervisor_load(struct supervisor *sv)
 {
 	struct manifest_files files;
-	int err = manifest_files_find(&files, sv->folders);
+	int err = check_folders(sv);
 
+	if (!err)
+		err = manifest_files_find(&files, sv->folders);
 	if (err)
 		return err;
 	for (size_t i = 0; i < sv->nr; i++)

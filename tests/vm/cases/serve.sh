@@ -53,6 +53,16 @@ sleep 0.5
 down_is nothing || fail "a device that was taken down came back"
 matches "$log" 'nothing: it was stopped'
 
+# A folder that is away says nothing of its devices.
+mv "$T/devices" "$T/away"
+kill -HUP "$supervisor"
+wait_for 10 matches "$log" "cannot read the folder .*devices: .*; the devices stay as they are"
+sleep 0.5
+for name in ram image; do
+	state_is $name live || fail "$name is not live: $(ublk-host list)"
+done
+mv "$T/away" "$T/devices"
+
 # SIGHUP: what is new, gone, changed, repaired or was taken down.
 manifest more null '"size": "2G"'
 manifest forced null '"size": "2G"'
@@ -61,7 +71,7 @@ manifest unfit mem '"size": "8M"'
 manifest image file '"path": "../image", "direct": true' ',
 	"device": { "queues": 1, "depth": 16 }'
 kill -HUP "$supervisor"
-wait_ready 2
+wait_ready 3
 for name in more forced nothing unfit image; do
 	state_is $name live || fail "$name is not live: $(ublk-host list)"
 done
@@ -79,7 +89,7 @@ matches "$log" 'ram: its manifest is gone'
 # A wrong manifest does not take down what it once said.
 echo '{' >"$T/devices/image.json"
 kill -HUP "$supervisor"
-wait_ready 3
+wait_ready 4
 state_is image live || fail "a device whose manifest became wrong"
 # A device in use stays, also without a manifest.
 exec 3<"$(readlink -f /run/ublk-host/by-name/more)"
