@@ -195,11 +195,15 @@ static bool recover(const struct work *work)
 
 	if (read_view(work->entry, &view))
 		return false;
-	if (!device_take_in_hand(&view, "recovered") && !serving_of_state(&options, &view.state))
-		status = serving_start(&(struct serving){ .options = &options,
-							  .former = &view.state,
-							  .alone = true },
-				       node);
+	if (!device_take_in_hand(&view, "recovered")) {
+		if (!serving_of_state(&options, &view.state))
+			status = serving_start(&(struct serving){ .options = &options,
+								  .former = &view.state,
+								  .alone = true },
+					       node);
+		if (status != EXIT_DONE)
+			state_let_go(view.id);
+	}
 	if (status == EXIT_DONE)
 		tell(work, "recovered %s (%s)", work->entry->name, node);
 	device_options_free(&options);

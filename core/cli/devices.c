@@ -195,6 +195,13 @@ int device_take_in_hand(const struct device_view *view, const char *done)
 	struct device_state now;
 	int err = state_take_in_hand(view->id);
 
+	if (err == -ETIMEDOUT) {
+		log_err("device %" PRIu32
+			" cannot be %s: another process keeps the lock %s/.lock; try again "
+			"when that has ended",
+			view->id, done, state_dir());
+		return err;
+	}
 	if (err != -EBUSY)
 		return 0;
 	if (state_read(view->id, &now))

@@ -45,7 +45,8 @@ bool device_can_recover(const struct device_view *view, char *why, size_t size);
 bool device_can_hand_over(const struct device_view *view, char *why, size_t size);
 
 /* Before a device's server is changed, which is what done says ("recovered"): state_take_in_hand(). -EBUSY,
- * logged: another process is changing it. All else is borne: the mark is for others' good. */
+ * logged: another process is changing it; -ETIMEDOUT, logged: the state cannot be marked, so that others would not
+ * know. That there is no state, or that it cannot be written, is borne. Where nothing comes of it: state_let_go(). */
 int device_take_in_hand(const struct device_view *view, const char *done);
 
 /* The command that helps a device of ours whose server is dead; malloc()ed. NULL: it needs none. */

@@ -105,6 +105,8 @@ static int recover_view(struct recovery *r, const struct device_view *view,
 		status = serving_start(
 			&(struct serving){ .options = &options, .former = &view->state }, node);
 	}
+	if (status != EXIT_DONE)
+		state_let_go(view->id);
 	device_options_free(&options);
 	r->ms = now_ms() - began;
 	if (status == EXIT_DONE && !recover->json)

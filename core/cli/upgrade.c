@@ -207,9 +207,9 @@ int upgrade_device(struct device_view *view, const char *plugin, struct upgrade_
 		log_err("device %" PRIu32 " cannot be upgraded: %s", view->id, why);
 		return EXIT_FAILED;
 	}
-	if (device_take_in_hand(view, "upgraded") || await_resize(view))
+	if (device_take_in_hand(view, "upgraded"))
 		return EXIT_FAILED;
-	if (serving_of_state(&options, &view->state))
+	if (await_resize(view) || serving_of_state(&options, &view->state))
 		goto out;
 	if (set_plugin(&options, &view->state, plugin)) {
 		status = EXIT_USAGE;
@@ -225,6 +225,8 @@ int upgrade_device(struct device_view *view, const char *plugin, struct upgrade_
 	else
 		log_err("%s is served as before", view->state.name);
 out:
+	if (status != EXIT_DONE)
+		state_let_go(view->id);
 	old_server_free(&old);
 	device_options_free(&options);
 	return status;

@@ -304,6 +304,9 @@ int device_end(struct device *d)
 	else
 		joined = false;
 	joined &= !resize_is_stuck(d);
+	/* When it is closed, the driver has a next server go on, whose plugin finds this one gone. */
+	if (joined && d->handed_over)
+		backend_close(d);
 	close_char(d);
 	/* With a thread still in the plugin, its memory must stay as it is. */
 	if (joined) {

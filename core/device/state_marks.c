@@ -2,6 +2,7 @@
 /* What others than its server note in the state of a device: that it was given up, that somebody has it in
  * hand or stands by, its new size, and the manifest that it belongs to. */
 #include <string.h>
+#include <unistd.h>
 
 #include "device/state_file.h"
 
@@ -103,6 +104,21 @@ static int set_standby(struct device_state *state, const void *arg)
 int state_set_failed(uint32_t id, const char *why)
 {
 	return mark(id, give_up, why);
+}
+
+static int let_go(struct device_state *state, const void *arg)
+{
+	(void)arg;
+	if (state->in_hand != getpid())
+		return -EBUSY;
+	state->in_hand = 0;
+	state->in_hand_start = 0;
+	return 0;
+}
+
+void state_let_go(uint32_t id)
+{
+	mark(id, let_go, NULL);
 }
 
 int state_take_in_hand(uint32_t id)

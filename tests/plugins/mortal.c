@@ -21,8 +21,9 @@ enum {
 	AGAIN_CRASH,
 	AGAIN_BUSY,
 	AGAIN_SLOW,
-	AGAIN_LATE
-}; /* as in the choices */
+	AGAIN_LATE,
+	AGAIN_TIDY /* only when close() of the former one has done its work, which takes a while */
+};		   /* as in the choices */
 
 #define GO "/run/mortal.go" /* what a late one waits for */
 
@@ -39,14 +40,15 @@ static const struct ublk_opt_spec mortal_opts[] = {
 	[OPT_AGAIN] = { .name = "again",
 			.help = "what becomes of a new server for an old device",
 			.def = "fail",
-			.choices = "fail|ok|crash|busy|slow|late",
+			.choices = "fail|ok|crash|busy|slow|late|tidy",
 			.type = UBLK_OPT_ENUM },
 };
 
 struct mortal {
 	char *store;
 	uint64_t size, crash_every, served;
-	bool late;
+	bool late, recovers;
+	char *closed; /* of keep_memory(): whether it is; or NULL */
 };
 
 static const struct ublk_host *host;
@@ -72,11 +74,22 @@ static int open_beside(struct ublk_dev *dev, uint64_t again)
 	return 0;
 }
 
+static int map_kept(struct ublk_dev *dev, const char *name, uint64_t size, char **mapped)
+{
+	int fd = host->keep_memory(dev, name, size);
+
+	if (fd < 0)
+		return fd;
+	*mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return *mapped == MAP_FAILED ? -ENOMEM : 0;
+}
+
 static int mortal_open(struct ublk_dev *dev, const struct ublk_open_args *args, void **priv)
 {
 	uint64_t again = args->opts[OPT_AGAIN].u64;
 	struct mortal *mortal;
-	int fd, err = args->flags & UBLK_OPEN_BESIDE ? open_beside(dev, again) : 0;
+	int err = args->flags & UBLK_OPEN_BESIDE ? open_beside(dev, again) : 0;
 
 	if (err)
 		return err;
@@ -92,19 +105,15 @@ static int mortal_open(struct ublk_dev *dev, const struct ublk_open_args *args, 
 	mortal->size = args->opts[OPT_SIZE].u64;
 	mortal->crash_every = args->opts[OPT_CRASH_EVERY].u64;
 	mortal->late = args->flags & UBLK_OPEN_RECOVER && again == AGAIN_LATE;
-	fd = host->keep_memory(dev, "store", mortal->size);
-	if (fd < 0) {
+	mortal->recovers = args->flags & UBLK_OPEN_RECOVER;
+	err = map_kept(dev, "store", mortal->size, &mortal->store);
+	if (!err && again == AGAIN_TIDY)
+		err = map_kept(dev, "closed", 4096, &mortal->closed);
+	if (err)
 		free(mortal);
-		return fd;
-	}
-	mortal->store = mmap(NULL, mortal->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (mortal->store == MAP_FAILED) {
-		free(mortal);
-		return -ENOMEM;
-	}
-	*priv = mortal;
-	return 0;
+	else
+		*priv = mortal;
+	return err;
 }
 
 static int mortal_get_limits(void *priv, struct ublk_limits *limits)
@@ -123,6 +132,11 @@ static int mortal_start(void *priv, const struct ublk_limits *limits)
 	(void)limits;
 	while (mortal->late && access(GO, F_OK))
 		usleep(10000);
+	if (mortal->closed) {
+		if (mortal->recovers && !*mortal->closed)
+			return -EBUSY;
+		*mortal->closed = 0;
+	}
 	return 0;
 }
 
@@ -130,6 +144,11 @@ static void mortal_close(void *priv)
 {
 	struct mortal *mortal = priv;
 
+	if (mortal->closed) {
+		usleep(300000);
+		*mortal->closed = 1;
+		munmap(mortal->closed, 4096);
+	}
 	munmap(mortal->store, mortal->size);
 	free(mortal);
 }

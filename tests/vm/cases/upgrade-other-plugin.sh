@@ -100,3 +100,19 @@ matches "$T/out" 'one thread instead: '
 verify_end
 down narrow
 nothing_served
+
+# The next server begins when the former one's plugin has closed what it had.
+up --plugin "$plugins/mortal.so" --opt again=tidy --name tidy
+# None begins that others could not know of.
+flock /run/ublk-host/.lock sleep 8 &
+locker=$!
+wait_for 5 test -e /proc/$locker
+sleep 0.3
+before=$(server_pid tidy)
+expect_fail 1 'cannot be upgraded: another process keeps the lock /run/ublk-host/.lock' ublk-host upgrade tidy
+same "the server" "$(server_pid tidy)" "$before"
+wait "$locker"
+timeout 60 ublk-host upgrade tidy >"$T/out" 2>&1 || fail "upgrade: $(cat "$T/out")"
+read_at "$dev" 0 4096 >/dev/null
+down tidy
+nothing_served
