@@ -149,6 +149,7 @@ static void live(struct supervised *s)
 {
 	supervised_rest(s, PHASE_LIVE);
 	s->there = true;
+	s->later_ms = 0;
 	s->since = now_ms();
 	standby_expect(&s->standby, s->since);
 }
@@ -347,6 +348,7 @@ void supervised_retry(struct supervised *s)
 	if (s->phase == PHASE_IDLE || s->phase == PHASE_STOPPED || s->phase == PHASE_FAILED) {
 		restarts_init(&s->restarts, s->restarts.limit, s->restarts.window_ms);
 		s->settled = s->there = false;
+		s->later_ms = 0;
 		supervised_go_on(s);
 	} else if (s->phase == PHASE_LIVE) {
 		supervised_compare(s);
@@ -429,7 +431,7 @@ void supervised_woken(struct supervised *s, const struct pollfd *fds, unsigned i
 static void overdue(struct supervised *s, uint64_t now)
 {
 	s->at = NEVER;
-	if (s->phase == PHASE_IDLE) {
+	if (s->phase == PHASE_IDLE || s->phase == PHASE_FAILED) {
 		supervised_go_on(s);
 	} else if (s->phase == PHASE_STARTING && !s->asked_to_end) {
 		supervised_log(s, log_err,

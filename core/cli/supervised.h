@@ -21,7 +21,7 @@ enum supervised_phase {
 	PHASE_LEAVING,	/* which was told to leave it to the next */
 	PHASE_JOB,	/* a child sees to it */
 	PHASE_STOPPED,	/* by us, or by somebody who wanted it: left alone */
-	PHASE_FAILED,	/* given up */
+	PHASE_FAILED,	/* given up, or put off until `at` */
 };
 
 enum supervised_goal {
@@ -50,19 +50,20 @@ struct supervised {
 	struct prepared_server server; /* PHASE_STARTING; answer_fd -1: it has no more to say */
 	pid_t pid;		       /* of the server; 0: none */
 	int pidfd;
-	int status;	   /* its wait status when it has ended; -1: not our child */
-	bool anew;	   /* the server on its way makes the device */
-	bool killed;	   /* the same, with force */
-	bool asked_to_end; /* a server that takes too long, or is not wanted any more */
-	bool retry;	   /* also what was given up before */
-	bool refused;	   /* to be stopped: it is still there */
-	bool unclear;	   /* SEEN_UNCLEAR, and told */
-	bool there;	   /* it was, and we have not taken it away since */
-	bool listed;	   /* there is a manifest of it; the caller's */
-	bool adopted;	   /* it was found, and compared with its manifest */
-	bool settled;	   /* what was begun last has come to an end, good or bad */
-	uint64_t since;	   /* PHASE_LIVE; of now_ms() */
-	uint32_t id;	   /* of the device, where there is one */
+	int status;	       /* its wait status when it has ended; -1: not our child */
+	bool anew;	       /* the server on its way makes the device */
+	bool killed;	       /* the same, with force */
+	bool asked_to_end;     /* a server that takes too long, or is not wanted any more */
+	bool retry;	       /* also what was given up before */
+	bool refused;	       /* to be stopped: it is still there */
+	bool unclear;	       /* SEEN_UNCLEAR, and told */
+	bool there;	       /* it was, and we have not taken it away since */
+	bool listed;	       /* there is a manifest of it; the caller's */
+	bool adopted;	       /* it was found, and compared with its manifest */
+	bool settled;	       /* what was begun last has come to an end, good or bad */
+	uint64_t since;	       /* PHASE_LIVE; of now_ms() */
+	unsigned int later_ms; /* after which it is tried again to make it; 0: it was not put off */
+	uint32_t id;	       /* of the device, where there is one */
 	struct standby standby;
 	pid_t job_pid;
 	int job_fd;

@@ -8,6 +8,9 @@
 #include "cli/supervised_internal.h"
 #include "device/leftovers.h"
 
+#define LATER_FIRST_MS 10000u
+#define LATER_LAST_MS 300000u
+
 static void reap(struct supervised *s)
 {
 	if (waitpid(s->pid, &s->status, WNOHANG) != s->pid)
@@ -15,19 +18,42 @@ static void reap(struct supervised *s)
 	supervised_forget_server(s);
 }
 
+/* What it is made from may come later, as a disk or a filesystem of the network does. Nobody uses the device yet, so
+ * that nothing is lost by trying. */
+static void put_off(struct supervised *s, const char *why)
+{
+	const bool first = !s->later_ms;
+
+	supervised_fail(s, why);
+	s->later_ms = first ? LATER_FIRST_MS : min_of(2 * s->later_ms, LATER_LAST_MS);
+	s->at = now_ms() + s->later_ms;
+	if (first)
+		supervised_log(s, log_err,
+			       "it cannot be made: %s; that is tried again in %u s, and then ever "
+			       "later",
+			       why, s->later_ms / 1000);
+}
+
 /* A device that is wanted, and has lost its server, or could not get one. */
 static void succeed(struct supervised *s, enum seen seen, const struct device_view *view,
 		    const char *how, uint64_t lived_ms)
 {
 	bool useful = lived_ms && seen != SEEN_NOTHING && seen_useful(&view->state);
-	unsigned int wait = restarts_ended(&s->restarts, now_ms(), lived_ms, useful);
+	/* Crashes are another matter. */
+	bool unmade = !lived_ms && seen == SEEN_NOTHING && s->status >= 0 && WIFEXITED(s->status);
+	unsigned int wait = RESTARTS_NO_MORE;
 	char why[256];
 
+	if (!unmade || !s->later_ms)
+		wait = restarts_ended(&s->restarts, now_ms(), lived_ms, useful);
 	s->settled = true;
 	if (wait == RESTARTS_NO_MORE) {
 		snprintf(why, sizeof(why), "%u servers ended within %u s, the last one %s",
 			 s->restarts.limit, s->restarts.window_ms / 1000, how);
-		supervised_give_up(s, seen, why);
+		if (unmade)
+			put_off(s, why);
+		else
+			supervised_give_up(s, seen, why);
 	} else if (wait) {
 		supervised_log(s, log_warn, "its server %s; the next one in %u ms", how, wait);
 		supervised_wait_until(s, now_ms() + wait);

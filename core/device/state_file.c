@@ -128,13 +128,6 @@ char *state_file_text(const struct device_state *state)
 	return text;
 }
 
-int state_file_write(int dir, const struct device_state *state)
-{
-	__cleanup_free char *text = state_file_text(state);
-
-	return text ? replace_file(dir, state->id, text) : -ENOMEM;
-}
-
 int state_file_open(int dir, const char *name, int flags, struct stat *st, const char **why)
 {
 	int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -156,6 +149,40 @@ int state_file_open(int dir, const char *name, int flags, struct stat *st, const
 		return fd;
 	close(fd);
 	return -EBADMSG;
+}
+
+/* Where the filesystem is full: into the blocks that the file has. Blanks after the text keep those who read it
+ * meanwhile from its former end. */
+static int overwrite_file(int dir, uint32_t id, const char *text)
+{
+	char name[STATE_NAME_SIZE];
+	__cleanup_free char *padded = NULL;
+	__cleanup_fd int fd = -1;
+	const char *why;
+	struct stat st;
+	size_t len = strlen(text), size;
+
+	state_file_name(name, sizeof(name), id);
+	fd = state_file_open(dir, name, O_WRONLY, &st, &why);
+	if (fd < 0)
+		return fd;
+	size = max_of(len, (size_t)st.st_size);
+	if (size > (size_t)st.st_blocks * 512)
+		return -ENOSPC;
+	padded = malloc(size);
+	if (!padded)
+		return -ENOMEM;
+	memset(padded, ' ', size);
+	memcpy(padded, text, len);
+	return write_whole(fd, padded, size);
+}
+
+int state_file_write(int dir, const struct device_state *state)
+{
+	__cleanup_free char *text = state_file_text(state);
+	int err = text ? replace_file(dir, state->id, text) : -ENOMEM;
+
+	return err == -ENOSPC || err == -EDQUOT ? overwrite_file(dir, state->id, text) : err;
 }
 
 int state_lock_open(int dir, int access)

@@ -112,3 +112,23 @@ read_at "$dev" 0 4096 >/dev/null
 down queue
 expect_fail 2 'expected one of auto, none, queue, reissue, fail' ublk-host --plugin null --recovery often
 nothing_served
+
+# The filesystem of the runtime folder is full: the device gets its next server all the same, of which its state tells.
+mkdir "$T/small"
+mount -t tmpfs -o size=128k none "$T/small"
+export UBLK_HOST_RUN_DIR=$T/small
+up --plugin file --opt path="$T/backing" --name full
+dd if=/dev/zero of="$T/small/filler" bs=4096 status=none 2>/dev/null && fail "it is not full"
+kill_server full
+recover full
+state_is full live || fail "not live: $(ublk-host list)"
+kill -0 "$(server_pid full)" || fail "its state tells of another server"
+read_at "$dev" 0 4096 >/dev/null
+kill_server full
+recover full
+down full
+rm "$T/small/filler"
+same "what is left" "$(find "$T/small" -mindepth 1 ! -type d ! -name .lock)" ""
+unset UBLK_HOST_RUN_DIR
+umount "$T/small"
+nothing_served

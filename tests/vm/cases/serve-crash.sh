@@ -79,3 +79,14 @@ stop "$supervisor"
 # Its first server may have died just after the device was there.
 ! state_is never failed || down never
 nothing_served
+
+# What a device is made from may come later.
+rm "$T"/devices/*
+printf '{ "ublk_device_manifest": "1.0", "plugin": "file", "options": { "path": "../late" } }\n' >"$T/devices/late.json"
+supervise "$T/devices" --restart-limit 2
+put_off() { grep -q 'late: it cannot be made: 2 servers ended within .*; that is tried again in 10 s' "$log"; }
+wait_for 10 put_off
+truncate -s 16M "$T/late"
+wait_for 20 state_is late live
+stop "$supervisor"
+nothing_served
