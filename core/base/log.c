@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The one place that writes messages. Its state is the only global state outside main. */
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 
 #include "base/log.h"
 
+#define PATIENCE_MS 100
+
 static struct {
 	pthread_mutex_t lock;
 	enum log_level level;
@@ -17,6 +20,8 @@ static struct {
 	int fd;
 	bool next_syslog; /* after log_switch() */
 	int next_fd;
+	bool never_wait;
+	unsigned int dropped; /* lines since the last that was written */
 	char who[64];
 	unsigned int count[LOG_LVL_DEBUG + 1];
 } log_state = { .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -79,6 +84,22 @@ void log_switch(void)
 	pthread_mutex_unlock(&log_state.lock);
 }
 
+void log_never_wait(void)
+{
+	pthread_mutex_lock(&log_state.lock);
+	log_state.never_wait = true;
+	pthread_mutex_unlock(&log_state.lock);
+}
+
+/* A line fits where poll() says that something does: into a pipe by its definition, into a socket as it is short. */
+static bool has_room(void)
+{
+	struct pollfd pfd = { log_state.fd, POLLOUT, 0 };
+
+	/* Who reads may only be slow. */
+	return !log_state.never_wait || poll(&pfd, 1, log_state.dropped ? 0 : PATIENCE_MS);
+}
+
 static int put_time(char *buf, size_t size)
 {
 	struct timespec now;
@@ -100,6 +121,11 @@ static void put_line(enum log_level level, const char *text)
 	char line[2400];
 	int len = 0;
 
+	if (!has_room()) {
+		log_state.dropped++;
+		return;
+	}
+
 	if (log_state.fd != STDERR_FILENO)
 		len = put_time(line, sizeof(line));
 	len += snprintf(line + len, sizeof(line) - len, "ublk-host: %s%s%s%s\n", log_state.who,
@@ -107,6 +133,12 @@ static void put_line(enum log_level level, const char *text)
 	if (len >= (int)sizeof(line)) {
 		len = sizeof(line);
 		line[len - 1] = '\n';
+	}
+	if (log_state.dropped) {
+		dprintf(log_state.fd,
+			"ublk-host: warning: %u messages are lost, as nobody read them\n",
+			log_state.dropped);
+		log_state.dropped = 0;
 	}
 	if (write(log_state.fd, line, len) < 0)
 		return; /* nowhere left to say so */

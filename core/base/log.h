@@ -28,6 +28,9 @@ void log_set_who(const char *who);
 int log_prepare_file(const char *path);
 void log_prepare_syslog(void);
 void log_switch(void);
+/* From here on no thread waits for long where nobody reads what is logged (a full pipe): such lines are dropped, and
+ * counted in the next that is not. It may be that who reads waits for us. Not of syslog. */
+void log_never_wait(void);
 /* Do lines, or will they, go to a local socket (syslog's)? */
 bool log_uses_socket(void);
 

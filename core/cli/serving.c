@@ -43,6 +43,7 @@ static int serve(const struct device_request *request, const struct watcher *wat
 		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	log_set_who(device_name(device));
 	err = watcher->ready(device, watcher->arg);
+	log_never_wait(); /* requests of who reads it may wait for us */
 	if (!err)
 		err = device_serve(device);
 	if (watcher->stopping)

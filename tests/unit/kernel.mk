@@ -37,6 +37,13 @@ tests_unit_device_params_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_device_params_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_device_params_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/log
+TESTS += tests/unit/log
+tests_unit_log_SOURCES = tests/unit/log.c
+tests_unit_log_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_log_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_log_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/served_files
 TESTS += tests/unit/served_files
 tests_unit_served_files_SOURCES = tests/unit/served_files.c tests/unit/capture.h tests/unit/made_up.h
