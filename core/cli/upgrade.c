@@ -25,6 +25,8 @@
 #define RESIZE_MS 20000 /* for a resize that is under way */
 #define LEAVE_MS 20000	/* for the old server to end what it has begun */
 
+#define UNIT_PREFIX "ublk-host@"
+
 enum { KEY_PLUGIN = 256 };
 
 static const struct cli_opt opts[] = {
@@ -53,6 +55,30 @@ struct old_server {
 	int pidfd, exe;
 };
 
+/* systemd follows the process that it has started, and no other that takes its place. The unit is the last part of
+ * the process's control group. */
+static void tell_of_unit(const struct device_view *view)
+{
+	char path[40], line[512];
+	const char *unit;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", view->pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = 0;
+		unit = strrchr(line, '/');
+		if (!unit || strncmp(unit, "/" UNIT_PREFIX, sizeof(UNIT_PREFIX)))
+			continue;
+		log_warn("%s ends with its server, and does not look after the next one; systemctl "
+			 "restart %s gives the device a new server that it does look after",
+			 unit + 1, unit + 1);
+		break;
+	}
+	if (file)
+		fclose(file);
+}
+
 static int old_server_find(struct old_server *old, const struct device_view *view)
 {
 	char path[40];
@@ -65,6 +91,7 @@ static int old_server_find(struct old_server *old, const struct device_view *vie
 		log_err("cannot find process %d: %s", view->pid, strerror(-err));
 		return err;
 	}
+	tell_of_unit(view);
 	/* Also of a program that is no longer on the disk. */
 	snprintf(path, sizeof(path), "/proc/%d/exe", view->pid);
 	old->exe = open(path, O_RDONLY | O_CLOEXEC);

@@ -116,3 +116,20 @@ timeout 60 ublk-host upgrade tidy >"$T/out" 2>&1 || fail "upgrade: $(cat "$T/out
 read_at "$dev" 0 4096 >/dev/null
 down tidy
 nothing_served
+
+# A unit of systemd's looks after the server that it has started, and no other.
+cgroup=$T/cgroup
+mkdir "$cgroup"
+if mount -t cgroup2 none "$cgroup"; then
+	up --plugin null --name unit
+	mkdir "$cgroup/ublk-host@unit.service"
+	server_pid unit >"$cgroup/ublk-host@unit.service/cgroup.procs"
+	timeout 60 ublk-host upgrade unit >"$T/out" 2>&1 || fail "upgrade: $(cat "$T/out")"
+	matches "$T/out" 'ublk-host@unit.service ends with its server, .*systemctl restart ublk-host@unit.service'
+	timeout 60 ublk-host upgrade unit >"$T/out" 2>&1 || fail "upgrade: $(cat "$T/out")"
+	not_matches "$T/out" 'systemctl'
+	down unit
+	rmdir "$cgroup/ublk-host@unit.service"
+	umount "$cgroup"
+fi
+nothing_served
