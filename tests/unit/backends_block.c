@@ -178,23 +178,8 @@ START_TEST(a_disk_that_can_do_less)
 				      .dma_align = 4096,
 				      .max_discard_bytes = 1 << 20,
 				      .max_write_zeroes_bytes = 1 << 30 };
-	char path[100];
-	struct stat st;
-	int fd;
 
 	with_loop(4096, 0);
-	ck_assert_int_eq(fstat(loop_fd, &st), 0);
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/discard_max_bytes",
-		 major(st.st_rdev), minor(st.st_rdev));
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		ck_assert_int_eq(write(fd, "0", 1), 1);
-		close(fd);
-		ck_assert_int_eq(mock_open(&dev, plugin, 0, node_opt, NULL), 0);
-		ck_assert_int_eq(mock_limits(&dev, 512), 0);
-		ck_assert_uint_eq(dev.limits.max_discard_bytes, 0);
-		mock_close(&dev, false);
-	}
 	dev.former = &former;
 	ck_assert_int_eq(mock_open(&dev, plugin, UBLK_OPEN_RECOVER, node_opt, NULL), 0);
 	ck_assert_int_eq(mock_limits(&dev, 512), 0);
