@@ -81,7 +81,9 @@ struct job {
 	struct ublk_io io;	     /* op, offset, length, flags, buf */
 	struct ranges *ranges;	     /* the request's, until the job is abandoned; then its own */
 	int32_t res;
+	uint32_t since; /* tick: it was begun, or has been waiting; workers' lock */
 	uint16_t tag;
+	bool begun;	       /* workers' lock */
 	bool watched;	       /* it calls the plugin: the request is in REQ_PLUGIN meanwhile */
 	atomic_bool abandoned; /* nobody waits for it any more; set by the queue's thread */
 	void *buf_kept;	       /* queue thread only */
@@ -146,11 +148,14 @@ struct request {
 } __attribute__((aligned(64)));
 
 struct workers {
+	struct ublk_queue *q;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct job *first, **last;
 	unsigned int nr, max;
 	unsigned int idle, queued; /* a woken worker idles until it has taken its job */
+	uint32_t tick;		   /* as the queue's, */
+	uint32_t took;		   /* and when one took a job last */
 	bool stop;
 	pthread_t thread[CALL_WORKERS_MAX];
 };
@@ -238,7 +243,9 @@ struct ublk_queue {
 	sem_t ready;
 	int start_res;
 	pthread_mutex_t lock_store;
-	struct workers workers;
+	struct workers workers; /* for calls of the plugin, */
+	struct workers
+		own_workers; /* and for what the host itself does, which they do not wait for */
 };
 
 /* Neighbouring tags belong together: the block layer hands them out, and the driver takes them over,
@@ -402,9 +409,13 @@ int file_range_op(const struct dev_file *file, unsigned int op, uint64_t offset,
 		  uint32_t flags);
 
 /* workers.c */
-int workers_init(struct ublk_queue *q);
+void workers_init(struct ublk_queue *q);
+void workers_destroy(struct ublk_queue *q);
 int workers_add(struct ublk_queue *q, struct job *job);	    /* 0 or -EAGAIN */
 bool workers_remove(struct ublk_queue *q, struct job *job); /* true: nobody has begun it */
+void workers_tick(struct ublk_queue *q);
+/* Whether a call takes longer than `limit` ticks; or has waited for longer, and no worker came free. */
+bool workers_overdue(struct ublk_queue *q, const struct job *job, uint32_t limit, bool *begun);
 bool workers_end(struct ublk_queue *q);
 
 /* watch.c: what leaves a plugin's hands without its consent */

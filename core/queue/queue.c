@@ -134,6 +134,7 @@ void queue_free(struct ublk_queue *q)
 		munmap(q->scratch, q->nr_slots * q->scratch_stride);
 	if (q->wake_fd >= 0)
 		close(q->wake_fd);
+	workers_destroy(q);
 	pthread_mutex_destroy(&q->lock_store);
 	sem_destroy(&q->ready);
 	free(q->cpus);

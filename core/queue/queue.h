@@ -21,7 +21,7 @@
 
 #define DEV_MAX_FILES                                                                              \
 	256 /* slots of a device's ring file table, /dev/ublkcN and /dev/zero included */
-#define CALL_WORKERS_MAX 8 /* worker threads of one queue */
+#define CALL_WORKERS_MAX 8 /* worker threads of one queue for calls, and for the host's own work */
 
 /* A file that extents may name, known to every queue's ring under the same slot. */
 struct dev_file {

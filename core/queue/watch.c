@@ -86,22 +86,37 @@ void request_abandon(struct ublk_queue *q, struct request *r, const char *why)
 	request_done(q, r, -EIO);
 }
 
+/* begun: whether it is with the plugin, or waits for calls that are. */
+static bool is_overdue(struct ublk_queue *q, const struct request *r, bool *begun)
+{
+	uint32_t limit = q->dev->io_timeout;
+
+	*begun = true;
+	if (r->state != REQ_PLUGIN || q->tick - r->tick <= limit)
+		return false;
+	return q->dev->profile[r->op] == PROFILE_SUBMIT || workers_overdue(q, r->job, limit, begun);
+}
+
 /* Once a second, while the plugin holds anything. */
 void watch_tick(struct ublk_queue *q)
 {
 	uint32_t limit = q->dev->io_timeout;
-	char why[80];
+	char why[112];
+	bool begun;
 
 	count_add(&q->tick, 1);
+	workers_tick(q);
 	if (!limit || !q->held)
 		return;
-	snprintf(why, sizeof(why), "the plugin has held it for more than %u s (--io-timeout)",
-		 limit);
 	for (unsigned int tag = 0; tag < q->depth; tag++) {
-		struct request *r = &q->reqs[tag];
-
-		if (r->state == REQ_PLUGIN && q->tick - r->tick > limit)
-			request_abandon(q, r, why);
+		if (!is_overdue(q, &q->reqs[tag], &begun))
+			continue;
+		snprintf(why, sizeof(why),
+			 begun ? "the plugin has held it for more than %u s (--io-timeout)"
+			       : "for more than %u s (--io-timeout) no call of the plugin has "
+				 "returned that it waits for",
+			 limit);
+		request_abandon(q, &q->reqs[tag], why);
 	}
 }
 

@@ -24,11 +24,10 @@ static void job_deliver(struct ublk_queue *q, struct job *job)
 
 static void *worker_thread(void *arg)
 {
-	struct ublk_queue *q = arg;
-	struct workers *w = &q->workers;
+	struct workers *w = arg;
 	char name[16];
 
-	snprintf(name, sizeof(name), "ublk-w%u", q->qid);
+	snprintf(name, sizeof(name), "ublk-w%u", w->q->qid);
 	pthread_setname_np(pthread_self(), name);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
@@ -46,9 +45,11 @@ static void *worker_thread(void *arg)
 		if (!w->first)
 			w->last = &w->first;
 		w->queued--;
+		job->begun = true;
+		job->since = w->took = w->tick;
 		pthread_mutex_unlock(&w->lock);
 		job->res = job->run(job);
-		job_deliver(q, job);
+		job_deliver(w->q, job);
 		pthread_mutex_lock(&w->lock);
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -56,42 +57,66 @@ static void *worker_thread(void *arg)
 }
 
 /* Workers run anywhere: the queue's own CPUs are for its loop. */
-static int worker_start(struct ublk_queue *q)
+static int worker_start(struct workers *w)
 {
-	struct workers *w = &q->workers;
-	int err = -pthread_create(&w->thread[w->nr], NULL, worker_thread, q);
+	const cpu_set_t *cpus = &w->q->process_cpus;
+	int err = -pthread_create(&w->thread[w->nr], NULL, worker_thread, w);
 
 	if (err)
 		return err;
-	pthread_setaffinity_np(w->thread[w->nr], sizeof(q->process_cpus), &q->process_cpus);
+	pthread_setaffinity_np(w->thread[w->nr], sizeof(*cpus), cpus);
 	w->nr++;
 	return 0;
 }
 
-int workers_init(struct ublk_queue *q)
+static void init(struct workers *w, struct ublk_queue *q)
 {
-	struct workers *w = &q->workers;
-
+	w->q = q;
 	w->last = &w->first;
 	w->max = q->plugin->thread_model == UBLK_THREADS_PARALLEL ? CALL_WORKERS_MAX : 1;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->more, NULL);
-	return 0;
+}
+
+void workers_init(struct ublk_queue *q)
+{
+	init(&q->workers, q);
+	init(&q->own_workers, q);
+}
+
+static void destroy(struct workers *w)
+{
+	pthread_cond_destroy(&w->more);
+	pthread_mutex_destroy(&w->lock);
+}
+
+void workers_destroy(struct ublk_queue *q)
+{
+	destroy(&q->workers);
+	destroy(&q->own_workers);
+}
+
+/* A plugin with one worker, or with all of them at work, is not kept waiting by the host's own work. */
+static struct workers *workers_of(struct ublk_queue *q, const struct job *job)
+{
+	return job->watched ? &q->workers : &q->own_workers;
 }
 
 int workers_add(struct ublk_queue *q, struct job *job)
 {
-	struct workers *w = &q->workers;
+	struct workers *w = workers_of(q, job);
 
 	job->q = q;
 	job->next = NULL;
+	job->begun = false;
 	pthread_mutex_lock(&w->lock);
 	if (w->idle <= w->queued && w->nr < w->max) {
 		pthread_mutex_unlock(&w->lock);
-		if (worker_start(q) && !w->nr)
+		if (worker_start(w) && !w->nr)
 			return -EAGAIN;
 		pthread_mutex_lock(&w->lock);
 	}
+	job->since = w->tick;
 	*w->last = job;
 	w->last = &job->next;
 	w->queued++;
@@ -102,7 +127,7 @@ int workers_add(struct ublk_queue *q, struct job *job)
 
 bool workers_remove(struct ublk_queue *q, struct job *job)
 {
-	struct workers *w = &q->workers;
+	struct workers *w = workers_of(q, job);
 	bool found = false;
 
 	pthread_mutex_lock(&w->lock);
@@ -120,27 +145,58 @@ bool workers_remove(struct ublk_queue *q, struct job *job)
 	return found;
 }
 
-/* False: a worker is stuck in the plugin; its stack and the queue must stay. */
-bool workers_end(struct ublk_queue *q)
+void workers_tick(struct ublk_queue *q)
+{
+	pthread_mutex_lock(&q->workers.lock);
+	q->workers.tick = q->tick;
+	pthread_mutex_unlock(&q->workers.lock);
+}
+
+/* Waiting is not the plugin's time: behind many slow calls it is long, and none of them too slow. As
+ * long as workers take jobs, the last one's turn comes. */
+bool workers_overdue(struct ublk_queue *q, const struct job *job, uint32_t limit, bool *begun)
 {
 	struct workers *w = &q->workers;
-	struct timespec until;
-	bool all = true;
+	bool overdue;
 
+	pthread_mutex_lock(&w->lock);
+	*begun = job->begun;
+	overdue = w->tick - job->since > limit && (job->begun || w->tick - w->took > limit);
+	pthread_mutex_unlock(&w->lock);
+	return overdue;
+}
+
+static void stop(struct workers *w)
+{
 	pthread_mutex_lock(&w->lock);
 	w->stop = true;
 	w->last = &w->first;
 	w->first = NULL; /* what nobody has begun by now, nobody waits for */
 	pthread_cond_broadcast(&w->more);
 	pthread_mutex_unlock(&w->lock);
+}
+
+static bool join(struct workers *w, const struct timespec *until)
+{
+	unsigned int left = 0;
+
+	for (unsigned int i = 0; i < w->nr; i++)
+		if (pthread_timedjoin_np(w->thread[i], NULL, until))
+			w->thread[left++] = w->thread[i];
+	w->nr = left;
+	return !left;
+}
+
+/* False: a worker is stuck; its stack and the queue must stay. Then it may be asked again. */
+bool workers_end(struct ublk_queue *q)
+{
+	struct timespec until;
+	bool all;
+
+	stop(&q->workers);
+	stop(&q->own_workers);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += END_WAIT_SECONDS;
-	for (unsigned int i = 0; i < w->nr; i++)
-		if (pthread_timedjoin_np(w->thread[i], NULL, &until))
-			all = false;
-	if (all) {
-		pthread_cond_destroy(&w->more);
-		pthread_mutex_destroy(&w->lock);
-	}
-	return all;
+	all = join(&q->workers, &until);
+	return join(&q->own_workers, &until) && all;
 }

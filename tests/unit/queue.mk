@@ -128,6 +128,7 @@ tests_unit_test_queue_leave_LDADD = $(UNIT_LIBS)
 tests_unit_test_queue_stuck_SOURCES = tests/unit/test_queue_stuck.c $(PLANE)
 tests_unit_test_queue_stuck_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_stuck_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_stuck_LDFLAGS = -Wl,--wrap=fallocate
 tests_unit_test_queue_stuck_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/path_choice

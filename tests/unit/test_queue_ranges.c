@@ -156,7 +156,7 @@ START_TEST(stripes_are_one_operation_per_file)
 	/* and one sync for each */
 	ck_assert_uint_eq(ring_ops(UBLK_OP_WRITE_ZEROES, UBLK_IOF_FUA, 0, SIZE), 2 * NR_FILES);
 	ck_assert_uint_eq(ring_ops(UBLK_OP_FLUSH, 0, 0, 0), NR_FILES);
-	ck_assert_uint_eq(plane.q[0]->workers.nr, 0);
+	ck_assert_uint_eq(plane.q[0]->own_workers.nr, 0);
 	stop();
 }
 END_TEST
@@ -243,7 +243,7 @@ START_TEST(workers_do_what_rings_lack)
 	ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE_ZEROES, UBLK_IOF_NOUNMAP, SPAN, SPAN, NULL),
 			 0);
 	check_hole(SPAN, 2 * SPAN);
-	ck_assert_uint_ge(plane.q[0]->workers.nr, 1);
+	ck_assert_uint_ge(plane.q[0]->own_workers.nr, 1);
 	stop();
 }
 END_TEST
@@ -261,11 +261,11 @@ START_TEST(rings_learn_what_they_lack)
 	fill();
 	ck_assert_uint_eq(ring_ops(UBLK_OP_WRITE_ZEROES, 0, SPAN, SPAN), 1);
 	ck_assert_uint_eq(ring_ops(UBLK_OP_DISCARD, 0, 2 * SPAN, SPAN), 1);
-	ck_assert_uint_eq(plane.q[0]->workers.nr, 0);
+	ck_assert_uint_eq(plane.q[0]->own_workers.nr, 0);
 	ck_assert_uint_le(ring_ops(UBLK_OP_WRITE_ZEROES, UBLK_IOF_NOUNMAP, 3 * SPAN, SPAN),
 			  1 + WAKE);
 	check_hole(SPAN, 4 * SPAN);
-	ck_assert_uint_eq(plane.q[0]->workers.nr, 1);
+	ck_assert_uint_eq(plane.q[0]->own_workers.nr, 1);
 	ck_assert_uint_le(ring_ops(UBLK_OP_WRITE_ZEROES, UBLK_IOF_NOUNMAP, 4 * SPAN, SPAN), WAKE);
 	check_hole(SPAN, 5 * SPAN);
 	stop();
@@ -325,7 +325,7 @@ START_TEST(blocks_larger_than_the_device_has)
 		ring_ops(UBLK_OP_WRITE_ZEROES, flags, from, 4096);
 		check_hole(from, from + 4096);
 	}
-	ck_assert_uint_eq(plane.q[0]->workers.nr, 1);
+	ck_assert_uint_eq(plane.q[0]->own_workers.nr, 1);
 	ring_ops(UBLK_OP_DISCARD, 0, 0, LARGE_BLOCK); /* some kernels' rings have none */
 	lacks = plane.dev.files[spread.slot[0]].ring_lacks;
 	fill();

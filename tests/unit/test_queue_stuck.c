@@ -13,6 +13,7 @@
 struct stuck {
 	char mem[STORE];
 	atomic_bool open;
+	atomic_uint let_go;	     /* so many calls return though it is closed */
 	atomic_uint stuck, returned; /* of the calls that wait */
 	atomic_uint served;	     /* of the others */
 	atomic_uint spoiled;	     /* calls whose buffer was another's when they went on */
@@ -24,11 +25,22 @@ static char data[SPAN], back[SPAN];
 
 static void wait_at_gate(void)
 {
+	unsigned int n = atomic_fetch_add(&stuck.stuck, 1);
 	struct timespec ms = { .tv_nsec = 1000000 };
 
-	atomic_fetch_add(&stuck.stuck, 1);
-	while (!atomic_load(&stuck.open))
+	while (!atomic_load(&stuck.open) && n >= atomic_load(&stuck.let_go))
 		nanosleep(&ms, NULL);
+}
+
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t length);
+
+/* The host's own work on a file takes a while, too. */
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	(void)fd, (void)mode, (void)offset, (void)length;
+	wait_at_gate();
+	atomic_fetch_add(&stuck.returned, 1);
+	return 0;
 }
 
 /* The data of a WRITE that gets stuck is pattern 31 of its offset. */
@@ -199,6 +211,88 @@ START_TEST(what_waits_behind_is_not_run_late)
 }
 END_TEST
 
+/* A queue full of calls that are each as slow as they may be: those at the end wait for long, and that is
+ * not the plugin's doing. */
+START_TEST(waiting_for_slow_calls_is_no_timeout)
+{
+	int tags[6];
+
+	start(UBLK_THREADS_PER_QUEUE, ARRAY_SIZE(tags));
+	plane_start(&plane);
+	for (unsigned int i = 0; i < ARRAY_SIZE(tags); i++)
+		tags[i] = plane_submit(&plane, 0, UBLK_OP_READ, 0, i * 4096, 4096, NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(tags); i++) {
+		plane_wait_count(&stuck.stuck, i + 1);
+		plane_tick(&plane, TIMEOUT);
+		atomic_store(&stuck.let_go, i + 1);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(tags); i++)
+		ck_assert_int_eq(plane_wait(&plane, 0, tags[i], NULL), 4096);
+	plane_stop(&plane);
+	ck_assert_uint_eq(plane.counters.timeouts, 0);
+}
+END_TEST
+
+/* The one that is called last is given its time like the first one, and no more. */
+START_TEST(a_clock_for_each_call)
+{
+	int first, second;
+
+	start(UBLK_THREADS_PER_QUEUE, 2);
+	plane_start(&plane);
+	first = submit_stuck(0);
+	second = plane_submit(&plane, 0, UBLK_OP_READ, 0, 4096, 4096, NULL);
+	plane_tick(&plane, TIMEOUT);
+	atomic_store(&stuck.let_go, 1);
+	ck_assert_int_eq(plane_wait(&plane, 0, first, NULL), 4096);
+	plane_wait_count(&stuck.stuck, 2);
+	plane_tick(&plane, TIMEOUT);
+	ck_assert(!fake_is_done(plane.fake, 0, second));
+	plane_tick(&plane, 1);
+	ck_assert_int_eq(plane_wait(&plane, 0, second, NULL), -EIO);
+	atomic_store(&stuck.open, true);
+	plane_wait_count(&stuck.returned, 2);
+	plane_stop(&plane);
+	ck_assert_uint_eq(plane.counters.timeouts, 1);
+}
+END_TEST
+
+static int file_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
+{
+	(void)qpriv;
+	(void)max;
+	*out = (struct ublk_extent){
+		.length = io->length, .kind = UBLK_EXT_FD, .file = 1, .at.offset = io->offset
+	};
+	return 1;
+}
+
+/* What the host itself does to files takes as long as it takes, and the plugin's only worker is free. */
+START_TEST(own_work_keeps_no_call_waiting)
+{
+	int fd = plane_temp_file(STORE), tag;
+
+	start(UBLK_THREADS_PER_QUEUE, 4);
+	plane.plugin.map = file_map;
+	plane.plugin.map_ops = UBLK_OPS_DISCARD;
+	plane.plugin.map_kinds = plane.dev.limits.map_kinds = UBLK_EXT_FD;
+	ck_assert_int_eq(plane_file(&plane, fd), 1);
+	atomic_store(&plane.dev.files[1].ring_lacks, 7); /* a worker has to */
+	plane_start(&plane);
+	tag = plane_submit(&plane, 0, UBLK_OP_DISCARD, 0, 0, STORE, NULL);
+	plane_wait_count(&stuck.stuck, 1);
+	serves(1);
+	plane_tick(&plane, TIMEOUT + 2);
+	serves(1);
+	ck_assert(!fake_is_done(plane.fake, 0, tag));
+	atomic_store(&stuck.open, true);
+	ck_assert_int_eq(plane_wait(&plane, 0, tag, NULL), 0);
+	plane_stop(&plane);
+	ck_assert_uint_eq(plane.counters.timeouts, 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(stuck_range_functions)
 {
 	int tag;
@@ -328,7 +422,8 @@ int main(void)
 
 	plane_need_fake();
 	plane_case(s, "calls", stuck_calls_are_taken_away, late_reads_spoil_nothing,
-		   what_waits_behind_is_not_run_late, stuck_range_functions,
+		   what_waits_behind_is_not_run_late, waiting_for_slow_calls_is_no_timeout,
+		   a_clock_for_each_call, own_work_keeps_no_call_waiting, stuck_range_functions,
 		   model_forbids_while_stuck);
 	plane_case(s, "end", returns_during_the_end, never_returns, quit_drops_what_waits);
 	return run_tap(s);
