@@ -200,6 +200,7 @@ struct ublk_queue {
 	bool takes_no_more; /* what arrives is the next server's */
 	bool wake_armed;
 	bool has_ring, has_transport, has_plugin; /* what set-up got to */
+	bool exit_owed; /* a call was in the plugin when queue_exit() should have been called */
 	uint32_t tick;
 	bool registers;	    /* tag buffers, with its ring */
 	uint32_t large_io;  /* bytes of an io that has its tag's buffer made of huge pages */

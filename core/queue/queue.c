@@ -260,7 +260,8 @@ const struct queue_counters *queue_counters(const struct ublk_queue *q)
 bool queue_join(struct ublk_queue *q)
 {
 	pthread_join(q->thread, NULL);
-	if (!workers_end(q))
+	/* stop() and close() come after queue_exit() only, so a call that returned since is too late. */
+	if (q->exit_owed || !workers_end(q))
 		return false;
 	jobs_drop(q);
 	return true;

@@ -119,8 +119,9 @@ unsigned int queue_held(const struct ublk_queue *q);
 bool queue_knows_io(struct ublk_queue *q, const struct ublk_io *io);
 const struct queue_counters *queue_counters(const struct ublk_queue *q);
 
-/* Wait for the end of its threads. False: a worker never came back from the plugin; the queue's
- * memory must stay, and the process should end by _exit(). */
+/* Wait for the end of its threads. False: a worker did not come back from the plugin, at all or in time for
+ * queue_exit(); the plugin must not be called any more, the queue's memory must stay, and the process
+ * should end by _exit(). */
 bool queue_join(struct ublk_queue *q);
 /* After the plugin's stop(): until then its threads may still speak of the queue. */
 void queue_free(struct ublk_queue *q);

@@ -264,12 +264,25 @@ int queue_attach(struct ublk_queue *q)
 	return err;
 }
 
+/* No call of the queue comes after it: what waits for a worker never begins, and what runs is waited
+ * for. A call that does not return owns all of the plugin's state for good. */
+static void plugin_queue_exit(struct ublk_queue *q)
+{
+	if (!q->has_plugin || !q->plugin->queue_exit)
+		return;
+	q->exit_owed = !workers_end(q);
+	if (q->exit_owed)
+		log_err("plugin %s: queue %u: a call has not returned, so there is no queue_exit()",
+			q->plugin->name, q->qid);
+	else
+		q->plugin->queue_exit(q->qpriv);
+}
+
 /* Rule 19: the driver is not rid of us before the files are unregistered, the descriptors unmapped
  * and the ring gone. */
 void queue_teardown(struct ublk_queue *q)
 {
-	if (q->has_plugin && q->plugin->queue_exit)
-		q->plugin->queue_exit(q->qpriv);
+	plugin_queue_exit(q);
 	/* After QUIT or LEAVE there are fetches in flight, which unregistering would wait for on some kernels:
 	 * the ring's own end cancels them. After FINISH there are none, and the next server waits until the
 	 * files are let go, which the ring's end does late (RCU). */

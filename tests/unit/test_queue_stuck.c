@@ -17,6 +17,7 @@ struct stuck {
 	atomic_uint stuck, returned; /* of the calls that wait */
 	atomic_uint served;	     /* of the others */
 	atomic_uint spoiled;	     /* calls whose buffer was another's when they went on */
+	atomic_uint exits, inside;   /* calls of queue_exit(), and data calls going on in one */
 };
 
 static struct plane plane;
@@ -87,6 +88,13 @@ static int stuck_discard(void *priv, uint64_t length, uint64_t offset, uint32_t 
 	wait_at_gate();
 	atomic_fetch_add(&stuck.returned, 1);
 	return 0;
+}
+
+static void stuck_exit(void *qpriv)
+{
+	(void)qpriv;
+	atomic_fetch_add(&stuck.exits, 1);
+	atomic_fetch_add(&stuck.inside, atomic_load(&stuck.stuck) - atomic_load(&stuck.returned));
 }
 
 static int mem_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
@@ -395,23 +403,59 @@ static void *open_soon(void *arg)
 	return arg;
 }
 
+/* One call is stuck, the next waits, and the queue has taken it. */
+static void start_and_quit(void (*queue_exit)(void *qpriv))
+{
+	start(UBLK_THREADS_PER_QUEUE, 4);
+	plane.plugin.queue_exit = queue_exit;
+	plane_start(&plane);
+	submit_stuck(0);
+	plane_submit(&plane, 0, UBLK_OP_WRITE, 0, STUCK_BELOW, 4096, data);
+	plane_tick(&plane, 1);
+	queue_ask(plane.q[0], QUEUE_ASK_QUIT);
+}
+
 START_TEST(quit_drops_what_waits)
 {
 	pthread_t opener;
 
-	start(UBLK_THREADS_PER_QUEUE, 4);
-	plane_start(&plane);
-	submit_stuck(0);
-	plane_submit(&plane, 0, UBLK_OP_WRITE, 0, STUCK_BELOW, 4096, data);
-	/* let the queue take it */
-	plane_tick(&plane, 1);
-	queue_ask(plane.q[0], QUEUE_ASK_QUIT);
+	start_and_quit(NULL);
 	plane_wait_ended(&plane);
 	/* while the join waits for the worker, which must not find the other call then */
 	ck_assert_int_eq(pthread_create(&opener, NULL, open_soon, NULL), 0);
 	plane_join(&plane);
 	pthread_join(opener, NULL);
 	ck_assert(plane.joined);
+	ck_assert_uint_eq(atomic_load(&stuck.served), 0);
+}
+END_TEST
+
+START_TEST(no_call_comes_after_queue_exit)
+{
+	pthread_t opener;
+
+	start_and_quit(stuck_exit);
+	ck_assert_int_eq(pthread_create(&opener, NULL, open_soon, NULL), 0);
+	plane_wait_ended(&plane);
+	ck_assert_uint_eq(atomic_load(&stuck.exits), 1);
+	ck_assert_uint_eq(atomic_load(&stuck.inside), 0);
+	plane_join(&plane);
+	pthread_join(opener, NULL);
+	ck_assert(plane.joined);
+	ck_assert_uint_eq(atomic_load(&stuck.served), 0);
+}
+END_TEST
+
+/* Then nothing else is called either, also if it does return before the device has ended. */
+START_TEST(no_queue_exit_while_a_call_is_stuck)
+{
+	start_and_quit(stuck_exit);
+	plane_wait_ended(&plane);
+	atomic_store(&stuck.open, true);
+	plane_wait_count(&stuck.returned, 1);
+	plane_join(&plane);
+	ck_assert(!plane.joined);
+	ck_assert_uint_eq(atomic_load(&stuck.exits), 0);
 	ck_assert_uint_eq(atomic_load(&stuck.served), 0);
 }
 END_TEST
@@ -425,6 +469,7 @@ int main(void)
 		   what_waits_behind_is_not_run_late, waiting_for_slow_calls_is_no_timeout,
 		   a_clock_for_each_call, own_work_keeps_no_call_waiting, stuck_range_functions,
 		   model_forbids_while_stuck);
-	plane_case(s, "end", returns_during_the_end, never_returns, quit_drops_what_waits);
+	plane_case(s, "end", returns_during_the_end, never_returns, quit_drops_what_waits,
+		   no_call_comes_after_queue_exit, no_queue_exit_while_a_call_is_stuck);
 	return run_tap(s);
 }
