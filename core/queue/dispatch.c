@@ -135,21 +135,25 @@ void request_dispatch(struct ublk_queue *q, struct request *r)
 		call_run(q, r);
 		break;
 	case PROFILE_NONE:
-		/* Only FLUSH comes here: the rest was not offered to the kernel. */
+		/* Only FLUSH should come here: the rest was not offered to the kernel. */
 		if (r->op == UBLK_OP_FLUSH)
 			sync_files(q, r);
 		else
-			request_done(q, r, -EOPNOTSUPP);
+			request_done(q, r,
+				     q->dev->limits.attrs & UBLK_DEV_READ_ONLY ? -EPERM
+									       : -EOPNOTSUPP);
 		break;
 	}
 }
 
 static void request_begin(struct ublk_queue *q, struct request *r)
 {
-	bool asks = q->dev->profile[r->op] != PROFILE_MAP ||
-		    (q->tq.descs[r->tag].op_flags & UBLK_IO_F_NEED_REG_BUF);
+	enum profile profile = q->dev->profile[r->op];
+	bool asks =
+		profile != PROFILE_MAP || (q->tq.descs[r->tag].op_flags & UBLK_IO_F_NEED_REG_BUF);
 
-	if (unlikely(asks) && request_path(q, r)->begin && op_has_data(r->op)) {
+	if (unlikely(asks) && profile != PROFILE_NONE && request_path(q, r)->begin &&
+	    op_has_data(r->op)) {
 		int res = request_path(q, r)->begin(q, r);
 
 		if (unlikely(res)) {

@@ -10,13 +10,14 @@
 void fast_update(struct ublk_queue *q)
 {
 	const struct ublk_dev *dev = q->dev;
-
 	/* A WRITE that asks for an address, and what completes that, are tag_cqe()'s. A plugin that
 	 * may get SQEs is checked after each call. */
-	q->slow = dev->profile[UBLK_OP_READ] != PROFILE_MAP ||
-		  dev->profile[UBLK_OP_WRITE] != PROFILE_MAP || q->call_lock || q->sqe_budget ||
-		  q->timing || q->no_more || q->leaving ||
-		  (q->path->dev_flags & UBLK_F_NEED_GET_DATA);
+	bool slow = dev->profile[UBLK_OP_READ] != PROFILE_MAP || q->call_lock || q->sqe_budget ||
+		    q->timing || q->no_more || q->leaving ||
+		    (q->path->dev_flags & UBLK_F_NEED_GET_DATA);
+
+	q->slow = slow || dev->profile[UBLK_OP_WRITE] != PROFILE_MAP;
+	q->slow_writes = !slow && dev->profile[UBLK_OP_WRITE] == PROFILE_NONE;
 }
 
 void fast_init(struct ublk_queue *q)
@@ -96,8 +97,11 @@ static inline bool moved_at_once(struct ublk_queue *q, struct request *r, uint32
 	return false;
 }
 
-static inline __attribute__((always_inline)) void arrived(struct ublk_queue *q, uint16_t tag)
+/* other_op: UBLK_IO_OP_WRITE, if such go the long way; or 0. */
+static inline __attribute__((always_inline)) void arrived(struct ublk_queue *q, uint16_t tag,
+							  uint32_t other_op)
 {
+	const uint32_t others = 0xfe | other_op | UBLK_IO_F_NEED_REG_BUF | UBLK_IO_F_SHMEM_ZC;
 	const struct ublksrv_io_desc *iod = &q->tq.descs[tag];
 	struct request *r = &q->reqs[tag];
 	struct ublk_io *io = &r->slot->io;
@@ -108,8 +112,8 @@ static inline __attribute__((always_inline)) void arrived(struct ublk_queue *q, 
 	int n;
 
 	/* In sectors: as bytes, a wild one may wrap to a place on the device. */
-	if (unlikely((op_flags & (0xfe | UBLK_IO_F_NEED_REG_BUF | UBLK_IO_F_SHMEM_ZC)) ||
-		     sectors - 1 >= q->max_sectors || start > q->dev_sectors - sectors)) {
+	if (unlikely((op_flags & others) || sectors - 1 >= q->max_sectors ||
+		     start > q->dev_sectors - sectors)) {
 		request_take(q, tag, false);
 		return;
 	}
@@ -147,10 +151,34 @@ void requests_arrived(struct ublk_queue *q, const uint16_t *tags, unsigned int n
 	const uint16_t *end = tags + n, last = q->depth - 1;
 
 	if (unlikely(q->slow))
-		for (; tags < end; tags++)
-			request_take(q, min_of(*tags, last), false);
+		for (; tags < end; tags++) {
+			if (q->slow_writes)
+				arrived(q, min_of(*tags, last), UBLK_IO_OP_WRITE);
+			else
+				request_take(q, min_of(*tags, last), false);
+		}
 	for (; tags < end; tags++)
-		arrived(q, min_of(*tags, last));
+		arrived(q, min_of(*tags, last), 0);
+}
+
+static inline __attribute__((always_inline)) unsigned int cqes_short(struct ublk_queue *q,
+								     uint32_t other_op)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head, n = 0;
+
+	io_uring_for_each_cqe(&q->ring, head, cqe)
+	{
+		/* The tag, if it is a UD_TAG: otherwise more than there are. */
+		uint32_t tag = (uint32_t)(cqe->user_data >> 32) - ((uint32_t)UD_TAG << 24);
+
+		if (likely(tag < q->depth && !cqe->res))
+			arrived(q, tag, other_op);
+		else
+			cqe_handle(q, cqe);
+		n++;
+	}
+	return n;
 }
 
 unsigned int cqes_handle(struct ublk_queue *q)
@@ -159,23 +187,13 @@ unsigned int cqes_handle(struct ublk_queue *q)
 	unsigned int head, n = 0;
 
 	/* With commands per io nothing changes q->slow on the way; batches look themselves. */
-	if (q->slow) {
-		io_uring_for_each_cqe(&q->ring, head, cqe)
-		{
-			cqe_handle(q, cqe);
-			n++;
-		}
-		return n;
-	}
+	if (likely(!q->slow))
+		return cqes_short(q, 0);
+	if (q->slow_writes)
+		return cqes_short(q, UBLK_IO_OP_WRITE);
 	io_uring_for_each_cqe(&q->ring, head, cqe)
 	{
-		/* The tag, if it is a UD_TAG: otherwise more than there are. */
-		uint32_t tag = (uint32_t)(cqe->user_data >> 32) - ((uint32_t)UD_TAG << 24);
-
-		if (likely(tag < q->depth && !cqe->res))
-			arrived(q, tag);
-		else
-			cqe_handle(q, cqe);
+		cqe_handle(q, cqe);
 		n++;
 	}
 	return n;

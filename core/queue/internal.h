@@ -180,7 +180,8 @@ struct ublk_queue {
 	uint32_t nr_slots, spare_slot;
 	uint16_t qid, depth;
 	/* fast.c's */
-	bool slow;		   /* nothing goes the short way at the moment */
+	bool slow;		   /* nothing goes the short way at the moment, */
+	bool slow_writes;	   /* but for READs: nothing serves WRITEs */
 	bool no_more;		   /* batch commands: a tag that is committed does not come back */
 	bool timing;		   /* latencies are measured in this round */
 	bool mem_faults;	   /* UBLK_DEV_MEM_FAULTS */

@@ -33,6 +33,17 @@ int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
 	return dev->nr_files++;
 }
 
+/* Nothing serves what would change a read-only device, whatever the plugin could do: device-mapper sends
+ * what it likes to a disk below, and the bytes may be in memory that cannot be written to. */
+static enum profile profile_of(const struct ublk_dev *dev, unsigned int op)
+{
+	const unsigned int changes = UBLK_OPS_WRITE | UBLK_OPS_DISCARD | UBLK_OPS_WRITE_ZEROES;
+
+	if (dev->limits.attrs & UBLK_DEV_READ_ONLY && changes >> op & 1)
+		return PROFILE_NONE;
+	return plugin_profile(dev->plugin, op);
+}
+
 int dev_prepare(struct ublk_dev *dev)
 {
 	struct path_needs needs;
@@ -40,7 +51,7 @@ int dev_prepare(struct ublk_dev *dev)
 
 	atomic_store(&dev->size, dev->limits.size_bytes);
 	for (unsigned int op = 0; op < NR_OPS; op++)
-		dev->profile[op] = plugin_profile(dev->plugin, op);
+		dev->profile[op] = profile_of(dev, op);
 	needs = path_needs_of(dev->plugin, dev->limits.map_kinds, dev->limits.data_modes);
 	dev->has_buffers = data_path_has_buffers(dev->path, &needs);
 	dev->huge_page = dev->has_buffers ? huge_page_size() : 0;

@@ -22,6 +22,7 @@ static struct {
 static struct plane plane;
 static unsigned int threads = 1; /* of the queue */
 static int64_t poll_us;
+static uint32_t attrs;
 static char data[SPAN], back[SPAN];
 
 static int paths_map(void *qpriv, const struct ublk_io *io, struct ublk_extent *out, uint32_t max)
@@ -59,6 +60,7 @@ static void start(struct path_choice choice, uint32_t piece, uint32_t kinds)
 	plane.depth = DEPTH;
 	plane.dev.threads_per_queue = threads;
 	plane.dev.poll_us = poll_us;
+	plane.dev.limits.attrs = attrs;
 	plane.dev.limits.size_bytes = STORE;
 	plane.dev.limits.map_kinds = kinds & choice.path->map_kinds;
 	dev.in.slot = plane_file(&plane, plane_temp_file(STORE));
@@ -287,6 +289,30 @@ START_TEST(polling)
 }
 END_TEST
 
+/* What comes all the same, from device-mapper for one, reaches neither the plugin nor its bytes. */
+START_TEST(read_only)
+{
+	struct path_choice choice;
+
+	if (!plane_pick(_i, &choice))
+		return;
+	attrs = UBLK_DEV_READ_ONLY;
+	start(choice, 5 << 10, REAL_KINDS);
+	memset(data, 1, SPAN);
+	for (uint64_t at = 0; at < STORE; at += SPAN) {
+		ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE, 0, at, 4096, data), -EPERM);
+		ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE, UBLK_IOF_FUA, at, SPAN, data),
+				 -EPERM);
+		ck_assert_int_eq(plane_io(&plane, UBLK_OP_DISCARD, 0, at, SPAN, NULL), -EPERM);
+		ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE_ZEROES, 0, at, SPAN, NULL), -EPERM);
+		ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, at, SPAN, back), SPAN);
+		ck_assert(plane_is_zero(back, SPAN));
+	}
+	ck_assert_int_eq(plane_io(&plane, UBLK_OP_FLUSH, 0, 0, 0, NULL), 0);
+	stop();
+}
+END_TEST
+
 int main(void)
 {
 	const int all = plane_nr_picks();
@@ -302,6 +328,7 @@ int main(void)
 	tcase_add_loop_test(tc, reads_then_writes, 0, all);
 	tcase_add_loop_test(tc, stop_in_flight, 0, all);
 	tcase_add_loop_test(tc, shared_queue, 0, all);
+	tcase_add_loop_test(tc, read_only, 0, all);
 	tcase_add_loop_test(tc, polling, 0, 2 * all);
 	tcase_add_loop_test(tc, registers_when_needed, 0, 2);
 	suite_add_tcase(s, tc);
