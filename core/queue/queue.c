@@ -18,11 +18,13 @@ static uint32_t block_of(int fd)
 
 int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
 {
+	/* One is /dev/zero's: whether it is needed shows when the plugin has registered its own. */
+	unsigned int max = DEV_MAX_FILES - (by_plugin && !dev->zero_slot);
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (dev->nr_files == DEV_MAX_FILES)
+	if (dev->nr_files >= max)
 		return -EMFILE;
 	dev->files[dev->nr_files] =
 		(struct dev_file){ .fd = fd,
@@ -47,7 +49,7 @@ static enum profile profile_of(const struct ublk_dev *dev, unsigned int op)
 int dev_prepare(struct ublk_dev *dev)
 {
 	struct path_needs needs;
-	int fd;
+	int fd, err;
 
 	atomic_store(&dev->size, dev->limits.size_bytes);
 	for (unsigned int op = 0; op < NR_OPS; op++)
@@ -69,14 +71,13 @@ int dev_prepare(struct ublk_dev *dev)
 		return -errno;
 	}
 	dev->zero_slot = dev_add_file(dev, fd, false);
-	if (dev->zero_slot < 0) {
-		log_err("plugin %s registers more than %d files", dev->plugin->name,
-			DEV_MAX_FILES - 2);
+	err = min_of(dev->zero_slot, 0);
+	if (err) {
+		log_err("/dev/zero: %s", strerror(-err));
 		close(fd);
 		dev->zero_slot = 0;
-		return -EMFILE;
 	}
-	return 0;
+	return err;
 }
 
 void dev_unprepare(struct ublk_dev *dev)

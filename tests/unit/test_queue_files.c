@@ -410,14 +410,39 @@ START_TEST(all_tags_busy)
 }
 END_TEST
 
+/* What a plugin may register does not depend on whether the data path takes one of its own. */
+START_TEST(as_many_files_as_there_may_be)
+{
+	int slot = 0;
+
+	start(_i, 1, SIZE);
+	striped.zero_from = SIZE / 2;
+	while (plane.dev.nr_files < 255)
+		slot = plane_file(&plane, striped.fd[0]);
+	ck_assert_int_eq(slot, 254);
+	plane.dev.open_phase = true;
+	ck_assert_int_eq(host_services.file_register(&plane.dev, striped.fd[0]), -EMFILE);
+	plane.dev.open_phase = false;
+	striped.slot[0] = slot;
+	plane_start(&plane);
+	ck_assert_int_eq(plane_io(&plane, UBLK_OP_WRITE, 0, SIZE / 2 - SPAN, SPAN, data), SPAN);
+	ck_assert_int_eq(plane_io(&plane, UBLK_OP_READ, 0, SIZE / 2, SPAN, back), SPAN);
+	ck_assert(plane_is_zero(back, SPAN));
+	stop();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const both[] = {
-		one_file_keeps_data,  stripes_keep_data,       files_and_nothing_mixed,
-		nothing_reads_zeroes, reading_past_the_end,    full_file_system,
-		one_bad_extent,	      read_only_file,	       flush_syncs_all_files,
-		flush_by_map_narrows, discard_punches,	       write_zeroes_keeps_or_punches,
-		ranges_over_stripes,  ranges_of_what_has_none, all_tags_busy,
+		one_file_keeps_data,	 stripes_keep_data,
+		files_and_nothing_mixed, nothing_reads_zeroes,
+		reading_past_the_end,	 full_file_system,
+		one_bad_extent,		 read_only_file,
+		flush_syncs_all_files,	 flush_by_map_narrows,
+		discard_punches,	 write_zeroes_keeps_or_punches,
+		ranges_over_stripes,	 ranges_of_what_has_none,
+		all_tags_busy,		 as_many_files_as_there_may_be,
 	};
 	Suite *s = suite_create("queue: files");
 	TCase *tc = tcase_create("both paths");
