@@ -220,6 +220,8 @@ int queue_start(struct ublk_dev *dev, uint16_t index, const cpu_set_t *mask, siz
 		/* CPUs that are not ours (a cpuset): better served elsewhere than not at all. */
 		log_warn("queue %u: its CPUs are not available to this process; it runs anywhere",
 			 index);
+		free(q->cpus); /* nor is the plugin told of them */
+		q->cpus = NULL;
 		err = -pthread_create(&q->thread, NULL, queue_thread, q);
 	}
 	pthread_attr_destroy(&attr);

@@ -166,6 +166,34 @@ START_TEST(queue_init_fails)
 }
 END_TEST
 
+static atomic_int cpu;
+
+static int note_cpu(void *priv, struct ublk_queue *q, const struct ublk_queue_info *info,
+		    void **qpriv)
+{
+	(void)q;
+	*qpriv = priv;
+	atomic_store(&cpu, info->cpu);
+	return 0;
+}
+
+/* Served elsewhere than on CPUs that this process has not, and the plugin is told so. */
+START_TEST(no_such_cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(CPU_SETSIZE - 1, &cpus);
+	async_start(submit_inside);
+	plane.plugin.queue_init = note_cpu;
+	plane.plugin.queue_exit = NULL;
+	plane.cpus = &cpus;
+	plane_start(&plane);
+	ck_assert_int_eq(atomic_load(&cpu), -1);
+	plane_stop(&plane);
+}
+END_TEST
+
 START_TEST(backend_lost)
 {
 	async_start(submit_inside);
@@ -187,6 +215,6 @@ int main(void)
 	plane_need_fake();
 	plane_case(s, "end", cancelled_at_stop, abandoned_at_stop, busy_at_stop,
 		   quit_with_everything_held, a_queue_waits_for_its_device,
-		   a_queue_whose_device_does_not_come, queue_init_fails, backend_lost);
+		   a_queue_whose_device_does_not_come, queue_init_fails, no_such_cpu, backend_lost);
 	return run_tap(s);
 }
