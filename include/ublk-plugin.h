@@ -314,8 +314,8 @@ struct ublk_host {
  * say that it needs. What takes more belongs into load() and open(), threads into start().
  *
  * Every successful open is paired with one close, every successful start with one stop, every
- * successful queue_init with one queue_exit, on error paths too. A NULL callback is one that the
- * plugin does not need.
+ * successful queue_init with one queue_exit, on error paths too: unless a call of the plugin does not
+ * return. A NULL callback is one that the plugin does not need.
  */
 struct ublk_plugin {
 	uint32_t magic;		       /* these 16 bytes are frozen, */
