@@ -14,7 +14,7 @@ void check_flush(struct kit *k)
 
 	if (kit_read_only(d))
 		kit_skip(k, "the device is read-only");
-	if (device_flushes_nothing(k->desc, &d->dev.limits, d->dev.nr_files))
+	if (device_flushes_nothing(k->desc, &d->dev.limits, dev_synced_files(&d->dev)))
 		kit_fail(
 			k,
 			"a FLUSH does nothing: there is UBLK_DEV_VOLATILE_CACHE, but neither flush(), nor "

@@ -94,7 +94,7 @@ int backend_start(struct device *d)
 	d->dev.open_phase = false;
 	if (!err) {
 		d->started_plugin = true;
-		if (device_flushes_nothing(desc, &d->dev.limits, d->dev.nr_files))
+		if (device_flushes_nothing(desc, &d->dev.limits, dev_synced_files(&d->dev)))
 			log_warn(
 				"plugin %s: UBLK_DEV_VOLATILE_CACHE, but neither flush(), nor FLUSH by map "
 				"or submit, nor a registered file: a flush does nothing, and what it is to "

@@ -33,9 +33,9 @@ void limits_settle(const struct device_config *cfg, const struct ublk_plugin *de
  * after the write instead. */
 bool device_fua_ok(const struct ublk_plugin *desc, const struct ublk_limits *limits);
 /* What it says to have in a volatile cache, and nothing can make stable: no operation of the plugin's, and of
- * nr_files registered files, the first of which is the host's, no other. */
+ * registered files none that can be synced, of which there are nr_synced. */
 bool device_flushes_nothing(const struct ublk_plugin *desc, const struct ublk_limits *limits,
-			    unsigned int nr_files);
+			    unsigned int nr_synced);
 
 /*
  * What get_limits() made of what it was offered: values that no device can have, limits that were

@@ -89,10 +89,10 @@ void limits_settle(const struct device_config *cfg, const struct ublk_plugin *de
 }
 
 bool device_flushes_nothing(const struct ublk_plugin *desc, const struct ublk_limits *limits,
-			    unsigned int nr_files)
+			    unsigned int nr_synced)
 {
 	return limits->attrs & UBLK_DEV_VOLATILE_CACHE && !(limits->attrs & UBLK_DEV_READ_ONLY) &&
-	       plugin_profile(desc, UBLK_OP_FLUSH) == PROFILE_NONE && nr_files <= 1;
+	       plugin_profile(desc, UBLK_OP_FLUSH) == PROFILE_NONE && !nr_synced;
 }
 
 bool device_fua_ok(const struct ublk_plugin *desc, const struct ublk_limits *limits)

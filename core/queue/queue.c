@@ -31,8 +31,19 @@ int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin)
 				   .is_block = S_ISBLK(st.st_mode),
 				   .block = S_ISBLK(st.st_mode) ? block_of(fd) : 1,
 				   .is_direct = fcntl(fd, F_GETFL) & O_DIRECT,
-				   .by_plugin = by_plugin };
+				   .by_plugin = by_plugin,
+				   .synced = by_plugin &&
+					     (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) };
 	return dev->nr_files++;
+}
+
+unsigned int dev_synced_files(const struct ublk_dev *dev)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < dev->nr_files; i++)
+		nr += dev->files[i].synced;
+	return nr;
 }
 
 /* Nothing serves what would change a read-only device, whatever the plugin could do: device-mapper sends
@@ -110,15 +121,19 @@ bool call_lock_take(struct ublk_queue *q)
 	unsigned int limit = q->dev->io_timeout;
 	struct timespec until;
 
-	if (!pthread_mutex_trylock(q->call_lock))
+	if (!pthread_mutex_trylock(q->call_lock)) {
+		if (unlikely(q->call_lock_lost)) /* who went away with it is back */
+			q->call_lock_lost = false;
 		return true;
+	}
 	if (q->call_lock_lost)
 		return false;
 	if (!limit)
 		return !pthread_mutex_lock(q->call_lock);
-	clock_gettime(CLOCK_REALTIME, &until);
+	/* Not of the day's clock, which is set, and goes on while the machine sleeps. */
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += limit;
-	if (!pthread_mutex_timedlock(q->call_lock, &until))
+	if (!pthread_mutex_clocklock(q->call_lock, CLOCK_MONOTONIC, &until))
 		return true;
 	q->call_lock_lost = true;
 	log_err("plugin %s: queue %u: a call has not returned for %u s; its thread model allows no "

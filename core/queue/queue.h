@@ -29,7 +29,8 @@ struct dev_file {
 	bool is_block;	/* a block device: discards are commands */
 	uint32_t block; /* it discards and zeroes by so many bytes, and refuses parts of them */
 	bool is_direct; /* opened for direct I/O */
-	bool by_plugin; /* FLUSH syncs it */
+	bool by_plugin;
+	bool synced; /* by FLUSH: a socket or an eventfd cannot be, nor does it have to */
 	atomic_uint ring_lacks; /* range.c: what rings have been found unable to do to it */
 };
 
@@ -133,6 +134,7 @@ int dev_set_size(struct ublk_dev *dev, struct ublk_queue *const *queues, unsigne
 		 uint64_t size, unsigned int ms);
 
 /* A slot for fd in every queue's file table, before queue_start(). >= 0, or -errno. */
+unsigned int dev_synced_files(const struct ublk_dev *dev); /* how many */
 int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin);
 
 /* The memory of one queue's ring. */

@@ -386,7 +386,7 @@ void sync_files(struct ublk_queue *q, struct request *r)
 	while (r->done < dev->nr_files) {
 		struct io_uring_sqe *sqe;
 
-		if (!dev->files[r->done].by_plugin) {
+		if (!dev->files[r->done].synced) {
 			r->done++;
 			continue;
 		}

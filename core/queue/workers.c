@@ -181,7 +181,7 @@ static bool join(struct workers *w, const struct timespec *until)
 	unsigned int left = 0;
 
 	for (unsigned int i = 0; i < w->nr; i++)
-		if (pthread_timedjoin_np(w->thread[i], NULL, until))
+		if (pthread_clockjoin_np(w->thread[i], NULL, CLOCK_MONOTONIC, until))
 			w->thread[left++] = w->thread[i];
 	w->nr = left;
 	return !left;
@@ -195,7 +195,7 @@ bool workers_end(struct ublk_queue *q)
 
 	stop(&q->workers);
 	stop(&q->own_workers);
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += END_WAIT_SECONDS;
 	all = join(&q->workers, &until);
 	return join(&q->own_workers, &until) && all;
