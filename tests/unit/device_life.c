@@ -223,7 +223,8 @@ START_TEST(another_server_goes_on)
 
 	hand_over(&state);
 	up();
-	ck_assert_str_eq(driver.said, "GET_FEATURES START_USER_RECOVERY GET_DEV_INFO GET_PARAMS "
+	ck_assert_str_eq(driver.said, "GET_FEATURES START_USER_RECOVERY GET_PARAMS GET_DEV_INFO "
+				      "GET_PARAMS "
 				      "GET_QUEUE_AFFINITY GET_QUEUE_AFFINITY END_USER_RECOVERY ");
 	ck_assert(store.open_flags & UBLK_OPEN_RECOVER);
 	ck_assert_int_eq(io(UBLK_IO_OP_WRITE, 0, 1, data), 512);
