@@ -288,8 +288,8 @@ struct ublk_host {
 	 * negative errno. Less than io->length is an error of the backend: -EIO for the application. */
 	void (*complete)(struct ublk_queue *q, struct ublk_io *io, int32_t res);
 	/* n SQEs, cleared, in one submission, all or nothing: 0, or -EBUSY when more than the budget
-	 * (max_depth * sqes_per_io + background_sqes, 16384 at most) would be in flight. Each must
-	 * be given back by sqe_commit() before the callback returns. */
+	 * (max_depth * sqes_per_io + background_sqes, 16384 at most) would be in flight, or -ECANCELED
+	 * when the queue ends. Each must be given back by sqe_commit() before the callback returns. */
 	int (*sqe_get)(struct ublk_queue *q, uint32_t n, struct io_uring_sqe **out);
 	/* Queue a prepared SQE; its completion comes to cqe() with io and cookie. io NULL: background
 	 * work. user_data is the host's. 0, or -EINVAL for IOSQE_IO_DRAIN and IOSQE_CQE_SKIP_SUCCESS,
@@ -304,7 +304,7 @@ struct ublk_host {
  *
  *   load -> open -> get_limits -> start -> queue_init (per queue, on its thread)
  *        -> map / submit / cqe / event / batch_end / cancel | read ... write_zeroes | resize
- *        -> queue_exit -> stop -> close
+ *        -> cqe, until no ring operation is in flight -> queue_exit -> stop -> close
  *
  * load() is called once in a process. open() may be called again while a device is open, for another
  * device: what belongs to a device is in its priv, to a queue in its qpriv. A plugin that can be open
@@ -371,7 +371,8 @@ struct ublk_plugin {
 	 * now, the host asks again later. Another -errno ends it: the io fails with it, or, where the errno
 	 * is a passing one (-EAGAIN, -ENOMEM, -EINTR), is submitted anew for a while before that. */
 	int (*submit)(void *qpriv, struct ublk_io *io);
-	/* A completion of an SQE of the plugin's own, whose place in the budget is free again. */
+	/* A completion of an SQE of the plugin's own, whose place in the budget is free again. Before
+	 * queue_exit() the host cancels what is in flight: each is told here, mostly with -ECANCELED. */
 	void (*cqe)(void *qpriv, struct ublk_io *io, uint32_t cookie, int32_t res,
 		    uint32_t cqe_flags);
 	/* After wake(). */

@@ -3,27 +3,7 @@
  * The async profile: submit(), completions from this and other threads, and the plugin's own ring
  * operations. What a plugin says about an io is checked here before it is believed.
  */
-#include "queue/internal.h"
-
-void chain_cut(struct ublk_queue *q, struct io_uring_sqe *last)
-{
-	plugin_misuse(q, "the last SQE of a chain is linked to nothing");
-	last->flags &= ~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
-}
-
-void uncommitted_void(struct ublk_queue *q, const char *where)
-{
-	plugin_misuse(q, "%s kept %u SQEs from sqe_get() without sqe_commit()", where,
-		      q->uncommitted);
-	/* They may have been prepared, and half of what a plugin meant is worse than nothing. */
-	for (unsigned int i = 0; i < q->ring.sq.ring_entries; i++)
-		if (q->lent[i]) {
-			sqe_void(&q->ring.sq.sqes[i]);
-			q->lent[i] = false;
-		}
-	q->uncommitted = 0;
-	chain_end(q); /* the last one may have been committed before */
-}
+#include "queue/sqes.h"
 
 static void submit_later(struct ublk_queue *q, struct request *r)
 {
@@ -122,6 +102,8 @@ static void slot_ended(struct ublk_queue *q, struct io_slot *slot, int32_t res)
 
 	slot->state = SLOT_IDLE;
 	request_unhold(q, r);
+	if (unlikely(q->ending))
+		return; /* too late: what becomes of the request is the driver's, or the next server's */
 	if (unlikely(error) && request_may_retry(q, r, error))
 		request_retry(q, r, RETRY_DISPATCH);
 	else
@@ -158,16 +140,17 @@ void slot_complete(struct ublk_queue *q, struct io_slot *slot, int32_t res)
 
 void plugin_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
 {
-	uint32_t index = ud_index(cqe->user_data);
-	struct io_slot *slot = index < q->nr_slots ? &q->slots[index] : NULL;
-	bool last = !(cqe->flags & IORING_CQE_F_MORE);
+	struct plugin_op *op = op_of(q, cqe->user_data);
+	struct io_slot *slot;
 
-	if (last) {
-		q->sqes_used--;
-		if (slot)
-			slot->sqes--;
+	if (unlikely(!op)) {
+		plugin_misuse(q, "an SQE's user_data was changed after sqe_commit()");
+		return;
 	}
-	if (q->plugin->cqe && plugin_enter(q)) {
+	slot = op->slot;
+	if (!(cqe->flags & IORING_CQE_F_MORE))
+		op_end(q, op);
+	if (q->plugin->cqe && likely(q->has_plugin) && plugin_enter(q)) {
 		q->plugin->cqe(q->qpriv, slot ? &slot->io : NULL, ud_cookie(cqe->user_data),
 			       cqe->res, cqe->flags);
 		plugin_leave(q);

@@ -71,7 +71,8 @@ struct io_slot {
 
 enum slot_state { SLOT_IDLE, SLOT_OWNED, SLOT_DRAINING, SLOT_ABANDONED };
 
-struct ranges; /* range.c: what a DISCARD, WRITE_ZEROES or FLUSH is to be done to */
+struct plugin_op; /* sqes.h */
+struct ranges;	  /* range.c: what a DISCARD, WRITE_ZEROES or FLUSH is to be done to */
 
 /* One job for a worker. Points to nothing of the request, so that the request may be taken away. */
 struct job {
@@ -199,6 +200,7 @@ struct ublk_queue {
 	bool quit;
 	bool leaving;	    /* ends as soon as nothing is left that has begun */
 	bool takes_no_more; /* what arrives is the next server's */
+	bool ending;	    /* out of its loop: the plugin's ring operations are to end */
 	bool wake_armed;
 	bool has_ring, has_transport, has_plugin; /* what set-up got to */
 	bool exit_owed; /* a call was in the plugin when queue_exit() should have been called */
@@ -206,7 +208,9 @@ struct ublk_queue {
 	bool registers;	    /* tag buffers, with its ring */
 	uint32_t large_io;  /* bytes of an io that has its tag's buffer made of huge pages */
 	uint32_t mem_reads; /* path_commit_address.c: READs of memory that may fault */
-	uint64_t sqe_budget, sqes_used; /* the plugin's ring operations */
+	uint64_t sqe_budget, sqes_used; /* the plugin's ring operations: sqes.h */
+	struct plugin_op *ops;		/* sqe_budget places */
+	uint32_t op_free;		/* the first place that is free */
 	bool *lent; /* SQEs that the plugin has from sqe_get() and may prepare, by place in the ring */
 	uint32_t uncommitted; /* so many of them; nothing else is queued meanwhile */
 	uint32_t misuse_seen; /* of misuse_elsewhere */
@@ -375,28 +379,6 @@ static inline bool extent_moves_nothing(const struct request *r, unsigned int i)
 void submit_run(struct ublk_queue *q, struct request *r);
 void slot_complete(struct ublk_queue *q, struct io_slot *slot, int32_t res);
 void plugin_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe);
-/* An SQE that does nothing, in the place of one of the plugin's. */
-static inline void sqe_void(struct io_uring_sqe *sqe)
-{
-	io_uring_prep_nop(sqe);
-	sqe->user_data = ud_make(UD_UNCOMMITTED, 0, 0);
-}
-void chain_cut(struct ublk_queue *q, struct io_uring_sqe *last);
-/* All that was lent is back: a chain must end here, for what follows on the ring is the host's. */
-static inline void chain_end(struct ublk_queue *q)
-{
-	struct io_uring_sq *sq = &q->ring.sq;
-	struct io_uring_sqe *last = &sq->sqes[(sq->sqe_tail - 1) & sq->ring_mask];
-
-	if (unlikely(last->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)))
-		chain_cut(q, last);
-}
-void uncommitted_void(struct ublk_queue *q, const char *where);
-static inline void uncommitted_check(struct ublk_queue *q, const char *where)
-{
-	if (unlikely(q->uncommitted))
-		uncommitted_void(q, where);
-}
 void remotes_drain(struct ublk_queue *q);
 
 /* call.c */

@@ -6,5 +6,6 @@ libcore_la_SOURCES += core/queue/async.c core/queue/buffers.c core/queue/call.c 
 	core/queue/path_fixed.c core/queue/path_shared.c core/queue/path_user_copy.c \
 	core/queue/path_zero_copy.c core/queue/poll.c \
 	core/queue/queue.c core/queue/queue.h core/queue/range.c core/queue/services.c \
-	core/queue/setup.c core/queue/shared.c core/queue/shared.h core/queue/size.c core/queue/stats.c \
+	core/queue/setup.c core/queue/shared.c core/queue/shared.h core/queue/size.c core/queue/sqes.c \
+	core/queue/sqes.h core/queue/stats.c \
 	core/queue/stats.h core/queue/watch.c core/queue/workers.c

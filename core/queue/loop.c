@@ -3,7 +3,7 @@
  * The queue's thread: one io_uring_enter a round, every completion of it, and what other threads
  * asked for. Nothing here allocates, locks, or reads a clock per request.
  */
-#include "queue/internal.h"
+#include "queue/sqes.h"
 
 static void wake_arm(struct ublk_queue *q)
 {
@@ -134,6 +134,8 @@ void cqe_handle(struct ublk_queue *q, const struct io_uring_cqe *cqe)
 	case UD_WAKE:
 		wake_arm(q);
 		break;
+	case UD_CANCEL:
+		break; /* what was cancelled says so itself */
 	case UD_QUIET:
 		if (cqe->res < 0)
 			log_err("queue %u tag %u: unregistering a buffer: %s", q->qid, r->tag,
@@ -306,6 +308,7 @@ void *queue_thread(void *arg)
 	queue_report(q, res);
 	while (!res && !q->quit && !all_gone(q) && !may_leave(q))
 		queue_round(q);
+	ops_end_all(q);
 	queue_teardown(q);
 	atomic_store_explicit(&q->ended, true, memory_order_release);
 	if (write(q->dev->notify_fd, &one, sizeof(one)) < 0)

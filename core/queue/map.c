@@ -3,7 +3,7 @@
  * The map profile: the plugin says where an io's bytes are, window by window; this file has them
  * moved, all of a window at a time, and finishes what came back short. Ranges are range.c's.
  */
-#include "queue/internal.h"
+#include "queue/sqes.h"
 
 #define ASKS_MAX                                                                                   \
 	64 /* calls of map for one window: extents that join are fewer than were asked for */

@@ -166,6 +166,7 @@ void queue_free(struct ublk_queue *q)
 	sem_destroy(&q->ready);
 	free(q->cpus);
 	free(q->lent);
+	free(q->ops);
 	free(q->timed);
 	free(q->reqs);
 	free(q->slots);

@@ -4,7 +4,7 @@
  * to ios are looked up in the queue's own arrays before they are followed.
  */
 #include <config.h>
-#include "queue/internal.h"
+#include "queue/sqes.h"
 
 static void host_log(struct ublk_dev *dev, int level, const char *msg)
 {
@@ -117,6 +117,8 @@ static int host_sqe_get(struct ublk_queue *q, uint32_t n, struct io_uring_sqe **
 {
 	if (!on_queue_thread(q, "sqe_get"))
 		return -EINVAL;
+	if (unlikely(q->ending))
+		return -ECANCELED;
 	if (n > q->sqe_budget - q->sqes_used)
 		return -EBUSY;
 	/* One submission for all: a submit between two would cut a chain of linked SQEs, and one
@@ -159,7 +161,6 @@ static int host_sqe_commit(struct ublk_queue *q, struct io_uring_sqe *sqe, struc
 			   uint32_t cookie)
 {
 	struct io_slot *slot = io ? slot_of(q, io) : NULL;
-	uint32_t index = slot ? (uint32_t)(slot - q->slots) : q->nr_slots;
 	const char *objection;
 
 	if (!on_queue_thread(q, "sqe_commit"))
@@ -175,9 +176,7 @@ static int host_sqe_commit(struct ublk_queue *q, struct io_uring_sqe *sqe, struc
 		plugin_misuse(q, "sqe_commit() of an SQE with %s", objection);
 		sqe_void(sqe);
 	} else {
-		if (slot)
-			slot->sqes++;
-		sqe->user_data = ud_make(UD_PLUGIN, index, cookie);
+		sqe->user_data = op_begin(q, slot, cookie);
 	}
 	if (!q->uncommitted)
 		chain_end(q);

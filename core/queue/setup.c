@@ -3,7 +3,7 @@
  * both to the task. */
 #include "kernel/knobs.h"
 #include "kernel/sysfs.h"
-#include "queue/internal.h"
+#include "queue/sqes.h"
 
 #define SLOTS_PER_TAG 4 /* two in turns, two spare for what is abandoned */
 
@@ -230,6 +230,8 @@ int queue_prepare(struct ublk_queue *q)
 	q->retry_last = &q->retry_first;
 	fast_init(q);
 	err = memory_alloc(q);
+	if (!err && ops_alloc(q))
+		err = no_memory(q);
 	if (err)
 		return err;
 	err = ring_open(q);

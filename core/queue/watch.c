@@ -4,7 +4,7 @@
  * holds when the device stops. The application gets an error; the memory that the plugin may still
  * touch is set aside and the tag goes on with new memory.
  */
-#include "queue/internal.h"
+#include "queue/sqes.h"
 
 /* New memory for the tag. False: there is none left; the io stays with the plugin. */
 static bool slot_replace(struct ublk_queue *q, struct request *r)

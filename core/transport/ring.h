@@ -18,10 +18,11 @@ enum ud_kind {
 	UD_MOVE,    /* data movement by the host: index is the tag, cookie the extent */
 	UD_RANGE, /* a file's range by the host: index is the tag, cookie the range and operation */
 	UD_SYNC,  /* fsync by the host: index is the tag, cookie its serial number's low bits */
-	UD_BUFFER,	/* REGISTER_IO_BUF by hand: index is the tag */
-	UD_PLUGIN,	/* a plugin's SQE: index is the slot, cookie the plugin's */
+	UD_BUFFER, /* REGISTER_IO_BUF by hand: index is the tag */
+	UD_PLUGIN, /* a plugin's SQE: index is its place among those in flight, cookie the plugin's */
 	UD_UNCOMMITTED, /* an SQE that a plugin took and did not give back */
 	UD_WAKE,	/* the queue's eventfd */
+	UD_CANCEL,	/* of a plugin's operation */
 	UD_QUIET,	/* nobody waits for it; an error is logged */
 };
 

@@ -14,6 +14,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_poll \
 	tests/unit/test_queue_ranges \
 	tests/unit/test_queue_ring \
+	tests/unit/test_queue_ring_end \
 	tests/unit/test_queue_shared \
 	tests/unit/test_queue_short \
 	tests/unit/test_queue_stats \
@@ -99,6 +100,11 @@ tests_unit_test_queue_ring_SOURCES = tests/unit/test_queue_ring.c $(PLANE)
 tests_unit_test_queue_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_ring_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_ring_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_ring_end_SOURCES = tests/unit/test_queue_ring_end.c $(PLANE)
+tests_unit_test_queue_ring_end_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_ring_end_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_ring_end_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_shared_SOURCES = tests/unit/test_queue_shared.c $(PLANE)
 tests_unit_test_queue_shared_CPPFLAGS = $(UNIT_CPPFLAGS)

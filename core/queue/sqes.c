@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A plugin's own ring operations, where they do not end by themselves: cancelled, or not run at all.
+ */
+#include "base/clock.h"
+#include "queue/sqes.h"
+
+#define GRACE_MS 1000 /* a stop leaves operations so long to end by themselves */
+#define END_MS 4000  /* and cancelled ones so long to come back: started file I/O runs to its end */
+#define QUIT_MS 1000 /* the same, if the control thread has lost its patience */
+#define CANCEL_MS 100 /* one that is between two of the kernel's lists is not found, but later */
+
+int ops_alloc(struct ublk_queue *q)
+{
+	if (!q->sqe_budget)
+		return 0;
+	q->ops = calloc(q->sqe_budget, sizeof(*q->ops));
+	if (!q->ops)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < q->sqe_budget; i++)
+		q->ops[i].next = i + 1;
+	return 0;
+}
+
+void ops_cancel(struct ublk_queue *q, const struct io_slot *slot)
+{
+	for (uint32_t i = 0; i < q->sqe_budget; i++) {
+		const struct plugin_op *op = &q->ops[i];
+		struct io_uring_sqe *sqe;
+
+		if (op->next != OP_IN_FLIGHT || (slot && op->slot != slot))
+			continue;
+		sqe = ring_sqe(&q->ring);
+		if (!sqe)
+			return; /* the caller tries again later */
+		io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, sqe, -1, NULL, 0, 0);
+		sqe->addr = ud_make(UD_PLUGIN, i, op->cookie);
+		sqe->user_data = ud_make(UD_CANCEL, 0, 0);
+	}
+}
+
+/* What a queue_init() that failed has queued is not begun any more. */
+static void ops_take_back(struct ublk_queue *q)
+{
+	struct io_uring_sq *sq = &q->ring.sq;
+
+	for (unsigned int at = *sq->khead; at != sq->sqe_tail; at++) {
+		struct io_uring_sqe *sqe = &sq->sqes[at & sq->ring_mask];
+		struct plugin_op *op = op_of(q, sqe->user_data);
+
+		if (ud_kind(sqe->user_data) != UD_PLUGIN || !op)
+			continue;
+		op_end(q, op);
+		q->sqes_used++; /* until this ends: */
+		sqe_void(sqe);
+	}
+}
+
+/* Only the plugin's: a request that arrives now is the next server's. */
+static void ops_reap(struct ublk_queue *q)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head, n = 0;
+
+	io_uring_for_each_cqe(&q->ring, head, cqe)
+	{
+		n++;
+		if (ud_kind(cqe->user_data) == UD_UNCOMMITTED)
+			q->sqes_used--;
+		if (ud_kind(cqe->user_data) == UD_PLUGIN)
+			plugin_cqe(q, cqe);
+	}
+	io_uring_cq_advance(&q->ring, n);
+}
+
+static bool quit_asked(const struct ublk_queue *q)
+{
+	return q->quit || atomic_load_explicit(&q->asked, memory_order_relaxed) & QUEUE_ASK_QUIT;
+}
+
+/* In a hand-over applications wait meanwhile, and what is left to be done is the next server's. */
+static uint64_t ops_grace(const struct ublk_queue *q)
+{
+	return q->leaving || !q->has_plugin || quit_asked(q) ? 0 : GRACE_MS;
+}
+
+static uint64_t ops_deadline(const struct ublk_queue *q)
+{
+	return ops_grace(q) + (quit_asked(q) ? QUIT_MS : END_MS);
+}
+
+void ops_end_all(struct ublk_queue *q)
+{
+	uint64_t begun, passed = 0, cancel_at = 0;
+
+	if (likely(!q->sqes_used))
+		return;
+	if (!q->has_plugin)
+		ops_take_back(q);
+	begun = now_ms();
+	for (q->ending = true; q->sqes_used && passed < ops_deadline(q);
+	     passed = now_ms() - begun) {
+		struct __kernel_timespec wait = { .tv_nsec = CANCEL_MS * 1000000 };
+		struct io_uring_cqe *cqe;
+		int res;
+
+		if (passed >= ops_grace(q) && passed >= cancel_at) {
+			ops_cancel(q, NULL);
+			cancel_at = passed + CANCEL_MS;
+		}
+		res = io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1, &wait, NULL);
+		if (res < 0 && !errno_is_passing(res) && res != -ETIME)
+			break;
+		ops_reap(q);
+	}
+	if (q->sqes_used)
+		log_warn(
+			"plugin %s: queue %u ends with %llu ring operations in flight: the kernel may "
+			"go on using their memory and files",
+			q->plugin->name, q->qid, (unsigned long long)q->sqes_used);
+}
+
+void chain_cut(struct ublk_queue *q, struct io_uring_sqe *last)
+{
+	plugin_misuse(q, "the last SQE of a chain is linked to nothing");
+	last->flags &= ~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
+void uncommitted_void(struct ublk_queue *q, const char *where)
+{
+	plugin_misuse(q, "%s kept %u SQEs from sqe_get() without sqe_commit()", where,
+		      q->uncommitted);
+	/* They may have been prepared, and half of what a plugin meant is worse than nothing. */
+	for (unsigned int i = 0; i < q->ring.sq.ring_entries; i++)
+		if (q->lent[i]) {
+			sqe_void(&q->ring.sq.sqes[i]);
+			q->lent[i] = false;
+		}
+	q->uncommitted = 0;
+	chain_end(q); /* the last one may have been committed before */
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A plugin's own ring operations: which of them are in flight, how they are cancelled, and what is
+ * made of SQEs that may not run.
+ */
+#ifndef QUEUE_SQES_H
+#define QUEUE_SQES_H
+
+#include "queue/internal.h"
+
+/* One in flight. Its place among q->ops is in its user_data, so that no two of them have the same, and
+ * what cancels one hits no other, nor the host's. */
+struct plugin_op {
+	struct io_slot *slot; /* NULL: background work */
+	uint32_t cookie;
+	uint32_t next; /* the next free place, or: */
+};
+
+#define OP_IN_FLIGHT UINT32_MAX
+
+int ops_alloc(struct ublk_queue *q); /* room for q->sqe_budget: 0 or -ENOMEM */
+/* Ask the kernel to cancel those of slot, or all (NULL). What becomes of each, plugin_cqe() is told. */
+void ops_cancel(struct ublk_queue *q, const struct io_slot *slot);
+/* The queue ends: so do they, before queue_exit(). */
+void ops_end_all(struct ublk_queue *q);
+
+/* There is room: q->sqes_used counts it already. */
+static inline uint64_t op_begin(struct ublk_queue *q, struct io_slot *slot, uint32_t cookie)
+{
+	uint32_t place = q->op_free;
+	struct plugin_op *op = &q->ops[place];
+
+	q->op_free = op->next;
+	*op = (struct plugin_op){ .slot = slot, .cookie = cookie, .next = OP_IN_FLIGHT };
+	if (slot)
+		slot->sqes++;
+	return ud_make(UD_PLUGIN, place, cookie);
+}
+
+static inline void op_end(struct ublk_queue *q, struct plugin_op *op)
+{
+	op->next = q->op_free;
+	q->op_free = (uint32_t)(op - q->ops);
+	q->sqes_used--;
+	if (op->slot)
+		op->slot->sqes--;
+}
+
+/* NULL: it was written over after sqe_commit(). */
+static inline struct plugin_op *op_of(const struct ublk_queue *q, uint64_t user_data)
+{
+	uint32_t place = ud_index(user_data);
+
+	if (unlikely(place >= q->sqe_budget || q->ops[place].next != OP_IN_FLIGHT))
+		return NULL;
+	return &q->ops[place];
+}
+
+/* An SQE that does nothing, in the place of one of the plugin's. */
+static inline void sqe_void(struct io_uring_sqe *sqe)
+{
+	io_uring_prep_nop(sqe);
+	sqe->user_data = ud_make(UD_UNCOMMITTED, 0, 0);
+}
+void chain_cut(struct ublk_queue *q, struct io_uring_sqe *last);
+/* All that was lent is back: a chain must end here, for what follows on the ring is the host's. */
+static inline void chain_end(struct ublk_queue *q)
+{
+	struct io_uring_sq *sq = &q->ring.sq;
+	struct io_uring_sqe *last = &sq->sqes[(sq->sqe_tail - 1) & sq->ring_mask];
+
+	if (unlikely(last->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)))
+		chain_cut(q, last);
+}
+void uncommitted_void(struct ublk_queue *q, const char *where);
+static inline void uncommitted_check(struct ublk_queue *q, const char *where)
+{
+	if (unlikely(q->uncommitted))
+		uncommitted_void(q, where);
+}
+
+#endif
