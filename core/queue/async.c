@@ -124,6 +124,12 @@ void slot_complete(struct ublk_queue *q, struct io_slot *slot, int32_t res)
 		}
 		slot_ended(q, slot, res);
 		return;
+	case SLOT_TAKEN:
+		plugin_misuse(q, "tag %u: completed after it had been taken away", slot->tag);
+		q->counters->timeouts++;
+		slot->held_res = -EIO;
+		slot->state = SLOT_DRAINING; /* it is the plugin's no more */
+		return;
 	case SLOT_ABANDONED:
 		plugin_misuse(q, "tag %u: completed after it had been taken away", slot->tag);
 		if (slot->buf_kept && !slot->sqes) {
@@ -136,6 +142,16 @@ void slot_complete(struct ublk_queue *q, struct io_slot *slot, int32_t res)
 		plugin_misuse(q, "tag %u: completed twice", slot->tag);
 		return;
 	}
+}
+
+/* An io that is no more the plugin's has no operation in flight any more. */
+static void slot_drained(struct ublk_queue *q, struct io_slot *slot)
+{
+	if (slot->state == SLOT_DRAINING)
+		slot_ended(q, slot, slot->held_res);
+	else if (slot->state == SLOT_TAKEN && !q->ending)
+		request_abandon(q, &q->reqs[slot->tag],
+				"it was taken away, and its ring operations have ended");
 }
 
 void plugin_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
@@ -156,8 +172,8 @@ void plugin_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
 		plugin_leave(q);
 		uncommitted_check(q, "cqe");
 	}
-	if (slot && unlikely(slot->state == SLOT_DRAINING) && !slot->sqes)
-		slot_ended(q, slot, slot->held_res);
+	if (slot && unlikely(slot->state != SLOT_OWNED) && !slot->sqes)
+		slot_drained(q, slot);
 }
 
 /* Completions from other threads, oldest first. */

@@ -65,11 +65,18 @@ struct io_slot {
 	uint8_t state;	  /* enum slot_state */
 	uint32_t sqes;	  /* the plugin's ring operations in flight for this io */
 	int32_t held_res; /* SLOT_DRAINING: the result that waits for them */
+	uint32_t taken;	  /* SLOT_TAKEN: the tick when it was */
 	void *buf_kept;	  /* SLOT_ABANDONED: the buffer that the plugin may still touch */
 	struct remote remote;
 };
 
-enum slot_state { SLOT_IDLE, SLOT_OWNED, SLOT_DRAINING, SLOT_ABANDONED };
+enum slot_state {
+	SLOT_IDLE,
+	SLOT_OWNED,
+	SLOT_DRAINING,	/* completed, but for its ring operations */
+	SLOT_TAKEN,	/* taken away, but for its ring operations: the tag is not free before */
+	SLOT_ABANDONED, /* taken away: nothing of it is used again */
+};
 
 struct plugin_op; /* sqes.h */
 struct ranges;	  /* range.c: what a DISCARD, WRITE_ZEROES or FLUSH is to be done to */

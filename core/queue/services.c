@@ -146,10 +146,8 @@ static bool sqe_is_lent(const struct ublk_queue *q, const struct io_uring_sqe *s
 }
 
 /* NULL, or what of this SQE the host cannot account for. */
-static const char *sqe_objection(const struct io_uring_sqe *sqe, bool foreign_io)
+static const char *sqe_objection(const struct io_uring_sqe *sqe)
 {
-	if (foreign_io)
-		return "an io that is not the queue's";
 	if (sqe->flags & (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS))
 		return "IOSQE_IO_DRAIN or IOSQE_CQE_SKIP_SUCCESS";
 	if ((sqe->flags & IOSQE_FIXED_FILE) && sqe->fd == 0)
@@ -157,11 +155,30 @@ static const char *sqe_objection(const struct io_uring_sqe *sqe, bool foreign_io
 	return NULL;
 }
 
+/* 0, or why it must not run. slot: of io. */
+static int sqe_check(struct ublk_queue *q, const struct io_uring_sqe *sqe, const struct ublk_io *io,
+		     const struct io_slot *slot)
+{
+	const char *objection = io && !slot ? "an io that is not the queue's" : sqe_objection(sqe);
+
+	if (unlikely(objection)) {
+		plugin_misuse(q, "sqe_commit() of an SQE with %s", objection);
+		return -EINVAL;
+	}
+	/* Its registered buffer may be the tag's next request's. */
+	if (slot && unlikely(slot->state != SLOT_OWNED)) {
+		plugin_misuse(q, "tag %u: sqe_commit() for an io that was completed or taken away",
+			      slot->tag);
+		return -ECANCELED;
+	}
+	return 0;
+}
+
 static int host_sqe_commit(struct ublk_queue *q, struct io_uring_sqe *sqe, struct ublk_io *io,
 			   uint32_t cookie)
 {
 	struct io_slot *slot = io ? slot_of(q, io) : NULL;
-	const char *objection;
+	int err;
 
 	if (!on_queue_thread(q, "sqe_commit"))
 		return -EINVAL;
@@ -171,16 +188,14 @@ static int host_sqe_commit(struct ublk_queue *q, struct io_uring_sqe *sqe, struc
 	}
 	q->lent[sqe - q->ring.sq.sqes] = false;
 	q->uncommitted--;
-	objection = sqe_objection(sqe, io && !slot);
-	if (unlikely(objection)) {
-		plugin_misuse(q, "sqe_commit() of an SQE with %s", objection);
+	err = sqe_check(q, sqe, io, slot);
+	if (unlikely(err))
 		sqe_void(sqe);
-	} else {
+	else
 		sqe->user_data = op_begin(q, slot, cookie);
-	}
 	if (!q->uncommitted)
 		chain_end(q);
-	return objection ? -EINVAL : 0;
+	return err;
 }
 
 const struct ublk_host host_services = {

@@ -6,6 +6,36 @@
  */
 #include "queue/sqes.h"
 
+#define TAKEN_TICKS 5 /* for the ring operations of an io that was taken away to end */
+
+/* Cancel its ring operations. False: its data is not in memory that can be set aside, so that they would
+ * reach the tag's next request (a registered buffer is looked up when an operation begins), or what
+ * the application does with its memory next: the io ends when they have. */
+static bool slot_recall(struct ublk_queue *q, struct request *r, const char *why)
+{
+	struct io_slot *slot = r->slot;
+
+	if (!slot->sqes)
+		return true;
+	ops_cancel(q, slot);
+	if (r->op > UBLK_OP_WRITE || (slot->io.buf && !r->shared))
+		return true;
+	if (slot->state != SLOT_TAKEN) {
+		log_warn(
+			"plugin %s: queue %u tag %u: %s of %llu bytes at %llu is taken away, and waits for "
+			"%u ring operations: %s",
+			q->plugin->name, q->qid, r->tag, op_name(r->op),
+			(unsigned long long)slot->io.length, (unsigned long long)slot->io.offset,
+			slot->sqes, why);
+		slot->state = SLOT_TAKEN;
+		slot->taken = q->tick;
+	} else if (q->tick - slot->taken > TAKEN_TICKS) {
+		q->dev->failed(q->dev, -EIO,
+			       "ring operations of an io that was taken away do not end");
+	}
+	return false;
+}
+
 /* New memory for the tag. False: there is none left; the io stays with the plugin. */
 static bool slot_replace(struct ublk_queue *q, struct request *r)
 {
@@ -67,11 +97,12 @@ static bool job_replace(struct ublk_queue *q, struct request *r)
 void request_abandon(struct ublk_queue *q, struct request *r, const char *why)
 {
 	const struct ublk_io io = r->slot->io;
-	/* A job that waits behind a stuck one is not run late: its io will have failed. */
-	bool replaced = q->dev->profile[r->op] == PROFILE_SUBMIT
-				? slot_replace(q, r)
-				: workers_remove(q, r->job) || job_replace(q, r);
+	bool replaced, submitted = q->dev->profile[r->op] == PROFILE_SUBMIT;
 
+	if (submitted && !slot_recall(q, r, why))
+		return;
+	/* A job that waits behind a stuck one is not run late: its io will have failed. */
+	replaced = submitted ? slot_replace(q, r) : workers_remove(q, r->job) || job_replace(q, r);
 	if (!replaced) {
 		q->dev->failed(q->dev, -ENOMEM, "too many ios are lost in the plugin");
 		return;

@@ -20,7 +20,8 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_stats \
 	tests/unit/test_queue_leave \
 	tests/unit/test_queue_size \
-	tests/unit/test_queue_stuck
+	tests/unit/test_queue_stuck \
+	tests/unit/test_queue_taken
 check_PROGRAMS += tests/unit/cost_null
 dist_check_SCRIPTS += tests/unit/instructions.t
 TESTS += tests/unit/instructions.t
@@ -136,6 +137,11 @@ tests_unit_test_queue_stuck_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_stuck_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_stuck_LDFLAGS = -Wl,--wrap=fallocate
 tests_unit_test_queue_stuck_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_taken_SOURCES = tests/unit/test_queue_taken.c $(PLANE)
+tests_unit_test_queue_taken_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_taken_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_taken_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/path_choice
 TESTS += tests/unit/path_choice
