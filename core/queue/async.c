@@ -66,7 +66,7 @@ void submit_run(struct ublk_queue *q, struct request *r)
 	}
 	res = q->plugin->submit(q->qpriv, &slot->io);
 	plugin_leave(q);
-	uncommitted_check(q, "submit");
+	sqes_check(q, "submit");
 	if (likely(!res))
 		return;
 	if (r->slot != slot || slot->state != SLOT_OWNED) {
@@ -170,7 +170,7 @@ void plugin_cqe(struct ublk_queue *q, const struct io_uring_cqe *cqe)
 		q->plugin->cqe(q->qpriv, slot ? &slot->io : NULL, ud_cookie(cqe->user_data),
 			       cqe->res, cqe->flags);
 		plugin_leave(q);
-		uncommitted_check(q, "cqe");
+		sqes_check(q, "cqe");
 	}
 	if (slot && unlikely(slot->state != SLOT_OWNED) && !slot->sqes)
 		slot_drained(q, slot);

@@ -219,7 +219,8 @@ struct ublk_queue {
 	struct plugin_op *ops;		/* sqe_budget places */
 	uint32_t op_free;		/* the first place that is free */
 	bool *lent; /* SQEs that the plugin has from sqe_get() and may prepare, by place in the ring */
-	uint32_t uncommitted; /* so many of them; nothing else is queued meanwhile */
+	uint32_t uncommitted; /* so many of them */
+	bool chain_open;      /* the last one is linked to what comes next */
 	uint32_t misuse_seen; /* of misuse_elsewhere */
 	struct request *retry_first, **retry_last;
 	int64_t poll_us;		 /* as in struct ublk_dev */

@@ -151,7 +151,7 @@ static void handle_asked(struct ublk_queue *q)
 	if ((asked & QUEUE_ASK_EVENT) && q->plugin->event && plugin_enter(q)) {
 		q->plugin->event(q->qpriv);
 		plugin_leave(q);
-		uncommitted_check(q, "event");
+		sqes_check(q, "event");
 	}
 	if (asked & QUEUE_ASK_TICK)
 		watch_tick(q);
@@ -225,7 +225,7 @@ static void queue_round(struct ublk_queue *q)
 	if (q->plugin->batch_end && plugin_enter(q)) {
 		q->plugin->batch_end(q->qpriv);
 		plugin_leave(q);
-		uncommitted_check(q, "batch_end");
+		sqes_check(q, "batch_end");
 	}
 	if (unlikely(stats_latency_on(latency)))
 		latency_end(q);

@@ -70,7 +70,7 @@ static inline int map_call(struct ublk_queue *q, const struct ublk_io *io, struc
 		return -EIO;
 	n = q->plugin->map(q->qpriv, io, out, max);
 	plugin_leave(q);
-	uncommitted_check(q, "map");
+	sqes_check(q, "map");
 	return n;
 }
 

@@ -96,7 +96,7 @@ static void host_complete(struct ublk_queue *q, struct ublk_io *io, int32_t res)
 		plugin_misuse(q, "completed an io that is not the queue's");
 		return;
 	}
-	if (unlikely(q->uncommitted)) {
+	if (unlikely(sqes_unfinished(q))) {
 		/* The commit may have to submit, and with it what the plugin still prepares. */
 		if (!remote_push(q, slot, res))
 			plugin_misuse(q, "tag %u: completed twice", slot->tag);
@@ -123,13 +123,13 @@ static int host_sqe_get(struct ublk_queue *q, uint32_t n, struct io_uring_sqe **
 		return -EBUSY;
 	/* One submission for all: a submit between two would cut a chain of linked SQEs, and one
 	 * while others are being prepared would take those as they are. */
-	if (io_uring_sq_space_left(&q->ring) < n && !q->uncommitted)
+	if (io_uring_sq_space_left(&q->ring) < n && !sqes_unfinished(q))
 		io_uring_submit(&q->ring);
 	if (io_uring_sq_space_left(&q->ring) < n)
 		return -EBUSY;
 	for (uint32_t i = 0; i < n; i++) {
 		out[i] = io_uring_get_sqe(&q->ring);
-		sqe_void(out[i]);
+		sqe_clear(out[i]);
 		q->lent[out[i] - q->ring.sq.sqes] = true;
 	}
 	q->sqes_used += n;
@@ -194,7 +194,7 @@ static int host_sqe_commit(struct ublk_queue *q, struct io_uring_sqe *sqe, struc
 	else
 		sqe->user_data = op_begin(q, slot, cookie);
 	if (!q->uncommitted)
-		chain_end(q);
+		q->chain_open = sqe_is_linked(sqe_last(q));
 	return err;
 }
 

@@ -211,7 +211,7 @@ static int plugin_queue_init(struct ublk_queue *q)
 	if (!q->plugin->queue_init)
 		return 0;
 	err = q->plugin->queue_init(q->dev->priv, q, &info, &q->qpriv);
-	uncommitted_check(q, "queue_init");
+	sqes_check(q, "queue_init");
 	if (err) {
 		log_err("plugin %s: starting queue %u failed: %s", q->plugin->name, q->qid,
 			strerror(err < 0 && err >= -ERRNO_MAX ? -err : EIO));

@@ -120,22 +120,43 @@ void ops_end_all(struct ublk_queue *q)
 			q->plugin->name, q->qid, (unsigned long long)q->sqes_used);
 }
 
-void chain_cut(struct ublk_queue *q, struct io_uring_sqe *last)
+/* What is linked to it must not run as if it had succeeded: it fails, which cancels that. */
+void sqe_void(struct io_uring_sqe *sqe)
 {
-	plugin_misuse(q, "the last SQE of a chain is linked to nothing");
-	last->flags &= ~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+	bool linked = sqe_is_linked(sqe);
+
+	sqe_clear(sqe);
+	if (!linked)
+		return;
+	io_uring_prep_rw(IORING_OP_READ, sqe, -1, NULL, 0, 0);
+	sqe->flags = IOSQE_IO_LINK;
+	sqe->user_data = ud_make(UD_UNCOMMITTED, 0, 0);
 }
 
-void uncommitted_void(struct ublk_queue *q, const char *where)
+/* The last one may be linked to nothing, for what follows on the ring is the host's. */
+static void chain_end(struct ublk_queue *q)
 {
-	plugin_misuse(q, "%s kept %u SQEs from sqe_get() without sqe_commit()", where,
-		      q->uncommitted);
+	struct io_uring_sqe *last = sqe_last(q);
+
+	q->chain_open = false;
+	if (!sqe_is_linked(last))
+		return;
+	last->flags &= ~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+	if (ud_kind(last->user_data) != UD_UNCOMMITTED) /* of which has been spoken already */
+		plugin_misuse(q, "the last SQE of a chain is linked to nothing");
+}
+
+void sqes_finish(struct ublk_queue *q, const char *where)
+{
+	if (q->uncommitted)
+		plugin_misuse(q, "%s kept %u SQEs from sqe_get() without sqe_commit()", where,
+			      q->uncommitted);
 	/* They may have been prepared, and half of what a plugin meant is worse than nothing. */
-	for (unsigned int i = 0; i < q->ring.sq.ring_entries; i++)
+	for (unsigned int i = 0; q->uncommitted && i < q->ring.sq.ring_entries; i++)
 		if (q->lent[i]) {
 			sqe_void(&q->ring.sq.sqes[i]);
 			q->lent[i] = false;
+			q->uncommitted--;
 		}
-	q->uncommitted = 0;
-	chain_end(q); /* the last one may have been committed before */
+	chain_end(q);
 }

@@ -56,27 +56,41 @@ static inline struct plugin_op *op_of(const struct ublk_queue *q, uint64_t user_
 	return &q->ops[place];
 }
 
-/* An SQE that does nothing, in the place of one of the plugin's. */
-static inline void sqe_void(struct io_uring_sqe *sqe)
+/* As it is lent. */
+static inline void sqe_clear(struct io_uring_sqe *sqe)
 {
 	io_uring_prep_nop(sqe);
 	sqe->user_data = ud_make(UD_UNCOMMITTED, 0, 0);
 }
-void chain_cut(struct ublk_queue *q, struct io_uring_sqe *last);
-/* All that was lent is back: a chain must end here, for what follows on the ring is the host's. */
-static inline void chain_end(struct ublk_queue *q)
-{
-	struct io_uring_sq *sq = &q->ring.sq;
-	struct io_uring_sqe *last = &sq->sqes[(sq->sqe_tail - 1) & sq->ring_mask];
 
-	if (unlikely(last->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)))
-		chain_cut(q, last);
-}
-void uncommitted_void(struct ublk_queue *q, const char *where);
-static inline void uncommitted_check(struct ublk_queue *q, const char *where)
+static inline bool sqe_is_linked(const struct io_uring_sqe *sqe)
 {
-	if (unlikely(q->uncommitted))
-		uncommitted_void(q, where);
+	return sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
+/* The one that was queued last. */
+static inline struct io_uring_sqe *sqe_last(const struct ublk_queue *q)
+{
+	const struct io_uring_sq *sq = &q->ring.sq;
+
+	return &sq->sqes[(sq->sqe_tail - 1) & sq->ring_mask];
+}
+
+/* In place of one of the plugin's that may not run. */
+void sqe_void(struct io_uring_sqe *sqe);
+
+/* A plugin prepares SQEs: nothing of the host's may get between them, nor may they be submitted. */
+static inline bool sqes_unfinished(const struct ublk_queue *q)
+{
+	return q->uncommitted | q->chain_open;
+}
+
+/* After each callback. */
+void sqes_finish(struct ublk_queue *q, const char *where);
+static inline void sqes_check(struct ublk_queue *q, const char *where)
+{
+	if (unlikely(sqes_unfinished(q)))
+		sqes_finish(q, where);
 }
 
 #endif

@@ -164,7 +164,7 @@ void watch_cancel(struct ublk_queue *q)
 			return;
 		q->plugin->cancel(q->qpriv, &r->slot->io);
 		plugin_leave(q);
-		uncommitted_check(q, "cancel");
+		sqes_check(q, "cancel");
 	}
 }
 

@@ -4,6 +4,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_async \
 	tests/unit/test_queue_async_bad \
 	tests/unit/test_queue_call \
+	tests/unit/test_queue_chain \
 	tests/unit/test_queue_cost \
 	tests/unit/test_queue_end \
 	tests/unit/test_queue_files \
@@ -50,6 +51,11 @@ tests_unit_test_queue_call_SOURCES = tests/unit/test_queue_call.c $(PLANE)
 tests_unit_test_queue_call_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_call_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_call_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_chain_SOURCES = tests/unit/test_queue_chain.c $(PLANE)
+tests_unit_test_queue_chain_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_chain_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_chain_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_cost_SOURCES = tests/unit/test_queue_cost.c $(PLANE)
 tests_unit_test_queue_cost_CPPFLAGS = $(UNIT_CPPFLAGS)
