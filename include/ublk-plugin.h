@@ -292,9 +292,11 @@ struct ublk_host {
 	 * when the queue ends. Each must be given back by sqe_commit() before the callback returns. */
 	int (*sqe_get)(struct ublk_queue *q, uint32_t n, struct io_uring_sqe **out);
 	/* Queue a prepared SQE; its completion comes to cqe() with io and cookie. io NULL: background
-	 * work. user_data is the host's. 0, or -EINVAL for IOSQE_IO_DRAIN and IOSQE_CQE_SKIP_SUCCESS,
-	 * which the host cannot account for, for fixed file 0, and for an SQE that was not lent;
-	 * -ECANCELED for an io that was completed, or taken away because it took too long. */
+	 * work. user_data is the host's; read after this, it names the operation in an ASYNC_CANCEL of
+	 * the plugin's. 0, or -EINVAL for an SQE that was not lent, and for what the host cannot account
+	 * for (IOSQE_IO_DRAIN, IOSQE_CQE_SKIP_SUCCESS) or is its own (fixed file 0, the table of files,
+	 * its operations, messages to rings: ublk-plugin(3) has them all); -ECANCELED for an io that
+	 * was completed, or taken away because it took too long. */
 	int (*sqe_commit)(struct ublk_queue *q, struct io_uring_sqe *sqe, struct ublk_io *io,
 			  uint32_t cookie);
 	/* append new services here only, and raise UBLK_PLUGIN_ABI_MINOR */

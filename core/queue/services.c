@@ -145,16 +145,6 @@ static bool sqe_is_lent(const struct ublk_queue *q, const struct io_uring_sqe *s
 	       at / sizeof(*sqe) < q->ring.sq.ring_entries && q->lent[at / sizeof(*sqe)];
 }
 
-/* NULL, or what of this SQE the host cannot account for. */
-static const char *sqe_objection(const struct io_uring_sqe *sqe)
-{
-	if (sqe->flags & (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS))
-		return "IOSQE_IO_DRAIN or IOSQE_CQE_SKIP_SUCCESS";
-	if ((sqe->flags & IOSQE_FIXED_FILE) && sqe->fd == 0)
-		return "fixed file 0, which is the host's";
-	return NULL;
-}
-
 /* 0, or why it must not run. slot: of io. */
 static int sqe_check(struct ublk_queue *q, const struct io_uring_sqe *sqe, const struct ublk_io *io,
 		     const struct io_slot *slot)

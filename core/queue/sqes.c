@@ -8,6 +8,7 @@
 #define GRACE_MS 1000 /* a stop leaves operations so long to end by themselves */
 #define END_MS 4000  /* and cancelled ones so long to come back: started file I/O runs to its end */
 #define QUIT_MS 1000 /* the same, if the control thread has lost its patience */
+#define CANCEL_USERDATA (1u << 4) /* IORING_ASYNC_CANCEL_USERDATA: the default, said */
 #define CANCEL_MS 100 /* one that is between two of the kernel's lists is not found, but later */
 
 int ops_alloc(struct ublk_queue *q)
@@ -118,6 +119,51 @@ void ops_end_all(struct ublk_queue *q)
 			"plugin %s: queue %u ends with %llu ring operations in flight: the kernel may "
 			"go on using their memory and files",
 			q->plugin->name, q->qid, (unsigned long long)q->sqes_used);
+}
+
+/* By user_data, and that of an operation of a plugin's. */
+static bool names_plugin_op(const struct io_uring_sqe *sqe)
+{
+	return ud_kind(sqe->addr) == UD_PLUGIN;
+}
+
+const char *sqe_objection_to_op(const struct io_uring_sqe *sqe)
+{
+	switch (sqe->opcode) {
+	case IORING_OP_ASYNC_CANCEL:
+		/* A file, an opcode, or nothing, names the host's operations, too. */
+		return sqe->cancel_flags & ~(IORING_ASYNC_CANCEL_ALL | CANCEL_USERDATA) ||
+				       !names_plugin_op(sqe)
+			       ? "a cancellation of what may be the host's"
+			       : NULL;
+	case IORING_OP_POLL_REMOVE:
+		if (sqe->len & IORING_POLL_UPDATE_USER_DATA)
+			return "a change of user_data, which is the host's";
+		/* fall through */
+	case IORING_OP_TIMEOUT_REMOVE:
+		return names_plugin_op(sqe) ? NULL : "a removal of what may be the host's";
+	case IORING_OP_OPENAT:
+	case IORING_OP_OPENAT2:
+	case IORING_OP_ACCEPT:
+	case IORING_OP_SOCKET:
+	case OP_PIPE:
+	case IORING_OP_CLOSE:
+		return sqe->file_index ? "a change of the ring's files, which are the host's"
+				       : NULL;
+	case IORING_OP_FILES_UPDATE:
+		return "a change of the ring's files, which are the host's";
+	case IORING_OP_SPLICE:
+	case IORING_OP_TEE:
+		return sqe->splice_flags & SPLICE_F_FD_IN_FIXED && sqe->splice_fd_in == 0
+			       ? "fixed file 0, which is the host's"
+			       : NULL;
+	case IORING_OP_PROVIDE_BUFFERS:
+	case IORING_OP_REMOVE_BUFFERS:
+		return sqe->buf_group == RING_BUF_GROUP ? "a group of buffers that is the host's"
+							: NULL;
+	default: /* IORING_OP_MSG_RING, to this ring, too */
+		return "a message to a ring";
+	}
 }
 
 /* What is linked to it must not run as if it had succeeded: it fails, which cancels that. */

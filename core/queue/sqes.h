@@ -76,6 +76,31 @@ static inline struct io_uring_sqe *sqe_last(const struct ublk_queue *q)
 	return &sq->sqes[(sq->sqe_tail - 1) & sq->ring_mask];
 }
 
+#define OP_PIPE 62 /* IORING_OP_PIPE, which headers may not know */
+/* Operations that can do something to what is the host's. */
+#define SUSPECT_OPS                                                                                \
+	(1ull << IORING_OP_POLL_REMOVE | 1ull << IORING_OP_TIMEOUT_REMOVE |                        \
+	 1ull << IORING_OP_ASYNC_CANCEL | 1ull << IORING_OP_OPENAT | 1ull << IORING_OP_OPENAT2 |   \
+	 1ull << IORING_OP_ACCEPT | 1ull << IORING_OP_SOCKET | 1ull << OP_PIPE |                   \
+	 1ull << IORING_OP_CLOSE | 1ull << IORING_OP_FILES_UPDATE | 1ull << IORING_OP_SPLICE |     \
+	 1ull << IORING_OP_TEE | 1ull << IORING_OP_PROVIDE_BUFFERS |                               \
+	 1ull << IORING_OP_REMOVE_BUFFERS | 1ull << IORING_OP_MSG_RING)
+
+/* NULL, or what of this SQE the host cannot account for. */
+const char *sqe_objection_to_op(const struct io_uring_sqe *sqe);
+static inline const char *sqe_objection(const struct io_uring_sqe *sqe)
+{
+	if (unlikely(sqe->flags & (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS)))
+		return "IOSQE_IO_DRAIN or IOSQE_CQE_SKIP_SUCCESS";
+	if (unlikely((sqe->flags & IOSQE_FIXED_FILE) && sqe->fd == 0))
+		return "fixed file 0, which is the host's";
+	if (unlikely((sqe->flags & IOSQE_BUFFER_SELECT) && sqe->buf_group == RING_BUF_GROUP))
+		return "a group of buffers that is the host's";
+	if (unlikely(sqe->opcode < 64 && SUSPECT_OPS >> sqe->opcode & 1))
+		return sqe_objection_to_op(sqe);
+	return NULL;
+}
+
 /* In place of one of the plugin's that may not run. */
 void sqe_void(struct io_uring_sqe *sqe);
 

@@ -12,7 +12,6 @@
 
 #define TAGS_PER_BUF 128u /* the driver hands over no more at a time */
 #define MAX_BUFS 64u
-#define BUF_GROUP 1
 #ifndef IORING_URING_CMD_MULTISHOT
 #define IORING_URING_CMD_MULTISHOT (1u << 1)
 #endif
@@ -71,7 +70,7 @@ static void fetch_arm(struct transport_queue *tq)
 	if (!sqe)
 		return; /* flush() tries again */
 	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = BUF_GROUP;
+	sqe->buf_group = RING_BUF_GROUP;
 	sqe->uring_cmd_flags = IORING_URING_CMD_MULTISHOT;
 }
 
@@ -222,7 +221,7 @@ static void batch_free(struct transport_queue *tq)
 	if (!b)
 		return;
 	if (b->ring) {
-		io_uring_unregister_buf_ring(tq->ring, BUF_GROUP);
+		io_uring_unregister_buf_ring(tq->ring, RING_BUF_GROUP);
 		munmap(b->ring, b->nr_bufs * sizeof(struct io_uring_buf));
 	}
 	free(b->tags);
@@ -235,7 +234,7 @@ static void batch_free(struct transport_queue *tq)
 static int bufs_register(struct transport_queue *tq)
 {
 	struct batch *b = tq->batch;
-	struct io_uring_buf_reg reg = { .ring_entries = b->nr_bufs, .bgid = BUF_GROUP };
+	struct io_uring_buf_reg reg = { .ring_entries = b->nr_bufs, .bgid = RING_BUF_GROUP };
 	void *ring = mmap(NULL, b->nr_bufs * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int err;

@@ -26,6 +26,8 @@ enum ud_kind {
 	UD_QUIET,	/* nobody waits for it; an error is logged */
 };
 
+#define RING_BUF_GROUP 0xffff /* of provided buffers: plugins that have some count from 0 or 1 */
+
 static inline uint64_t ud_make(enum ud_kind kind, uint32_t index, uint32_t cookie)
 {
 	return (uint64_t)kind << 56 | (uint64_t)index << 32 | cookie;

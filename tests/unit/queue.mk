@@ -8,6 +8,7 @@ QUEUE_TESTS = \
 	tests/unit/test_queue_cost \
 	tests/unit/test_queue_end \
 	tests/unit/test_queue_files \
+	tests/unit/test_queue_forbidden \
 	tests/unit/test_queue_map \
 	tests/unit/test_queue_memory \
 	tests/unit/test_queue_misuse \
@@ -71,6 +72,11 @@ tests_unit_test_queue_files_SOURCES = tests/unit/test_queue_files.c $(PLANE)
 tests_unit_test_queue_files_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_queue_files_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_queue_files_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_queue_forbidden_SOURCES = tests/unit/test_queue_forbidden.c $(PLANE)
+tests_unit_test_queue_forbidden_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_queue_forbidden_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_queue_forbidden_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_queue_map_SOURCES = tests/unit/test_queue_map.c $(PLANE)
 tests_unit_test_queue_map_CPPFLAGS = $(UNIT_CPPFLAGS)

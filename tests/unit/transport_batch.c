@@ -43,7 +43,7 @@ static void expect_fetch(void)
 	ck_assert_uint_eq(sqe->off, UBLK_U_IO_FETCH_IO_CMDS);
 	ck_assert_uint_eq(sqe->uring_cmd_flags, MULTISHOT);
 	ck_assert_uint_eq(sqe->flags & IOSQE_BUFFER_SELECT, IOSQE_BUFFER_SELECT);
-	ck_assert_uint_eq(sqe->buf_group, 1);
+	ck_assert_uint_eq(sqe->buf_group, RING_BUF_GROUP);
 	ck_assert_uint_eq(ud_kind(sqe->user_data), UD_TAGS);
 }
 

@@ -29,7 +29,7 @@ int io_uring_register_buf_ring(struct io_uring *ring, struct io_uring_buf_reg *r
 int io_uring_unregister_buf_ring(struct io_uring *ring, int group)
 {
 	ck_assert_ptr_eq(ring, &rig.ring);
-	ck_assert_int_eq(group, 1);
+	ck_assert_int_eq(group, RING_BUF_GROUP);
 	rig.bufs = NULL;
 	return 0;
 }
