@@ -382,7 +382,8 @@ struct ublk_plugin {
 	void (*event)(void *qpriv);
 	/* All requests that were there have been handed over: a good moment to start coalesced work. */
 	void (*batch_end)(void *qpriv);
-	/* The device is stopping and this io still is with the plugin: complete it soon. */
+	/* The device is stopping and this io still is with the plugin: complete it soon. The result is
+	 * final, also if it is a passing error. */
 	void (*cancel)(void *qpriv, struct ublk_io *io);
 
 	/* call profile: worker threads (queue threads with UBLK_PLUGIN_NONBLOCKING). 0 or -errno, all

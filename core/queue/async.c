@@ -104,7 +104,7 @@ static void slot_ended(struct ublk_queue *q, struct io_slot *slot, int32_t res)
 	request_unhold(q, r);
 	if (unlikely(q->ending))
 		return; /* too late: what becomes of the request is the driver's, or the next server's */
-	if (unlikely(error) && request_may_retry(q, r, error))
+	if (unlikely(error) && !r->cancelled && request_may_retry(q, r, error))
 		request_retry(q, r, RETRY_DISPATCH);
 	else
 		request_done(q, r, error);

@@ -137,6 +137,7 @@ struct request {
 			bool data_asked : 1; /* that is on its way */
 			unsigned char data_then : 2; /* enum data_then, while it is */
 			bool shared : 1; /* its data is in shared memory: path_shared is its path */
+			bool cancelled : 1; /* by cancel(): not to be tried again */
 		};
 		uint64_t fresh[4]; /* all of it is 0 when a request arrives */
 	};
@@ -154,6 +155,10 @@ struct request {
 	struct request *next;  /* on the retry list */
 	struct ranges *ranges; /* NULL: none was needed yet */
 } __attribute__((aligned(64)));
+
+_Static_assert(offsetof(struct request, window) ==
+		       offsetof(struct request, fresh) + sizeof(((struct request *)0)->fresh),
+	       "what is 0 when a request arrives is what is cleared");
 
 struct workers {
 	struct ublk_queue *q;

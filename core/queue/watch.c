@@ -162,6 +162,7 @@ void watch_cancel(struct ublk_queue *q)
 			continue;
 		if (!plugin_enter(q))
 			return;
+		r->cancelled = true;
 		q->plugin->cancel(q->qpriv, &r->slot->io);
 		plugin_leave(q);
 		sqes_check(q, "cancel");

@@ -25,6 +25,48 @@ START_TEST(cancelled_at_stop)
 }
 END_TEST
 
+static int32_t cancel_result;
+
+static void cancel_with(void *qpriv, struct ublk_io *io)
+{
+	(void)qpriv;
+	atomic_fetch_add(&async.cancels, 1);
+	host->complete(async.q[io->qid], io, cancel_result);
+}
+
+/* A passing error is the end of an io that was cancelled: it does not come again. */
+START_TEST(cancelled_with_a_passing_error)
+{
+	static const struct {
+		int32_t res, seen;
+	} cases[] = {
+		{ -EINTR, -EINTR }, { -ENOMEM, -ENOMEM }, { -EAGAIN, -EIO }, { -EBUSY, -EIO }
+	};
+	int tag;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		cancel_result = cases[i].res;
+		async_start(submit_hold);
+		plane.plugin.cancel = cancel_with;
+		plane_start(&plane);
+		tag = plane_submit(&plane, 0, UBLK_OP_READ, 0, 0, 512, NULL);
+		plane_wait_count(&async.submits, 1);
+		if (_i) {
+			queue_ask(plane.q[0], QUEUE_ASK_LEAVE);
+			plane_tick(&plane, 1);
+		} else {
+			fake_abort_all(plane.fake);
+		}
+		queue_ask(plane.q[0], QUEUE_ASK_CANCEL);
+		ck_assert_int_eq(plane_wait(&plane, 0, tag, NULL), cases[i].seen);
+		plane_wait_ended(&plane);
+		ck_assert_uint_eq(atomic_load(&async.submits), 1);
+		async_stop();
+		ck_assert_uint_eq(plane.counters.retries, 0);
+	}
+}
+END_TEST
+
 START_TEST(abandoned_at_stop)
 {
 	int tags[16];
@@ -211,8 +253,11 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("queue: ends");
+	TCase *tc = tcase_create("ways");
 
 	plane_need_fake();
+	tcase_add_loop_test(tc, cancelled_with_a_passing_error, 0, 2);
+	suite_add_tcase(s, tc);
 	plane_case(s, "end", cancelled_at_stop, abandoned_at_stop, busy_at_stop,
 		   quit_with_everything_held, a_queue_waits_for_its_device,
 		   a_queue_whose_device_does_not_come, queue_init_fails, no_such_cpu, backend_lost);
