@@ -20,7 +20,7 @@ ok() # STATUS TEXT
 	fi
 }
 
-echo "1..6"
+echo "1..7"
 cd "$top_builddir/etc" || exit 99
 grep -H '@[a-z]*@' ublk-host.service ublk-host@.service ublk-host.conf >"$dir/out"
 [ $? -eq 1 ]
@@ -34,6 +34,10 @@ ok $? "neither is stopped by the other"
 sed -n 's/^ExecStop=.*MAINPID.*exec [^ ]* //p; s/^KillSignal=//p' ublk-host@.service | tr '\n' ' ' >"$dir/out"
 [ "$(cat "$dir/out")" = "down --wait 60 %i' SIGUSR1 " ]
 ok $? "a device is left to its users before it is stopped"
+
+grep '^RestartKillSignal=' ublk-host.service >"$dir/out"
+[ "$(cat "$dir/out")" = "RestartKillSignal=SIGUSR1" ]
+ok $? "a restart of the supervisor leaves the devices alone"
 
 # The program need not be installed yet: its place is taken by one that is there.
 program=$(sed -n 's/^ExecSt[a-z]*=.*[= ]\([^ ]*ublk-host\) .*/\1/p; s/^ExecStart=\([^ ]*\) .*/\1/p' ublk-host.service ublk-host@.service | sort -u)

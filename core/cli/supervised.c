@@ -142,7 +142,7 @@ static void start(struct supervised *s, const struct device_view *former)
 		return;
 	}
 	s->phase = PHASE_STARTING;
-	s->at = now_ms() + s->server.seconds * (uint64_t)1000;
+	s->at = s->usable_until = now_ms() + s->server.seconds * (uint64_t)1000;
 }
 
 static void live(struct supervised *s)
@@ -352,6 +352,8 @@ void supervised_retry(struct supervised *s)
 		supervised_go_on(s);
 	} else if (s->phase == PHASE_LIVE) {
 		supervised_compare(s);
+	} else if (s->phase == PHASE_STARTING && !s->asked_to_end) {
+		s->at = s->usable_until; /* it may not have been wanted for a while */
 	}
 }
 

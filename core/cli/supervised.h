@@ -62,6 +62,7 @@ struct supervised {
 	bool adopted;	       /* it was found, and compared with its manifest */
 	bool settled;	       /* what was begun last has come to an end, good or bad */
 	uint64_t since;	       /* PHASE_LIVE; of now_ms() */
+	uint64_t usable_until; /* PHASE_STARTING: the time that it has, if it is wanted */
 	unsigned int later_ms; /* after which it is tried again to make it; 0: it was not put off */
 	uint32_t id;	       /* of the device, where there is one */
 	struct standby standby;

@@ -24,6 +24,7 @@ static int begin(struct supervisor *sv)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	sv->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -129,12 +130,22 @@ static void stop(struct supervisor *sv, int signo)
 		supervised_aim(sv->all[i], sv->options->keep ? GOAL_LEAVE : GOAL_DOWN);
 }
 
+/* For the next supervisor, which finds the devices as they are: served. */
+static void leave(struct supervisor *sv, int signo)
+{
+	log_info("%s, leaving; the servers go on", strsignal(signo));
+	notify_stopping(&sv->notify);
+	sv->leaving = true;
+}
+
 static void take_signals(struct supervisor *sv)
 {
 	struct signalfd_siginfo si;
 
 	while (read(sv->signal_fd, &si, sizeof(si)) == sizeof(si)) {
-		if (si.ssi_signo != SIGHUP)
+		if (si.ssi_signo == SIGUSR1 && !sv->ending)
+			leave(sv, (int)si.ssi_signo);
+		else if (si.ssi_signo != SIGHUP)
 			stop(sv, (int)si.ssi_signo);
 		else if (!sv->ending)
 			reload(sv);
@@ -229,6 +240,8 @@ static int serve(struct supervisor *sv)
 			drop_unlisted(sv);
 		tell(sv);
 		watchdog(sv);
+		if (sv->leaving)
+			return 0;
 		if (sv->forced || (sv->ending && all_rest(sv)))
 			break;
 		err = round_of(sv);

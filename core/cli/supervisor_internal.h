@@ -22,6 +22,7 @@ struct supervisor {
 	struct folder_lock lock;
 	bool loaded; /* READY=1 is owed as soon as all have settled */
 	bool ending, forced;
+	bool leaving; /* with all servers going on */
 	char status[256];
 };
 
