@@ -29,11 +29,17 @@ serve --plugin file --opt path="$loop"
 same "logical block of a 4 KiB device" "$(blockdev --getss "$dev")" 4096
 fio_verify "$dev" --size=4M
 stop
-# What a disk can do changes while it is used; its device gets its next server all the same.
-up --plugin file --opt path="$loop" --name less
+losetup -d "$loop"
+
+# What a disk can do changes while it is used; its device gets its next server all the same. Not of a loop device, which
+# would keep it.
+up --plugin mem --opt size=32M --logical-block 4096 --name below
+below=$dev
+up --plugin file --opt path="$below" --name less
 less=$dev
 can=$(attr "$less" discard_max_bytes)
-echo 0 >"/sys/block/${loop#/dev/}/queue/discard_max_bytes"
+same "what the disk offers" "$can" "$(attr "$below" discard_max_bytes)"
+echo 0 >"/sys/block/${below#/dev/}/queue/discard_max_bytes"
 server=$(server_pid less)
 kill -9 "$server"
 wait_for 10 gone "$server"
@@ -45,7 +51,7 @@ if kernel_has quiesce; then
 	read_at "$less" 0 4096 >/dev/null
 fi
 down less
-losetup -d "$loop"
+down below
 
 # A file on a disk of such blocks that is served through the page cache, as its size is odd, is so by the next server,
 # too, when its size has come to suit direct I/O: the device keeps its own blocks.
