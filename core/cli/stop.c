@@ -69,7 +69,7 @@ static bool is_free(const struct stop *stop)
 {
 	struct disk_users users = { 0 };
 	char text[512];
-	bool passing = true, held;
+	bool passing = true, held = false;
 	int tries, err = 0;
 	size_t i, nr = 0;
 
@@ -83,13 +83,13 @@ static bool is_free(const struct stop *stop)
 		nr = err ? 0 : users.nr;
 		for (i = 0, passing = nr > 0; i < nr; i++)
 			passing &= users.user[i].kind == DISK_OPEN;
+		held = !nr && !err && is_held(stop);
 		passing &= tries < PASSING_USER_TRIES - 1;
-		passing |= nr && now_ms() < stop->free_until;
+		passing |= (nr || held) && now_ms() < stop->free_until;
 	}
 	if (err && err != -ENODEV)
 		log_err("cannot tell whether %s is in use: %s; ublk-host down --force stops it anyway",
 			stop->label, strerror(-err));
-	held = !nr && !err && is_held(stop);
 	if (nr || held)
 		log_err("%s is in use: %s; end that first, or ublk-host down --force stops it under "
 			"its users",

@@ -40,12 +40,17 @@ if mke2fs -q -F -O journal_dev -b 4096 "$dev" >"$T/out" 2>&1 &&
 	mkfs.ext4 -q -F -b 4096 -J device="$dev" "$disk" >"$T/out" 2>&1 && mount "$disk" "$T/mnt"; then
 	expect_fail 1 "journal .*is in use" ublk-host down journal
 	expect_fail 1 "$T/mnt" ublk-host down held
-	umount "$T/mnt"
+	# That is waited for, too.
+	(
+		sleep 2
+		umount "$T/mnt"
+	) &
+	down --wait 20 journal
+	wait
 	mkfs.ext4 -q -F "$disk"
 else
 	fail "no filesystem with a journal elsewhere: $(cat "$T/out")"
 fi
-down journal
 dev=$disk
 id=${dev#/dev/ublkb}
 mount "$dev" "$T/mnt"
