@@ -125,7 +125,6 @@ static void put_line(enum log_level level, const char *text)
 		log_state.dropped++;
 		return;
 	}
-
 	if (log_state.fd != STDERR_FILENO)
 		len = put_time(line, sizeof(line));
 	len += snprintf(line + len, sizeof(line) - len, "ublk-host: %s%s%s%s\n", log_state.who,

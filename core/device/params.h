@@ -32,8 +32,8 @@ void limits_settle(const struct device_config *cfg, const struct ublk_plugin *de
 /* Whether a write with FUA is stable when it ends. Where it is not, the kernel is told so, and sends a FLUSH
  * after the write instead. */
 bool device_fua_ok(const struct ublk_plugin *desc, const struct ublk_limits *limits);
-/* What it says to have in a volatile cache, and nothing can make stable: no operation of the plugin's, and of
- * registered files none that can be synced, of which there are nr_synced. */
+/* What it says to have in a volatile cache, and nothing can make stable: no operation of the plugin's, and no
+ * registered file. nr_synced: files that FLUSH syncs. */
 bool device_flushes_nothing(const struct ublk_plugin *desc, const struct ublk_limits *limits,
 			    unsigned int nr_synced);
 

@@ -304,7 +304,7 @@ int device_end(struct device *d)
 	else
 		joined = false;
 	joined &= !resize_is_stuck(d);
-	/* When it is closed, the driver has a next server go on, whose plugin finds this one gone. */
+	/* When the device's file is closed, the driver has a next server go on, whose plugin finds this one gone. */
 	if (joined && d->handed_over)
 		backend_close(d);
 	close_char(d);

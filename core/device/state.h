@@ -83,10 +83,10 @@ int state_set_failed(uint32_t id, const char *why);
 /* This process is about to change the device's server: nobody else shall see to it meanwhile. That ends with
  * the process. -EBUSY: another one is about to. */
 int state_take_in_hand(uint32_t id);
-/* What this process has in hand and has not changed, or could not. */
-void state_let_go(uint32_t id);
 /* The same of who removes the device, whatever others are about to do. */
 int state_take_from_all(uint32_t id);
+/* What this process has in hand and has not changed, or could not. */
+void state_let_go(uint32_t id);
 /* The device has, or is about to have, another size, which is an option of its plugin. */
 int state_set_size(uint32_t id, uint64_t size);
 /* It belongs to a manifest from now on; asked may be NULL. */

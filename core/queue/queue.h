@@ -134,8 +134,9 @@ int dev_set_size(struct ublk_dev *dev, struct ublk_queue *const *queues, unsigne
 		 uint64_t size, unsigned int ms);
 
 /* A slot for fd in every queue's file table, before queue_start(). >= 0, or -errno. */
-unsigned int dev_synced_files(const struct ublk_dev *dev); /* how many */
 int dev_add_file(struct ublk_dev *dev, int fd, bool by_plugin);
+/* How many of them FLUSH syncs. */
+unsigned int dev_synced_files(const struct ublk_dev *dev);
 
 /* The memory of one queue's ring. */
 uint64_t queue_ring_bytes(uint32_t depth, const struct ublk_limits *limits);
