@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "device/params.h"
 #include "kernel/ctrl_ring.h"
 #include "tap.h"
@@ -17,14 +18,6 @@
 static struct ctrl *ctrl;
 static uint32_t dev_id;
 static char line[1024];
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static struct ublksrv_ctrl_dev_info wanted(void)
 {

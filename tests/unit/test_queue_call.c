@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "plane.h"
 #include "queue/internal.h"
 
@@ -27,14 +28,6 @@ struct caller {
 static struct plane plane;
 static struct caller caller;
 static char data[SPAN], back[SPAN];
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
-}
 
 static void sleep_ms(unsigned int ms)
 {

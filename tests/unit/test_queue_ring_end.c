@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "plane_async.h"
 
 #define MANY 4
@@ -57,14 +58,6 @@ static void end_exit(void *qpriv)
 	cqes_at_exit = atomic_load(&cqes);
 	stored_at_exit = stored();
 	atomic_fetch_add(&async.exits, 1);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* Reads that wait for an event, and an operation that ends more than once. */
