@@ -262,7 +262,8 @@ struct ublk_queue {
 	sem_t ready;
 	int start_res;
 	pthread_mutex_t lock_store;
-	struct workers workers; /* for calls of the plugin, */
+	pthread_mutex_t call_turn; /* whose turn it is to wait for call_lock */
+	struct workers workers;	   /* for calls of the plugin, */
 	struct workers
 		own_workers; /* and for what the host itself does, which they do not wait for */
 };

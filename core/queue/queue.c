@@ -116,30 +116,43 @@ static pthread_mutex_t *call_lock_of(struct ublk_queue *q)
 	return &q->lock_store;
 }
 
-bool call_lock_take(struct ublk_queue *q)
+/* False: in --io-timeout it cannot be had. turn: whether it is ours; whose it is, waits for the lock. */
+static bool call_lock_wait(struct ublk_queue *q, bool *turn)
 {
 	unsigned int limit = q->dev->io_timeout;
 	struct timespec until;
 
-	if (!pthread_mutex_trylock(q->call_lock)) {
-		if (unlikely(q->call_lock_lost)) /* who went away with it is back */
-			q->call_lock_lost = false;
-		return true;
-	}
-	if (q->call_lock_lost)
-		return false;
-	if (!limit)
+	if (!limit) {
+		*turn = *turn || !pthread_mutex_lock(&q->call_turn);
 		return !pthread_mutex_lock(q->call_lock);
+	}
 	/* Not of the day's clock, which is set, and goes on while the machine sleeps. */
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += limit;
-	if (!pthread_mutex_clocklock(q->call_lock, CLOCK_MONOTONIC, &until))
+	*turn = *turn || !pthread_mutex_clocklock(&q->call_turn, CLOCK_MONOTONIC, &until);
+	if (*turn && !pthread_mutex_clocklock(q->call_lock, CLOCK_MONOTONIC, &until))
 		return true;
 	q->call_lock_lost = true;
 	log_err("plugin %s: queue %u: a call has not returned for %u s; its thread model allows no "
 		"other",
 		q->plugin->name, q->qid, limit);
 	return false;
+}
+
+/* By turns: a queue that never sleeps would else have the lock again each time, before a worker that was woken
+ * for it runs. */
+bool call_lock_take(struct ublk_queue *q)
+{
+	bool turn = !pthread_mutex_trylock(&q->call_turn);
+	bool taken = turn && !pthread_mutex_trylock(q->call_lock);
+
+	if (taken && unlikely(q->call_lock_lost)) /* who went away with it is back */
+		q->call_lock_lost = false;
+	if (!taken && !q->call_lock_lost)
+		taken = call_lock_wait(q, &turn);
+	if (turn)
+		pthread_mutex_unlock(&q->call_turn);
+	return taken;
 }
 
 void queue_free(struct ublk_queue *q)
@@ -163,6 +176,7 @@ void queue_free(struct ublk_queue *q)
 		close(q->wake_fd);
 	workers_destroy(q);
 	pthread_mutex_destroy(&q->lock_store);
+	pthread_mutex_destroy(&q->call_turn);
 	sem_destroy(&q->ready);
 	free(q->cpus);
 	free(q->lent);
@@ -195,6 +209,7 @@ static struct ublk_queue *queue_alloc(struct ublk_dev *dev, uint16_t index, cons
 	wake_err = errno;
 	sem_init(&q->ready, 0, 0);
 	pthread_mutex_init(&q->lock_store, NULL);
+	pthread_mutex_init(&q->call_turn, NULL);
 	q->call_lock = call_lock_of(q);
 	pthread_getaffinity_np(pthread_self(), sizeof(q->process_cpus), &q->process_cpus);
 	if (mask) {
